@@ -1,0 +1,1 @@
+"""What crosses the wire between gateway, cloud, customer and any third party. No I/O, no clock, no randomness."""

@@ -1,0 +1,266 @@
+"""Every kind of record, once: the frozen union that is told apart by ``k``.
+
+A record is a fact that happened at a device. It is written once and never edited; a correction is another record that
+names it. ``src``, ``ep``, ``n`` are given by the journal; ``did`` is the device's own identity of the event.
+Order inside a boot is (``b``, ``m``); the wall clock ``t`` with its state ``ts`` is information, not order.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from wire.canonical import MAX_BYTES, Deep, Integer, LeafError, check_keys, parse, plain_text, serialise
+from wire.ids import RecordKey
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Text = Annotated[str, msgspec.Meta(max_length=1024)]
+Hex = Annotated[str, msgspec.Meta(max_length=64)]
+Count_ = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+Scale = Annotated[int, msgspec.Meta(ge=-18, le=18)]
+ClockState = Literal["U", "I", "S", "R"]
+Outcome = Literal["confirmed", "not_dispensed", "jammed", "not_taken", "unverified", "void", "denied", "cancelled"]
+
+
+class Ref(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The key of another record."""
+
+    src: Name
+    ep: Name
+    n: Count_
+
+    @property
+    def key(self) -> RecordKey:
+        """The same, as the key that tables use."""
+        return RecordKey(self.src, self.ep, self.n)
+
+
+class Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="k"):
+    """What every record says. ``n`` 0 and ``z`` "" mean: not journalled yet."""
+
+    v: Literal[1]
+    z: Hex
+    src: Name
+    ep: Name
+    n: Count_
+    t: Integer
+    ts: ClockState
+    b: Name
+    m: Count_
+    did: Text = ""
+    who: Text = ""
+    for_: Text = msgspec.field(default="", name="for")
+    raw: Hex = ""
+    cfg: Hex = ""
+    q: list[Name] = []
+
+    @property
+    def key(self) -> RecordKey:
+        """The record's idempotency key."""
+        return RecordKey(self.src, self.ep, self.n)
+
+
+class Draw(Base, frozen=True, kw_only=True, tag="draw"):
+    """One person's taking of goods for use: the thing we bill. Actuation, confirmation and outcome are separate facts."""
+
+    slot: Name
+    item: Name
+    asked: Count_
+    qty: Count_
+    outcome: Outcome
+    actuation: Text
+    confirmation: Text
+    intent: Text = ""
+    planogram: Count_ = 0
+    rules: Count_ = 0
+    unit: Name = "pc"
+    scale: Scale = 0
+    before: dict[str, Integer] = {}
+    after: dict[str, Integer] = {}
+
+
+class Intent(Base, frozen=True, kw_only=True, tag="intent"):
+    """We are about to let goods go: journalled before the first byte of the command."""
+
+    slot: Name
+    item: Name
+    asked: Count_
+    planogram: Count_ = 0
+    rules: Count_ = 0
+    unit: Name = "pc"
+    scale: Scale = 0
+    before: dict[str, Integer] = {}
+
+
+class DrawResolved(Base, frozen=True, kw_only=True, tag="draw_resolved"):
+    """Evidence has decided an unverified draw."""
+
+    ref: Ref
+    outcome: Outcome
+    qty: Count_
+    evidence: Text
+    unit: Name = "pc"
+    scale: Scale = 0
+
+
+class Reversal(Base, frozen=True, kw_only=True, tag="reversal"):
+    """A record that takes another one back, whole or in part."""
+
+    ref: Ref
+    qty: Count_
+    reason: Text
+    unit: Name = "pc"
+    scale: Scale = 0
+
+
+class Goods(Base, frozen=True, kw_only=True):
+    """What refills, counts, returns and loans have in common: so much of an item at a slot."""
+
+    slot: Name
+    item: Name
+    qty: Count_
+    unit: Name = "pc"
+    scale: Scale = 0
+
+
+class Refill(Goods, frozen=True, kw_only=True, tag="refill"):
+    """Goods were put into a slot; they stay the supplier's."""
+
+    visit: Text = ""
+    before: dict[str, Integer] = {}
+    after: dict[str, Integer] = {}
+
+
+class Count(Goods, frozen=True, kw_only=True, tag="count"):
+    """A slot was counted; ``position`` names the last record of the slot the counter had before him, as "ep/n"."""
+
+    position: Text = ""
+
+
+class Return(Goods, frozen=True, kw_only=True, tag="return"):
+    """Unused goods came back."""
+
+    ref: Ref | msgspec.UnsetType = msgspec.UNSET
+    condition: Text = ""
+
+
+class Loan(Goods, frozen=True, kw_only=True, tag="loan"):
+    """A tool was borrowed: no consumption."""
+
+    due: Integer | msgspec.UnsetType = msgspec.UNSET
+
+
+class LoanBack(Goods, frozen=True, kw_only=True, tag="loan_back"):
+    """A borrowed tool came back."""
+
+    ref: Ref | msgspec.UnsetType = msgspec.UNSET
+
+
+class Reading(Base, frozen=True, kw_only=True, tag="reading"):
+    """A cumulative or momentary register, ``value * 10**scale unit``, as the meter holds it. ``signed``: the meter's own
+    signed data set, byte for byte, where it has one."""
+
+    register: Name
+    value: Integer
+    scale: Scale
+    unit: Name
+    quality: Text = ""
+    signed: Annotated[str, msgspec.Meta(max_length=2048)] = ""
+
+
+class Window(Base, frozen=True, kw_only=True, tag="window"):
+    """A metric over ``[from, to)`` ms UTC: mean, min, max of ``samples`` that cover ``coverage`` seconds of it."""
+
+    metric: Name
+    from_: Integer = msgspec.field(name="from")
+    to: Integer
+    mean: Integer
+    min: Integer
+    max: Integer
+    scale: Scale
+    unit: Name
+    samples: Count_
+    coverage: Count_
+
+
+class Runtime(Base, frozen=True, kw_only=True, tag="runtime"):
+    """Effective seconds at each speed over ``[from, to)`` ms UTC; what nobody saw is ``unknown``, never "off"."""
+
+    from_: Integer = msgspec.field(name="from")
+    to: Integer
+    speeds: dict[str, Count_]
+    unknown: Count_ = 0
+
+
+class DeviceEvent(Base, frozen=True, kw_only=True, tag="device_event"):
+    """Something a person may have to look at: door forced, jam, lost, replaced, fault, malformed."""
+
+    event: Name
+    slot: Text = ""
+    data: dict[str, Deep] = {}
+
+
+class GatewayEvent(Base, frozen=True, kw_only=True, tag="gateway_event"):
+    """The gateway about itself: boot, clock_set, config_applied, key_rotated, journal_recovered."""
+
+    event: Name
+    data: dict[str, Deep] = {}
+
+
+class Note(Base, frozen=True, kw_only=True, tag="note"):
+    """A person's statement, perhaps about another record."""
+
+    text: Text
+    ref: Ref | msgspec.UnsetType = msgspec.UNSET
+
+
+Record = (
+    Draw | Intent | DrawResolved | Reversal | Refill | Count | Return | Loan | LoanBack
+    | Reading | Window | Runtime | DeviceEvent | GatewayEvent | Note
+)  # fmt: skip
+TYPES: tuple[type[Base], ...] = (
+    Draw, Intent, DrawResolved, Reversal, Refill, Count, Return, Loan, LoanBack,
+    Reading, Window, Runtime, DeviceEvent, GatewayEvent, Note,
+)  # fmt: skip
+KINDS: dict[str, type[Base]] = {str(kind.__struct_config__.tag): kind for kind in TYPES}
+
+_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+
+
+def encode(record: Record) -> bytes:
+    """The record's canonical leaf; raises LeafError when a text breaks the rules or the leaf is too long."""
+    leaf = serialise(record)
+    _check_free_keys(record)
+    if len(leaf) > MAX_BYTES or not plain_text(leaf):
+        parse(leaf)
+    return leaf
+
+
+def decode(leaf: bytes) -> Record:
+    """The record a leaf stands for; raises LeafError unless the bytes are canonical and the body is of its kind."""
+    try:
+        record = _decoder.decode(leaf)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        parse(leaf)
+        raise LeafError("bad_body", str(error)) from error
+    # One round trip through the typed record proves canonical form for what our own gateways write; anything else
+    # (a spelled-out default, a text outside ASCII, free keys) takes the general and slower proof.
+    _check_free_keys(record)
+    if serialise(record) != leaf or not plain_text(leaf) or len(leaf) > MAX_BYTES:
+        parse(leaf)
+    return record
+
+
+def _check_free_keys(record: Record) -> None:
+    """Only a few kinds have objects whose keys the schema leaves open."""
+    if isinstance(record, Draw | Refill):
+        if record.before or record.after:
+            check_keys(record.before)
+            check_keys(record.after)
+    elif isinstance(record, DeviceEvent | GatewayEvent):
+        check_keys(record.data)
+    elif isinstance(record, Intent):
+        check_keys(record.before)
+    elif isinstance(record, Runtime):
+        check_keys(record.speeds)
