@@ -1,0 +1,121 @@
+"""The gateway's clocks: the only place that reads time. The wall clock is information, never an order.
+
+Three times, kept apart: the *wall* (what people bill by; may jump), *mono* (milliseconds since this process started,
+the boot ``boot``; order and later repair), and *line* (seconds of the event loop; time-outs on wires and sockets).
+A demo may run the first two ``scale`` times faster than life; a wire's time-out is never scaled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import time
+from collections.abc import Callable
+from typing import Literal
+
+State = Literal["U", "I", "S", "R"]
+
+# A wall clock before this instant was not set since power-on (2025-01-01T00:00:00Z).
+PLAUSIBLE_MS = 1_735_689_600_000
+_STA_UNSYNC = 0x0040
+_TIME_ERROR = 5
+
+
+class Clock:
+    """Time for one run of the gateway.
+
+    ``wall`` returns ms UTC, ``line`` seconds of the event loop, ``synchronised`` whether the system vouches for the wall.
+    ``scale``: wall and mono seconds per line second; sleeping is in scaled seconds.
+    """
+
+    def __init__(
+        self,
+        boot: str,
+        *,
+        wall: Callable[[], int],
+        line: Callable[[], float],
+        synchronised: Callable[[], bool],
+        scale: float = 1.0,
+    ) -> None:
+        self.boot = boot
+        self.scale = scale
+        self._wall = wall
+        self._line = line
+        self._synchronised = synchronised
+        self._start = line()
+
+    def wall_ms(self) -> int:
+        """Milliseconds UTC, right or wrong: see ``state``."""
+        return self._wall()
+
+    def mono_ms(self) -> int:
+        """Milliseconds since this boot; never jumps."""
+        return int((self._line() - self._start) * self.scale * 1000)
+
+    def state(self) -> State:
+        """S: the system says it is synchronised. I: it looks like a date. U: it does not."""
+        if self._synchronised():
+            return "S"
+        return "I" if self._wall() >= PLAUSIBLE_MS else "U"
+
+    def line(self) -> float:
+        """Seconds for time-outs on wires; arbitrary zero, never scaled."""
+        return self._line()
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits ``seconds`` of schedule time (``seconds / scale`` of line time)."""
+        await asyncio.sleep(seconds / self.scale)
+
+
+def system_clock(boot: str, *, scale: float = 1.0, origin_ms: int | None = None, since_ms: int | None = None) -> Clock:
+    """The real clock; or a demo's: the wall shows ``origin_ms`` at the real instant ``since_ms`` and runs ``scale`` times
+    as fast, so that processes that share these three numbers agree, also after a restart."""
+    if origin_ms is None:
+        return Clock(boot, wall=_real_ms, line=time.monotonic, synchronised=kernel_synchronised, scale=scale)
+    zero = _real_ms() if since_ms is None else since_ms
+    start = origin_ms
+
+    def wall() -> int:
+        return start + int((_real_ms() - zero) * scale)
+
+    return Clock(boot, wall=wall, line=time.monotonic, synchronised=lambda: True, scale=scale)
+
+
+def virtual_clock(boot: str, loop: asyncio.AbstractEventLoop, *, origin_ms: int, synchronised: bool = True) -> Clock:
+    """All times from one event loop: for a simulated world whose loop owns time."""
+    zero = loop.time()
+    return Clock(
+        boot,
+        wall=lambda: origin_ms + int((loop.time() - zero) * 1000),
+        line=loop.time,
+        synchronised=lambda: synchronised,
+    )
+
+
+def _real_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class _Timex(ctypes.Structure):
+    """The head of Linux's ``struct timex`` (adjtimex(2)), padded far enough for the kernel to fill."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_byte * 256),
+    )
+
+
+def kernel_synchronised() -> bool:
+    """What chrony or timesyncd told the kernel. Containers without the call, and other systems: False."""
+    try:
+        adjtimex = ctypes.CDLL(None).adjtimex
+    except (OSError, AttributeError):
+        return False
+    answer = _Timex()
+    verdict = int(adjtimex(ctypes.byref(answer)))
+    return verdict not in (-1, _TIME_ERROR) and not int(answer.status) & _STA_UNSYNC

@@ -1,0 +1,227 @@
+"""What the gateway's parts ask of each other and of the world: typed shapes only, no behaviour.
+
+Everything a test or the simulator wants to own (time, randomness, wires, network) comes in through ``Ports``;
+everything else here is a shape that two parts share and neither owns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import httpx
+import msgspec
+
+from gateway.clock import Clock
+from wire.ids import RecordKey
+from wire.records import Intent, Record
+
+Confirm = Literal["door", "sensor", "none"]
+
+
+class LinkDown(OSError):
+    """The wire or broker is not there now. The session closes the link, waits and opens it again."""
+
+
+class NotStored(Exception):
+    """The journal did not take these records: nobody may hear "got it", and nothing may be vended. Tell them again."""
+
+
+class JournalFull(NotStored):
+    """The journal may not grow: vending stops and a person must make room. Nothing that is unsent is ever deleted."""
+
+
+class RecordRefused(ValueError):
+    """This record has no canonical leaf and never will: telling it again is useless. Say so in a device event."""
+
+
+@dataclass(frozen=True)
+class SerialSettings:
+    """How one serial line is opened. ``echo``: the adapter hears what it sends."""
+
+    name: str
+    port: str
+    baud: int = 9600
+    bytesize: int = 8
+    parity: Literal["N", "E", "O"] = "N"
+    stopbits: int = 1
+    echo: bool = False
+
+
+@dataclass(frozen=True)
+class BrokerSettings:
+    """How one MQTT broker is reached. ``window``: QoS 1 messages the broker may have on the way to us at once."""
+
+    name: str
+    host: str
+    port: int = 1883
+    client_id: str = "tallystick"
+    username: str = ""
+    password: str = ""
+    tls_ca: str = ""
+    keepalive: int = 30
+    window: int = 400
+
+
+class SerialLink(Protocol):
+    """One serial line. One caller at a time."""
+
+    async def open(self) -> None:
+        """Opens the port; raises LinkDown."""
+
+    async def write(self, data: bytes) -> None:
+        """Returns when the bytes are handed to the line; raises LinkDown."""
+
+    async def read(self, seconds: float) -> bytes:
+        """What came in, at least one byte, or ``b""`` when ``seconds`` of line time passed; raises LinkDown."""
+
+    async def close(self) -> None:
+        """Never raises."""
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One PUBLISH as it came from the broker; ``mid`` is what ``ack`` needs."""
+
+    topic: str
+    payload: bytes
+    mid: int = 0
+    retain: bool = False
+    qos: int = 1
+
+
+class MqttLink(Protocol):
+    """One MQTT connection (QoS 1, persistent session). PUBACK is sent by ``ack`` and by nothing else."""
+
+    async def open(self, topics: Sequence[str]) -> None:
+        """Connects and subscribes; raises LinkDown."""
+
+    async def batch(self) -> list[Message]:
+        """Waits for the next message and returns it with all others that have come; raises LinkDown."""
+
+    async def ack(self, messages: Sequence[Message]) -> None:
+        """Tells the broker that these are safe. Called after the journal's commit only."""
+
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Returns when the broker has acknowledged; raises LinkDown."""
+
+    async def close(self) -> None:
+        """Never raises."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The world, handed in. ``salt`` yields 32 random hex digits. ``transport`` None means the real network."""
+
+    clock: Clock
+    salt: Callable[[], str]
+    open_serial: Callable[[SerialSettings], SerialLink]
+    open_mqtt: Callable[[BrokerSettings], MqttLink]
+    transport: httpx.AsyncBaseTransport | None = None
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """A vend that was intended and whose draw is not recorded. ``commanded``: the device may have heard the command."""
+
+    intent: Intent
+    key: RecordKey
+    commanded: bool
+
+
+class Journal(Protocol):
+    """What recording and vending see of the journal."""
+
+    async def append(self, records: Sequence[Record]) -> list[RecordKey]:
+        """Stores the records (``n`` 0, ``z`` "") and returns their keys after the synced commit, all or none.
+
+        A record whose (src, did) is already held is not stored again and yields its old key.
+        Raises NotStored (JournalFull among it) or RecordRefused.
+        """
+
+    async def mark_commanded(self, key: RecordKey) -> None:
+        """Notes durably that the command of this intent is about to leave; raises NotStored."""
+
+    async def open_attempts(self) -> list[Attempt]:
+        """Intents that no draw names yet, oldest first."""
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """One slot of a planogram. ``confirm``: how a dispensed piece is known."""
+
+    slot: str
+    item: str
+    capacity: int
+    min: int = 0
+    max: int = 0
+    confirm: Confirm = "sensor"
+
+
+class Planogram(msgspec.Struct, frozen=True):
+    """What lies where in one cabinet."""
+
+    cabinet: str
+    version: int
+    slots: tuple[Slot, ...]
+
+    def find(self, slot: str) -> Slot | None:
+        """The slot of this name."""
+        return next((one for one in self.slots if one.slot == slot), None)
+
+
+class Badge(msgspec.Struct, frozen=True):
+    """A badge that may draw; ``person`` is a pseudonym."""
+
+    badge: str
+    person: str
+    groups: tuple[str, ...] = ()
+
+
+class Desired(msgspec.Struct, frozen=True):
+    """What the cloud last told us, signed: kept on disk so that a shop without network goes on. ``version`` 0: never."""
+
+    version: int = 0
+    planograms: dict[str, Planogram] = {}
+    badges: dict[str, Badge] = {}
+    rules: int = 0
+
+
+class DesiredSource(Protocol):
+    """The cached desired document."""
+
+    @property
+    def current(self) -> Desired:
+        """The newest document that was verified; the empty one before the first."""
+
+    @property
+    def age_seconds(self) -> int | None:
+        """Seconds since the cloud last confirmed it; None: never, or the clock does not tell."""
+
+
+class DeviceStatus(msgspec.Struct, frozen=True):
+    """How one device is, as its session sees it. ``answered`` None: not asked yet."""
+
+    device: str
+    kind: str
+    line: str
+    answered: bool | None
+    detail: str = ""
+
+
+class Session(Protocol):
+    """One line or broker with its devices."""
+
+    @property
+    def name(self) -> str:
+        """The line's name in the configuration."""
+
+    @property
+    def progress(self) -> float:
+        """Line time (``clock.line()``) of the last sign of life of the loop, for the watchdog."""
+
+    async def run(self) -> None:
+        """Polls, records and reconnects until cancelled."""
+
+    def devices(self) -> list[DeviceStatus]:
+        """Each device's state now."""
+
+
