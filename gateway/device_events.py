@@ -1,0 +1,188 @@
+"""What devices say, in nouns: the only words drivers and the rest of the gateway share. PURE.
+
+The surprise is how little they promise: an event is what one frame said, not what is true. A lock that answered
+"opened" has given nothing away, and a register value may be a misread; `vending.py` and the cloud conclude.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal, Protocol
+
+import msgspec
+
+Scalar = int | str | bool
+
+
+class Want(msgspec.Struct, frozen=True):
+    """Registers a device wants read: `width` registers from `address` of `table`, on a grid of `every` seconds."""
+
+    name: str
+    every: float
+    table: int = 0
+    address: int = 0
+    width: int = 0
+
+
+class Request(msgspec.Struct, frozen=True):
+    """Bytes for the line; the longest answer in bytes; how many seconds the device may think before it answers."""
+
+    data: bytes
+    expect: int
+    delay: float
+
+
+class Counters(msgspec.Struct):
+    """What the line did to a driver since it started; for metrics, never for records."""
+
+    frames: int = 0
+    noise_bytes: int = 0
+    echoes: int = 0
+    exceptions: int = 0
+    refused: int = 0
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One register as the device holds it: value * 10**scale unit. `raw` is the whole frame."""
+
+    register: str
+    value: int
+    scale: int
+    unit: str
+    raw: bytes = b""
+    q: tuple[str, ...] = ()
+
+
+class AirSample(msgspec.Struct, frozen=True):
+    """One frame of an air sensor: metric -> value * 10**scale unit. `follows` is false after a gap in the frames."""
+
+    values: Mapping[str, int]
+    scale: int
+    unit: str
+    follows: bool
+    raw: bytes = b""
+
+
+class LockReply(msgspec.Struct, frozen=True):
+    """The board's word about an opening: the latch moved, or it did not. Nothing about goods."""
+
+    slot: str
+    opened: bool
+    raw: bytes = b""
+
+
+class DoorState(msgspec.Struct, frozen=True):
+    """The feedback switch of a door, read on its own or as part of the whole board."""
+
+    slot: str
+    closed: bool
+    raw: bytes = b""
+
+
+class Identified(msgspec.Struct, frozen=True):
+    """The device's own number, read at every start: another number means another device."""
+
+    number: str
+    raw: bytes = b""
+
+
+class DeviceFault(msgspec.Struct, frozen=True):
+    """Something a person may have to look at. `data` keys are [a-z0-9_]+; `did` where the device numbers its events."""
+
+    event: str
+    slot: str = ""
+    data: Mapping[str, Scalar] = {}
+    raw: bytes = b""
+    did: str = ""
+
+
+class VendRequested(msgspec.Struct, frozen=True):
+    """A cabinet asks: may this badge have `qty` from this slot?"""
+
+    did: str
+    mid: str
+    badge: str
+    slot: str
+    qty: int
+    for_: str = ""
+    raw: bytes = b""
+
+
+class Dispensed(msgspec.Struct, frozen=True):
+    """What a cabinet says about one dispense. `qty` is what it believes to have left; the drop sensor may disagree."""
+
+    did: str
+    cmd_id: str
+    slot: str
+    qty: int
+    motor: str
+    drop: str
+    ms: int = 0
+    raw: bytes = b""
+
+
+class CabinetState(msgspec.Struct, frozen=True):
+    """The retained self-portrait of a cabinet: slot -> dispense counter, level. Never causes a record of goods."""
+
+    online: bool
+    boot: int
+    counters: Mapping[str, int]
+    levels: Mapping[str, int]
+    retained: bool
+
+
+class Publish(msgspec.Struct, frozen=True):
+    """What a driver wants sent to its device by MQTT, QoS 1, never retained."""
+
+    topic: str
+    payload: bytes
+
+
+Event = (
+    Measured
+    | AirSample
+    | LockReply
+    | DoorState
+    | Identified
+    | DeviceFault
+    | VendRequested
+    | Dispensed
+    | CabinetState
+)
+
+
+class SerialDriver(Protocol):
+    """A device protocol on a serial line, without the line. Pure: bytes and `now` (line time, seconds) go in, events
+    come out; the same bytes in any pieces give the same events; nothing it is fed makes it raise.
+    """
+
+    kind: ClassVar[str]
+    link: ClassVar[Literal["serial", "mqtt"]]
+    counters: Counters
+
+    @property
+    def cfg(self) -> str:
+        """Hash of everything that gives the bytes their meaning."""
+
+    @property
+    def wants(self) -> Sequence[Want]:
+        """What to ask for on a grid; empty for a listener."""
+
+    @property
+    def answered(self) -> bool:
+        """True when the last request needs no more waiting."""
+
+    def pending(self) -> Request | None:
+        """A question that goes before everything on the grid, such as who are you; None when there is none."""
+
+    def request(self, wants: Sequence[Want]) -> Request:
+        """Ask for these wants, neighbours of one table, in one frame."""
+
+    def feed(self, data: bytes, now: float) -> list[Event]:
+        """Bytes from the line."""
+
+    def expired(self, now: float) -> list[Event]:
+        """The answer did not come in time."""
+
+    def restarted(self) -> None:
+        """The line was opened anew or the device was away: forget what was learnt about it."""
