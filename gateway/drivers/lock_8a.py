@@ -127,7 +127,7 @@ class Lock8A:
         return self._one(lock) if lock else self._all()
 
     def _is_echo(self) -> bool:
-        """Where the line echoes, the first copy is the echo. A second one, or one on a silent line, is the board's no."""
+        """Where the line echoes, the first copy is it; a second one, or one on a silent line, is the board's no."""
         if self._sent[0] == STATUS:
             self._echoes = True if self.settings.echo == "learn" else self._echoes
             return True

@@ -21,6 +21,7 @@ from gateway.device_events import Counters, DeviceFault, Event, Identified, Meas
 WIDTHS = {"float32": 2, "uint32": 2, "int32": 2, "uint16": 1, "int16": 1}
 EXCEPTION = 0x80
 EXCEPTIONS = {1: "illegal_function", 2: "illegal_address", 3: "illegal_value", 4: "device_failure", 6: "busy"}
+UNKNOWN = (1, 2, 3)
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,6 +95,7 @@ class ModbusMeter:
         self._number = ""
         self._faults: set[str] = set()
         self._asked: tuple[Want, ...] = ()
+        self._first = self._count = 0
         self._sent = b""
         self._tail = bytearray()
         self._received = 0
@@ -160,8 +162,12 @@ class ModbusMeter:
         if len(tail) >= 5 and tail[-5] == unit and tail[-4] == table | EXCEPTION and crc(tail[-5:-2]) == tail[-2:]:
             self._finish(5)
             self.counters.exceptions += 1
-            name = EXCEPTIONS.get(tail[-3], f"exception_{tail[-3]}")
-            return self._fault("exception", {"code": tail[-3], "meaning": name}, bytes(tail[-5:]))
+            code: int = tail[-3]
+            if self._asked[0].name == "identity" and code in UNKNOWN:
+                self._to_check = self._to_check[1:]  # a model without a number of its own can still be read
+            meaning = EXCEPTIONS.get(code, "unknown")
+            said: dict[str, Scalar] = {"code": code, "meaning": meaning, "asked": self._asked[0].name}
+            return self._fault("exception", said, bytes(tail[-5:]))
         if len(tail) < length or tail[-length] != unit or tail[1 - length] != table or tail[2 - length] != length - 5:
             return []
         frame = bytes(tail[-length:])
@@ -202,8 +208,7 @@ class ModbusMeter:
             low, high = register.check
             if value is None or not low <= value <= high:
                 self.counters.refused += 1
-                seen = {"register": register.name, "hex": data.hex(), "low": low, "high": high, "scale": register.scale}
-                return self._fault("implausible", seen, frame)
+                return self._fault("implausible", {"register": register.name, "hex": data.hex(), "low": low}, frame)
             self._to_check = self._to_check[1:]
             self._faults.discard(f"implausible {register.name}")
             return []
@@ -229,18 +234,18 @@ class ModbusMeter:
         if register.type == "float32":
             return scaled(int.from_bytes(data, "big"), decimals)
         value = int.from_bytes(data, "big", signed=register.type.startswith("int"))
-        return int(value * 10**decimals)
+        return value * power_of_ten(decimals)
 
 
 def scaled(bits: int, decimals: int) -> int | None:
-    """The float32 with these bits times 10**decimals, to the nearest integer (ties to even); None for NaN and infinity."""
+    """The float32 with these bits times 10**decimals, to the nearest integer, ties to even; None for NaN, infinity."""
     exponent = bits >> 23 & 0xFF
     if exponent == 0xFF:
         return None
     fraction = bits & 0x7FFFFF
     mantissa = fraction | 0x800000 if exponent else fraction
     shift = max(exponent, 1) - 150
-    number = mantissa * 10**decimals
+    number = mantissa * power_of_ten(decimals)
     if shift >= 0:
         whole = number << shift
     else:
@@ -248,6 +253,11 @@ def scaled(bits: int, decimals: int) -> int | None:
         half = 1 << (-shift - 1)
         whole += rest > half or (rest == half and whole & 1)
     return -whole if bits >> 31 else whole
+
+
+def power_of_ten(decimals: int) -> int:
+    """10**decimals, typed: the exponent is never negative here."""
+    return int(10**decimals)
 
 
 def _table() -> tuple[int, ...]:

@@ -1,0 +1,82 @@
+"""From what a device said to a record: event + clock + identity. PURE.
+
+The surprise is what is *not* here: no counter and no salt. `n` is 0 and `z` is "" until the journal gives them, because
+a number given before the commit could be given twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from gateway.clock import Clock
+from gateway.device_events import DeviceFault, Identified, Measured, Scalar
+from wire.records import ClockState, DeviceEvent, Reading
+
+
+class Stamp(NamedTuple):
+    """One moment: wall ms UTC, state of the wall clock, boot id, ms since that boot."""
+
+    t: int
+    ts: ClockState
+    b: str
+    m: int
+
+
+def stamp(clock: Clock) -> Stamp:
+    """Now, as records say it."""
+    return Stamp(clock.wall_ms(), clock.state(), clock.boot, clock.mono_ms())
+
+
+def frame_hash(raw: bytes) -> str:
+    """Hex SHA-256 of a raw frame, empty for none."""
+    return hashlib.sha256(raw).hexdigest() if raw else ""
+
+
+def reading(event: Measured, at: Stamp, device: str, cfg: str) -> Reading:
+    """A register as the meter holds it."""
+    return Reading(
+        v=1, z="", src=device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
+        raw=frame_hash(event.raw), cfg=cfg, q=list(event.q),
+        register=event.register, value=event.value, scale=event.scale, unit=event.unit,
+    )  # fmt: skip
+
+
+def device_event(event: DeviceFault | Identified, at: Stamp, device: str, cfg: str = "") -> DeviceEvent:
+    """Something a person may have to look at, or the device's own number at a start."""
+    if isinstance(event, Identified):
+        return happened("identified", at, device, data={"number": event.number}, raw=event.raw, cfg=cfg)
+    return happened(
+        event.event, at, device, slot=event.slot, data=event.data, raw=event.raw, cfg=cfg, did=event.did
+    )
+
+
+def happened(
+    event: str,
+    at: Stamp,
+    device: str,
+    *,
+    slot: str = "",
+    data: Mapping[str, Scalar] | None = None,
+    who: str = "",
+    raw: bytes = b"",
+    cfg: str = "",
+    did: str = "",
+) -> DeviceEvent:
+    """A device_event that the gateway itself words: silent, back, door_forced, draw_refused."""
+    return DeviceEvent(
+        v=1, z="", src=device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
+        did=did, who=who, raw=frame_hash(raw), cfg=cfg, event=event, slot=slot, data=dict(data or {}),
+    )  # fmt: skip
+
+
+def record(event: object, at: Stamp, device: str, cfg: str) -> Reading | DeviceEvent | None:
+    """The record of an event that stands for itself; None for one that others must interpret first."""
+    if isinstance(event, Measured):
+        return reading(event, at, device, cfg)
+    if isinstance(event, DeviceFault | Identified):
+        return device_event(event, at, device, cfg)
+    return None
+
+
