@@ -21,8 +21,8 @@ class Posted(msgspec.Struct, frozen=True, gc=False):
     """One record as the ledgers receive it; they store `log` and `index`, because that pair is the printed evidence.
 
     `at_ms` is milliseconds UTC and is the only time a period, a price version or a time-of-use window may be decided
-    by (`wire.md` 3b); `at_quality` says where it came from: the gateway's synchronised clock, repaired from the boot's
-    monotonic time, or merely the time of the cosignature, which the statement's line must show.
+    by; `at_quality` says where it came from: the gateway's synchronised clock, repaired from the boot's monotonic
+    time, or merely the time of the cosignature, which the statement's line must show.
     """
 
     tenant: str
@@ -37,7 +37,10 @@ class Posted(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unusable(msgspec.Struct, frozen=True):
-    """A record a ledger cannot use yet: `reason` is a short slug (`unknown-item`), `detail` a sentence that says what to mend."""
+    """A record a ledger cannot use yet.
+
+    `reason` is a short slug (`unknown-item`), `detail` a sentence that says what to mend.
+    """
 
     posted: Posted
     reason: str

@@ -1,0 +1,67 @@
+"""One port to the database, with two of them behind it: SQLite (the default) and PostgreSQL (one setting).
+
+Use cases are plain functions of a transaction; ``store.run(use_case)`` runs one whole, in a thread, and commits or
+leaves nothing behind. A function may be run again after a serialisation failure, so it must not do anything that a
+rollback does not undo. SQL is written once, portably, for both:
+
+- ``?`` for parameters; ``BIGINT``, ``TEXT``, ``BYTEA`` for columns (SQLite would make a float of a ``NUMERIC``);
+- ``FOR UPDATE`` at the end of a ``SELECT`` whose rows are changed next (SQLite's writer is alone; it is dropped there);
+- ``GIVEN(a text, b bigint) AS g`` in ``FROM``: a relation over rows that are handed in, as a list, as one parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from decimal import Decimal
+from typing import Any, Literal, Protocol, TypeVar
+
+Value = str | int | bytes | Decimal | bool | None
+Param = Value | list[Any]
+Row = tuple[Any, ...]
+Dialect = Literal["sqlite", "postgresql"]
+T = TypeVar("T")
+
+
+class DatabaseAwayError(Exception):
+    """The database cannot be reached or refuses to work just now; the same call may succeed later."""
+
+
+class Tx(Protocol):
+    """One open transaction."""
+
+    dialect: Dialect
+
+    def all(self, sql: str, params: Sequence[Param] = ()) -> list[Row]:
+        """Every row of a query."""
+
+    def one(self, sql: str, params: Sequence[Param] = ()) -> Row | None:
+        """The first row of a query, or None."""
+
+    def run(self, sql: str, params: Sequence[Param] = ()) -> int:
+        """Runs one statement; how many rows it touched."""
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], conflict: str = "") -> int:
+        """Inserts many rows in as few round trips as the database allows.
+
+        ``conflict`` is an ``ON CONFLICT ...`` clause. Returns how many rows were written, those left out by
+        ``DO NOTHING`` not counted.
+        """
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """What is done inside is undone alone when it raises."""
+
+
+class Store(Protocol):
+    """A database that use cases run in."""
+
+    dialect: Dialect
+
+    async def run(self, work: Callable[[Tx], T]) -> T:
+        """One transaction: committed when ``work`` returns, rolled back when it raises."""
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """One reading transaction, beside the writer."""
+
+    async def close(self) -> None:
+        """Ends all connections; what is under way is finished."""

@@ -1,0 +1,184 @@
+"""SQLite behind the port: one writing connection in one thread, readers beside it.
+
+WAL with ``synchronous=FULL``: a commit that returned survives a power cut. One writer is also what makes
+``FOR UPDATE`` unnecessary: a transaction that writes is alone from its first statement (``BEGIN IMMEDIATE``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+from cloud.database import DatabaseAwayError, Dialect, Param, Row, T, Tx, Value
+
+BUSY_MS = 15_000
+READERS = 2
+_GIVEN = re.compile(r"\bGIVEN\(([^)]*)\)")
+
+
+class SqliteTx:
+    """An open transaction on one SQLite connection."""
+
+    dialect: Dialect = "sqlite"
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._depth = 0
+
+    def all(self, sql: str, params: Sequence[Param] = ()) -> list[Row]:
+        """Every row of a query."""
+        return self._execute(sql, params).fetchall()
+
+    def one(self, sql: str, params: Sequence[Param] = ()) -> Row | None:
+        """The first row of a query, or None."""
+        row: Row | None = self._execute(sql, params).fetchone()
+        return row
+
+    def run(self, sql: str, params: Sequence[Param] = ()) -> int:
+        """Runs one statement; how many rows it touched."""
+        return self._execute(sql, params).rowcount
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], conflict: str = "") -> int:
+        """Inserts many rows with one prepared statement."""
+        if not rows:
+            return 0
+        return self._connection.executemany(_insert(table, tuple(columns), conflict), rows).rowcount
+
+    def _execute(self, sql: str, params: Sequence[Param]) -> sqlite3.Cursor:
+        packed = [msgspec.json.encode(value).decode() if isinstance(value, list) else value for value in params]
+        return self._connection.execute(_translate(sql), packed)
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """What is done inside is undone alone when it raises."""
+        return self._savepoint()
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        self._depth += 1
+        name = f"s{self._depth}"
+        self._connection.execute(f"SAVEPOINT {name}")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute(f"ROLLBACK TO {name}")
+            raise
+        finally:
+            self._connection.execute(f"RELEASE {name}")
+            self._depth -= 1
+
+
+class SqliteStore:
+    """One database file."""
+
+    dialect: Dialect = "sqlite"
+
+    def __init__(self, path: Path, *, inline: bool = False) -> None:
+        self._path = path
+        self._inline = inline
+        self._writer: sqlite3.Connection | None = None
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._writing = ThreadPoolExecutor(1, "sqlite-writer")
+        self._reading = ThreadPoolExecutor(READERS, "sqlite-reader")
+
+    async def run(self, work: Callable[[Tx], T]) -> T:
+        """One writing transaction."""
+        if self._inline:
+            return self._write(work)
+        return await asyncio.get_running_loop().run_in_executor(self._writing, self._write, work)
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """One reading transaction, beside the writer."""
+        if self._inline:
+            return self._write(work)
+        return await asyncio.get_running_loop().run_in_executor(self._reading, self._read, work)
+
+    async def close(self) -> None:
+        """Ends all connections."""
+        if not self._inline:
+            await asyncio.to_thread(self._shut)
+        else:
+            self._shut()
+
+    def _shut(self) -> None:
+        self._writing.shutdown()
+        self._reading.shutdown()
+        for connection in self._opened:
+            connection.close()
+        self._opened.clear()
+        self._writer = None
+
+    def _write(self, work: Callable[[Tx], T]) -> T:
+        try:
+            if self._writer is None:
+                self._writer = self._connect()
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return self._transaction(self._writer, "BEGIN IMMEDIATE", work)
+        except sqlite3.OperationalError as error:
+            raise _away(self._path, error) from error
+
+    def _read(self, work: Callable[[Tx], T]) -> T:
+        try:
+            connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = self._local.connection = self._connect()
+                connection.execute("PRAGMA query_only=ON")
+            return self._transaction(connection, "BEGIN", work)
+        except sqlite3.OperationalError as error:
+            raise _away(self._path, error) from error
+
+    def _transaction(self, connection: sqlite3.Connection, begin: str, work: Callable[[Tx], T]) -> T:
+        connection.execute(begin)
+        try:
+            result = work(SqliteTx(connection))
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+    def _connect(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000, cached_statements=512
+        )
+        self._opened.append(connection)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "mmap_size=0", "cache_size=-32768"):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+
+def _away(path: Path, error: sqlite3.OperationalError) -> Exception:
+    """A full disk, a locked or unreadable file: may pass. A mistake in the SQL does not, and stays what it is."""
+    text = str(error)
+    if any(sign in text for sign in ("locked", "full", "I/O", "unable to open", "readonly", "busy")):
+        return DatabaseAwayError(f"the database file {path} cannot be used now: {text}")
+    return error
+
+
+@lru_cache(maxsize=512)
+def _insert(table: str, columns: tuple[str, ...], conflict: str) -> str:
+    marks = ",".join("?" * len(columns))
+    return f"INSERT INTO {table} ({','.join(columns)}) VALUES ({marks}) {conflict}"  # noqa: S608 -- names come from our own code
+
+
+@lru_cache(maxsize=1024)
+def _translate(sql: str) -> str:
+    """Portable SQL as SQLite wants it."""
+    return _GIVEN.sub(_relation, sql.replace(" FOR UPDATE", ""))
+
+
+def _relation(match: re.Match[str]) -> str:
+    names = [column.split()[0] for column in match.group(1).split(",")]
+    picked = ", ".join(f"json_extract(value, '$[{at}]') AS {name}" for at, name in enumerate(names))
+    return f"(SELECT {picked} FROM json_each(?))"  # noqa: S608 -- names come from our own code
