@@ -1,0 +1,176 @@
+"""The commercial agreement of a supplier and a customer, as data: devices, charges, currency, zone, rounding. PURE.
+
+The surprise: the hash is over the *whole* terms with every default spelled out, so that a default changed in a later
+release cannot change what two parties agreed on. Versions never overlap: each counts from its local day until the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Self
+
+import msgspec
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from cloud.calendar import CalendarError, midnight, parse_day, zone
+from cloud.money import MoneyError, RoundingPolicy, minor_digits
+from cloud.rating.charges.energy import Terms as EnergyTerms
+from cloud.rating.charges.per_piece import Terms as PieceTerms
+from cloud.rating.lines import ChargeTerms
+from cloud.rating.rate_usage import charge_models
+from cloud.rating.terms_fields import Id
+
+if TYPE_CHECKING:
+    AnyCharge = ChargeTerms
+else:
+    AnyCharge = Annotated[reduce(or_, (model.Terms for model in charge_models().values())), Field(discriminator="kind")]
+
+
+class AgreementError(ValueError):
+    """Terms that cannot be agreed on; the message says which field and what is accepted."""
+
+
+def _currency(code: str) -> str:
+    try:
+        minor_digits(code)
+    except MoneyError as error:
+        raise ValueError(str(error)) from error
+    return code
+
+
+def _zone(name: str) -> str:
+    try:
+        zone(name)
+    except CalendarError as error:
+        raise ValueError(str(error)) from error
+    return name
+
+
+def _day(text: str) -> str:
+    try:
+        parse_day(text)
+    except CalendarError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+Currency = Annotated[str, AfterValidator(_currency)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Day = Annotated[str, AfterValidator(_day)]
+
+
+class AgreementTerms(BaseModel):
+    """What supplier and customer agreed on. ``starts`` and ``ends`` are local days of ``zone``, ``ends`` exclusive."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "supplier_id": "party_supplier",
+                    "customer_id": "party_customer",
+                    "currency": "EUR",
+                    "zone": "Europe/Berlin",
+                    "starts": "2026-11-01",
+                    "devices": ["cab-1", "meter-1"],
+                    "charges": [
+                        {"kind": "per_piece", "prices": {"drill-8": "1.20"}},
+                        {"kind": "energy", "unit_price": "0.85", "devices": ["meter-1"]},
+                        {"kind": "monthly_fee", "amount": "300.00"},
+                    ],
+                }
+            ]
+        },
+    )
+
+    supplier_id: Id
+    customer_id: Id
+    currency: Currency
+    zone: Zone
+    starts: Day
+    ends: Day | None = None
+    devices: Annotated[list[Id], Field(min_length=1, max_length=10_000)]
+    charges: Annotated[list[AnyCharge], Field(min_length=1, max_length=100)]
+    rounding: RoundingPolicy = RoundingPolicy()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.ends is not None and self.ends <= self.starts:
+            raise ValueError(f"ends ({self.ends}) must be after starts ({self.starts})")
+        if len(set(self.devices)) != len(self.devices):
+            raise ValueError("devices: a device is named twice")
+        for position, charge in enumerate(self.charges):
+            strangers = sorted(set(charge.metered_devices()) - set(self.devices))
+            if strangers:
+                raise ValueError(f"charges[{position}]: {', '.join(strangers)} is not among the agreement's devices")
+        _refuse_doubles(self.charges)
+        return self
+
+    def canonical(self) -> bytes:
+        """The terms as sorted, compact JSON with every default spelled out: what is stored and hashed."""
+        return canonical_json(self.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the canonical terms, hex."""
+        return hashlib.sha256(self.canonical()).hexdigest()
+
+
+class Version(msgspec.Struct, frozen=True):
+    """Terms that count from the local day ``first`` on, until the next version's."""
+
+    version: int
+    first: str
+    terms: AgreementTerms
+
+    @property
+    def from_ms(self) -> int:
+        """The instant from which they count."""
+        return midnight(date.fromisoformat(self.first), self.terms.zone)
+
+
+def canonical_json(value: object) -> bytes:
+    """Sorted, compact UTF-8 JSON: the bytes that are hashed. Texts, integers, booleans, lists and objects only."""
+    return msgspec.json.encode(value, order="sorted")
+
+
+def parse_terms(raw: bytes | str) -> AgreementTerms:
+    """Terms from their stored JSON; raises AgreementError with every field that is wrong."""
+    try:
+        return AgreementTerms.model_validate_json(raw)
+    except ValueError as error:
+        raise AgreementError(str(error)) from error
+
+
+def version_at(at_ms: int, versions: Sequence[Version]) -> Version | None:
+    """The version whose terms count at an instant; None before the agreement starts and after it ends."""
+    found = None
+    for version in versions:
+        if version.from_ms <= at_ms:
+            found = version
+    if found is None:
+        return None
+    ends = found.terms.ends
+    return None if ends is not None and at_ms >= midnight(date.fromisoformat(ends), found.terms.zone) else found
+
+
+def _refuse_doubles(charges: Sequence[ChargeTerms]) -> None:
+    """Nothing may be priced by two charges."""
+    pieces: set[tuple[str, str]] = set()
+    registers: set[tuple[str, str]] = set()
+    for position, charge in enumerate(charges):
+        if isinstance(charge, PieceTerms):
+            priced = {(item, charge.unit) for item in charge.prices}
+            if priced & pieces:
+                raise ValueError(f"charges[{position}]: {min(priced & pieces)[0]} already has a price")
+            pieces |= priced
+        elif isinstance(charge, EnergyTerms):
+            metered = [(meter.device, meter.register_) for meter in charge.devices]
+            if len(set(metered)) != len(metered) or set(metered) & registers:
+                raise ValueError(f"charges[{position}]: a meter's register is billed twice")
+            registers |= set(metered)

@@ -1,0 +1,163 @@
+"""From cumulative registers to energy: the delta rules of a register, and where one period ends. PURE.
+
+The surprise: a falling register is not read as consumption in any way unless a declared modulus and a declared
+greatest power make the wrap plausible. Otherwise the reading is held, nothing is billed, and the next reading that fits
+the last good one simply carries on: a misread costs nothing. Only the meter's own changed number (an exchange) opens a
+new register. Opening of a period = closing of the last. Source: devices.md 8.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from itertools import groupby
+from typing import Literal
+
+import msgspec
+
+from cloud.rating.lines import LeafRef, RegisterPoint
+
+KWH = {"Wh": Fraction(1, 1000), "kWh": Fraction(1), "MWh": Fraction(1000)}
+HOUR_MS = 3_600_000
+ROLLOVER_FROM = Fraction(9, 10)
+TOLERANCE = Fraction(12, 10)
+LEAST_MS = 1000
+
+HeldReason = Literal["register_fall", "implausible_rise", "unknown_unit"]
+
+
+class MeterRule(msgspec.Struct, frozen=True):
+    """What is declared about a register: the kWh at which it wraps, the greatest power in kW; None = not declared."""
+
+    device: str
+    register: str
+    modulus: Fraction | None = None
+    max_kw: Fraction | None = None
+
+
+class RegisterState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a register stands after a statement: last good reading, the meter's own number ("" unknown), and whether an
+    exchange was seen after that reading, so that the next one opens a new register.
+    """
+
+    point: RegisterPoint
+    number: str = ""
+    exchanged: bool = False
+
+
+class Identified(msgspec.Struct, frozen=True):
+    """The meter told its own number, or an exchange was recorded outright (``number`` "")."""
+
+    leaf: LeafRef
+    number: str
+
+
+class Step(msgspec.Struct, frozen=True):
+    """An accepted reading and the energy (kWh) since the one before; ``opens`` marks the first of a register."""
+
+    point: RegisterPoint
+    energy: Fraction
+    rolled: bool
+    opens: bool
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A reading that is not believed yet."""
+
+    point: RegisterPoint
+    reason: HeldReason
+
+
+class Course(msgspec.Struct, frozen=True):
+    """What a series of readings came to."""
+
+    steps: list[Step]
+    held: list[Held]
+    state: RegisterState | None
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """One line's worth of a register: opening, closing, energy in kWh, how often it rolled over."""
+
+    key: str
+    opening: RegisterPoint
+    closing: RegisterPoint
+    energy: Fraction
+    rollovers: int
+
+
+def in_kwh(point: RegisterPoint) -> Fraction:
+    """The register in kWh, exact; KeyError for a unit that is no energy."""
+    return Fraction(point.value) * Fraction(10) ** point.scale * KWH[point.unit]
+
+
+def step_energy(last: RegisterPoint, point: RegisterPoint, rule: MeterRule) -> tuple[Fraction, bool] | HeldReason:
+    """Energy between two readings and whether the register rolled over, or why the later one is not believed."""
+    if point.unit not in KWH:
+        return "unknown_unit"
+    delta = in_kwh(point) - in_kwh(last)
+    hours = Fraction(max(point.leaf.at - last.leaf.at, LEAST_MS), HOUR_MS)
+    limit = None if rule.max_kw is None else rule.max_kw * hours * TOLERANCE
+    if delta >= 0:
+        return "implausible_rise" if limit is not None and delta > limit else (delta, False)
+    if rule.modulus is None or limit is None or in_kwh(last) <= ROLLOVER_FROM * rule.modulus:
+        return "register_fall"
+    wrapped = delta + rule.modulus
+    return (wrapped, True) if 0 <= wrapped <= limit else "register_fall"
+
+
+def follow(state: RegisterState | None, series: Sequence[RegisterPoint | Identified], rule: MeterRule) -> Course:
+    """Reads a register's series, in log order, from where the last statement left it."""
+    steps: list[Step] = []
+    held: list[Held] = []
+    last = None if state is None else state.point
+    number = "" if state is None else state.number
+    exchanged = state is not None and state.exchanged
+    for entry in series:
+        if isinstance(entry, Identified):
+            exchanged = exchanged or not entry.number or number not in ("", entry.number)
+            number = entry.number
+            continue
+        if last is None or exchanged:
+            if entry.unit not in KWH:
+                held.append(Held(entry, "unknown_unit"))
+                continue
+            steps.append(Step(entry, Fraction(0), rolled=False, opens=True))
+        else:
+            judged = step_energy(last, entry, rule)
+            if isinstance(judged, str):
+                held.append(Held(entry, judged))
+                continue
+            steps.append(Step(entry, judged[0], rolled=judged[1], opens=False))
+        last, exchanged = entry, False
+    after = None if last is None else RegisterState(last, number, exchanged)
+    return Course(steps, held, after)
+
+
+def segments(state: RegisterState | None, steps: Sequence[Step], key_of: Callable[[int], str]) -> list[Segment]:
+    """The steps cut where ``key_of(at)`` changes and where a register is exchanged.
+
+    A period's closing reading is the last in log order that lies before its end; so a reading whose clock ran ahead of
+    a later one counts with the later one (the clock decides the period, the log decides the order).
+    """
+    keyed: list[tuple[str, int, RegisterPoint | None, Step]] = []
+    before = None if state is None else state.point
+    exchanges = 0
+    for step in steps:
+        exchanges += int(step.opens)
+        keyed.append(("", exchanges, None if step.opens else before, step))
+        before = step.point
+    earliest = None
+    for at in range(len(keyed) - 1, -1, -1):
+        step = keyed[at][3]
+        earliest = step.point.leaf.at if earliest is None else min(earliest, step.point.leaf.at)
+        keyed[at] = (key_of(earliest), *keyed[at][1:])
+    found = []
+    for (key, _), group in groupby(keyed, key=lambda entry: entry[:2]):
+        entries = list(group)
+        opening = entries[0][2] or entries[0][3].point
+        energy = sum((entry[3].energy for entry in entries), Fraction(0))
+        closing = entries[-1][3].point
+        if closing != opening:
+            found.append(Segment(key, opening, closing, energy, sum(entry[3].rolled for entry in entries)))
+    return found

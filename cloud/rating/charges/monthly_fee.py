@@ -1,0 +1,31 @@
+"""A fee for each calendar month, pro rata by local days. PURE.
+
+The surprise: the denominator is always the whole calendar month, also for a month in which the agreement begins or
+ends, and the end day is exclusive (one of the conventions in which billing products contradict each other). The amount
+is multiplied before it is divided: 300.00 x 10 / 31.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal
+
+from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price, price_line
+from cloud.rating.terms_fields import Price
+
+KIND = "monthly_fee"
+MEASURE = "days"
+
+
+class Terms(ChargeTerms):
+    """The fee of one calendar month."""
+
+    kind: Literal["monthly_fee"]
+    amount: Price
+    prorate: Literal["local_days_of_calendar_month"] = "local_days_of_calendar_month"
+
+
+def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
+    """One line: fee x days / days of the month."""
+    exact = exact_price(terms.amount) * Fraction(measured.days, measured.month_days)
+    return [price_line(measured, KIND, terms.amount, exact, pricing)]
