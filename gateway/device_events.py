@@ -139,15 +139,7 @@ class Publish(msgspec.Struct, frozen=True):
 
 
 Event = (
-    Measured
-    | AirSample
-    | LockReply
-    | DoorState
-    | Identified
-    | DeviceFault
-    | VendRequested
-    | Dispensed
-    | CabinetState
+    Measured | AirSample | LockReply | DoorState | Identified | DeviceFault | VendRequested | Dispensed | CabinetState
 )
 
 

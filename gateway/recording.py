@@ -47,9 +47,7 @@ def device_event(event: DeviceFault | Identified, at: Stamp, device: str, cfg: s
     """Something a person may have to look at, or the device's own number at a start."""
     if isinstance(event, Identified):
         return happened("identified", at, device, data={"number": event.number}, raw=event.raw, cfg=cfg)
-    return happened(
-        event.event, at, device, slot=event.slot, data=event.data, raw=event.raw, cfg=cfg, did=event.did
-    )
+    return happened(event.event, at, device, slot=event.slot, data=event.data, raw=event.raw, cfg=cfg, did=event.did)
 
 
 def happened(
@@ -78,5 +76,3 @@ def record(event: object, at: Stamp, device: str, cfg: str) -> Reading | DeviceE
     if isinstance(event, DeviceFault | Identified):
         return device_event(event, at, device, cfg)
     return None
-
-

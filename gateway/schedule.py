@@ -70,16 +70,19 @@ class LineSchedule:
             return Turn(device, tuple(due[:1]), probe=True, patient=standing.probes % 3 == 2)
         return Turn(device, _together(due, standing.most))
 
-    def answered(self, turn: Turn, mono: int, wall: int) -> bool:
-        """The device spoke; its wants move to their next grid instant. True when it had been set aside."""
+    def answered(self, turn: Turn, mono: int, wall: int, *, fit: bool = True) -> bool:
+        """The device spoke; its wants move to their next grid instant. True when it had been set aside.
+
+        `fit` False: it spoke but is not to be read yet (implausible, unknown); all its wants wait for the grid.
+        """
         standing = self._devices[turn.device]
         was_aside = standing.aside_until is not None
         standing.misses = standing.probes = 0
         standing.aside_until = None
-        if was_aside:
+        if was_aside and fit:
             standing.due = dict.fromkeys(standing.due, mono)
         else:
-            self._advance(standing, turn.wants, mono, wall)
+            self._advance(standing, turn.wants if fit else tuple(standing.due), mono, wall)
         return was_aside
 
     def missed(self, turn: Turn, mono: int, wall: int) -> bool:
@@ -95,10 +98,6 @@ class LineSchedule:
         standing.aside_until = mono + PROBE_MS
         self._advance(standing, tuple(standing.due), mono, wall)
         return True
-
-    def skipped(self, turn: Turn, mono: int, wall: int) -> None:
-        """The device spoke but is not fit to be read yet: try again at the next grid instant."""
-        self._advance(self._devices[turn.device], tuple(self._devices[turn.device].due), mono, wall)
 
     def is_aside(self, device: str) -> bool:
         """Whether the device is silent and only probed."""

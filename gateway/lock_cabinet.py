@@ -1,0 +1,180 @@
+"""A cabinet of doors behind a lock board: opened for a badge, then closed, is one piece taken.
+
+The surprise: "the door is closed" means two things. Right after a lost reply it proves that the latch did not move; a
+few seconds later a person may have opened, taken and closed, and it proves nothing. A door that opens without a command
+is an event of its own, never a draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from gateway.clock import Clock
+from gateway.device_events import DoorState, Event, LockReply, Request
+from gateway.ports import Confirm, LinkDown
+from gateway.premises import CabinetUnreachableError, Given
+from gateway.recording import Stamp, happened
+from gateway.vending import Fact
+from wire.ids import RecordKey
+from wire.records import Intent, Record
+
+# Nobody opens a door, takes something and closes it again in less.
+QUICKEST_MS = 2_000
+DOOR_POLL = 0.5
+SLOW_POLL = 5.0
+OPEN_TOO_LONG_MS = 60_000
+LOST_MS = 60_000
+
+
+class LockDriver(Protocol):
+    """What a lock board's driver can be asked."""
+
+    @property
+    def cfg(self) -> str:
+        """Hash of what gives its bytes their meaning."""
+
+    def open(self, slot: str) -> Request:
+        """Pulse the latch."""
+
+    def status(self, slot: str) -> Request:
+        """Ask for the door; moves nothing."""
+
+
+class Line(Protocol):
+    """The session of the board's line."""
+
+    async def exchange(self, device: str, ask: Callable[[], Request]) -> list[Event] | None:
+        """One command and the events of its answer; None: no answer. Raises LinkDown."""
+
+
+class LockCabinet:
+    """One board as a cabinet and, for the session of its line, as the interpreter of its doors."""
+
+    def __init__(self, device: str, driver: LockDriver, line: Line, clock: Clock) -> None:
+        self.device = device
+        self.cfg = driver.cfg
+        self._driver = driver
+        self._line = line
+        self._clock = clock
+        self._serving: set[str] = set()
+        self._open: set[str] = set()
+        self._waiting: dict[str, int] = {}
+        self._told_late: set[str] = set()
+
+    async def look(self, slot: str) -> Mapping[str, int]:
+        """The door must be closed and the board must answer before anyone is promised anything."""
+        try:
+            closed = await self._closed(slot)
+        except (LinkDown, ValueError) as error:
+            raise CabinetUnreachableError(str(error)) from error
+        if closed is None:
+            raise CabinetUnreachableError(f"Lock board {self.device} does not answer. Check its power and its cable.")
+        if not closed:
+            raise CabinetUnreachableError(f"Door {slot} is open. Close it first.")
+        return {"closed": 1}
+
+    async def give(self, slot: str, qty: int, key: RecordKey, confirm: Confirm) -> Given:  # noqa: ARG002
+        """Opens the door and waits until it is closed. The command is repeated once, if a failure is proven."""
+        self._serving.add(slot)
+        try:
+            word = await self._unlock(slot)
+            if word == "failed":
+                word = await self._unlock(slot)
+            if word == "opened":
+                return await self._until_closed(slot, qty, confirm)
+            if word == "failed":
+                return Given(Fact.NOT_OPENED, 0, "failed", "door_closed", {"closed": 1})
+            return Given(Fact.NO_ANSWER, qty, "unknown", "none")
+        finally:
+            self._serving.discard(slot)
+            self._told_late.discard(slot)
+
+    async def recall(self, intent: Intent, key: RecordKey, confirm: Confirm) -> Given:  # noqa: ARG002
+        """A door that still stands open is the one we opened; a closed one proves nothing."""
+        self._serving.add(intent.slot)
+        try:
+            if await self._patiently(intent.slot) is False:
+                return await self._until_closed(intent.slot, intent.asked, confirm)
+        finally:
+            self._serving.discard(intent.slot)
+        return Given(Fact.NO_ANSWER, intent.asked, "unknown", "none")
+
+    def hear(self, event: Event, at: Stamp, cfg: str) -> Sequence[Record]:  # noqa: ARG002
+        """Doors that move without a command, and their end."""
+        if not isinstance(event, DoorState):
+            return ()
+        was_open = event.slot in self._open
+        if event.closed:
+            self._open.discard(event.slot)
+        else:
+            self._open.add(event.slot)
+        if event.slot in self._serving or was_open is not event.closed:
+            return ()
+        name = "door_closed" if event.closed else "door_forced"
+        return (happened(name, at, self.device, slot=event.slot, raw=event.raw),)
+
+    def tick(self, at: Stamp) -> Sequence[Record]:
+        """Doors of a draw that stand open for too long, each told once."""
+        late = sorted(slot for slot, since in self._waiting.items() if at.m - since > OPEN_TOO_LONG_MS)
+        news = [slot for slot in late if slot not in self._told_late]
+        self._told_late.update(news)
+        return [happened("door_open", at, self.device, slot=slot) for slot in news]
+
+    async def _unlock(self, slot: str) -> str:
+        """ "opened", "failed" (proven) or "unknown"."""
+        sent = self._clock.mono_ms()
+        try:
+            events = await self._line.exchange(self.device, lambda: self._driver.open(slot))
+        except LinkDown:
+            events = None
+        reply = next((event for event in events or () if isinstance(event, LockReply)), None)
+        if reply is not None and reply.opened:
+            return "opened"
+        closed = await self._closed_or_none(slot)
+        if closed is False:
+            return "opened"
+        proven = reply is not None or self._clock.mono_ms() - sent < QUICKEST_MS
+        return "failed" if closed and proven else "unknown"
+
+    async def _until_closed(self, slot: str, qty: int, confirm: Confirm) -> Given:
+        opened = self._clock.mono_ms()
+        self._waiting[slot] = opened
+        seen = opened
+        try:
+            while True:
+                now = self._clock.mono_ms()
+                await self._clock.sleep(DOOR_POLL if now - opened < OPEN_TOO_LONG_MS else SLOW_POLL)
+                closed = await self._closed_or_none(slot)
+                now = self._clock.mono_ms()
+                if closed:
+                    fact = Fact.TAKEN_BY_DOOR if confirm == "door" else Fact.UNPROVEN
+                    return Given(fact, qty, "opened", "door_closed", {"closed": 1})
+                if closed is False:
+                    seen = now
+                elif now - seen > LOST_MS:
+                    return Given(Fact.NO_ANSWER, qty, "opened", "none")
+        finally:
+            del self._waiting[slot]
+
+    async def _patiently(self, slot: str) -> bool | None:
+        """The door, as soon as the board answers; None when it does not for a minute."""
+        since = self._clock.mono_ms()
+        while self._clock.mono_ms() - since < LOST_MS:
+            closed = await self._closed_or_none(slot)
+            if closed is not None:
+                return closed
+            await self._clock.sleep(DOOR_POLL)
+        return None
+
+    async def _closed_or_none(self, slot: str) -> bool | None:
+        try:
+            return await self._closed(slot)
+        except LinkDown:
+            return None
+
+    async def _closed(self, slot: str) -> bool | None:
+        events = await self._line.exchange(self.device, lambda: self._driver.status(slot))
+        if events is None:
+            events = await self._line.exchange(self.device, lambda: self._driver.status(slot))
+        return next((event.closed for event in events or () if isinstance(event, DoorState)), None)

@@ -1,0 +1,184 @@
+"""The life of one draw, as a table. PURE.
+
+    requested -> denied | authorised -> cancelled | intended -> void | commanded
+    commanded -> confirmed | not_dispensed | jammed | not_taken | unverified
+    unverified -> confirmed | not_dispensed        by evidence, never by repeating the command
+
+The surprise is what we do *not* copy from payment: MDB takes a vend that a reset cut short for a sale. Here the goods
+belong to the supplier until they are drawn, so an unproven line would spoil trust in all lines: it stays unverified,
+provisionally off the shelf and off the bill, until a count or the device's own counter decides.
+Source: vending.md section 5.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from gateway.device_events import Dispensed
+from gateway.ports import Confirm
+
+
+class State(StrEnum):
+    """Where an attempt stands; the last eight end it."""
+
+    REQUESTED = "requested"
+    AUTHORISED = "authorised"
+    INTENDED = "intended"
+    COMMANDED = "commanded"
+    DENIED = "denied"
+    CANCELLED = "cancelled"
+    VOID = "void"
+    CONFIRMED = "confirmed"
+    NOT_DISPENSED = "not_dispensed"
+    JAMMED = "jammed"
+    NOT_TAKEN = "not_taken"
+    UNVERIFIED = "unverified"
+
+
+class Fact(StrEnum):
+    """What can happen to an attempt."""
+
+    REFUSED = "refused"
+    ALLOWED = "allowed"
+    WALKED_AWAY = "walked_away"
+    KEPT = "kept"  # the intent is in the journal
+    NEVER_SENT = "never_sent"  # proof that no byte of the command left
+    SENT = "sent"
+    DROPPED = "dropped"
+    DROPPED_LATE = "dropped_late"  # only after an extra turn: two may have gone
+    NO_DROP = "no_drop"
+    NO_MOTOR = "no_motor"
+    NOT_OPENED = "not_opened"
+    JAM = "jam"
+    TAKEN_BY_DOOR = "taken_by_door"
+    DOOR_LEFT_OPEN = "door_left_open"
+    NOTHING_TAKEN = "nothing_taken"
+    COUNTER_MOVED = "counter_moved"
+    COUNTER_STOOD = "counter_stood"
+    NO_ANSWER = "no_answer"
+    UNPROVEN = "unproven"  # it moved, but nothing at this slot can tell whether goods left
+
+
+S, F = State, Fact
+
+NEXT: dict[tuple[State, Fact], State] = {
+    (S.REQUESTED, F.REFUSED): S.DENIED,
+    (S.REQUESTED, F.ALLOWED): S.AUTHORISED,
+    (S.AUTHORISED, F.WALKED_AWAY): S.CANCELLED,
+    (S.AUTHORISED, F.KEPT): S.INTENDED,
+    (S.INTENDED, F.NEVER_SENT): S.VOID,
+    (S.INTENDED, F.SENT): S.COMMANDED,
+    (S.COMMANDED, F.DROPPED): S.CONFIRMED,
+    (S.COMMANDED, F.DROPPED_LATE): S.CONFIRMED,
+    (S.COMMANDED, F.TAKEN_BY_DOOR): S.CONFIRMED,
+    (S.COMMANDED, F.COUNTER_MOVED): S.CONFIRMED,
+    (S.COMMANDED, F.NO_DROP): S.NOT_DISPENSED,
+    (S.COMMANDED, F.NO_MOTOR): S.NOT_DISPENSED,
+    (S.COMMANDED, F.NOT_OPENED): S.NOT_DISPENSED,
+    (S.COMMANDED, F.COUNTER_STOOD): S.NOT_DISPENSED,
+    (S.COMMANDED, F.JAM): S.JAMMED,
+    (S.COMMANDED, F.NOTHING_TAKEN): S.NOT_TAKEN,
+    (S.COMMANDED, F.DOOR_LEFT_OPEN): S.COMMANDED,
+    (S.COMMANDED, F.NO_ANSWER): S.UNVERIFIED,
+    (S.COMMANDED, F.UNPROVEN): S.UNVERIFIED,
+    (S.UNVERIFIED, F.DROPPED): S.CONFIRMED,
+    (S.UNVERIFIED, F.DROPPED_LATE): S.CONFIRMED,
+    (S.UNVERIFIED, F.COUNTER_MOVED): S.CONFIRMED,
+    (S.UNVERIFIED, F.COUNTER_STOOD): S.NOT_DISPENSED,
+    (S.UNVERIFIED, F.NO_DROP): S.NOT_DISPENSED,
+    (S.UNVERIFIED, F.NO_MOTOR): S.NOT_DISPENSED,
+}
+
+INCIDENTS: dict[Fact, str] = {
+    F.DROPPED_LATE: "slot_slow",
+    F.NO_DROP: "no_drop",
+    F.NO_MOTOR: "no_motor",
+    F.NOT_OPENED: "not_opened",
+    F.JAM: "jam",
+    F.DOOR_LEFT_OPEN: "door_open",
+    F.NO_ANSWER: "comms",
+}
+
+# After these the slot's stock is in doubt until someone counts it.
+DOUBTFUL = frozenset({F.DROPPED_LATE, F.NO_DROP, F.JAM, F.NO_ANSWER, F.UNPROVEN})
+
+Ended = Literal["confirmed", "not_dispensed", "jammed", "not_taken", "unverified", "void", "denied", "cancelled"]
+ENDS: dict[State, Ended] = {
+    S.CONFIRMED: "confirmed",
+    S.NOT_DISPENSED: "not_dispensed",
+    S.JAMMED: "jammed",
+    S.NOT_TAKEN: "not_taken",
+    S.UNVERIFIED: "unverified",
+    S.VOID: "void",
+    S.DENIED: "denied",
+    S.CANCELLED: "cancelled",
+}
+
+
+class OutOfOrder(ValueError):
+    """A fact that cannot happen to an attempt in this state; the caller records it as a fact without an attempt."""
+
+    def __init__(self, state: State, fact: Fact) -> None:
+        super().__init__(f"{fact} cannot happen to an attempt that is {state}")
+        self.state = state
+        self.fact = fact
+
+
+def after(state: State, fact: Fact) -> State:
+    """The state that follows; raises OutOfOrder."""
+    try:
+        return NEXT[state, fact]
+    except KeyError:
+        raise OutOfOrder(state, fact) from None
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What to write down: outcome, pieces, change of the shelf, on the bill or not, what a person should see."""
+
+    outcome: Ended
+    qty: int
+    billable: bool
+    stock: int
+    incident: str = ""
+    doubt: bool = False
+
+
+def verdict(fact: Fact, qty: int, state: State = State.COMMANDED) -> Verdict:
+    """The end that `fact` brings to an attempt about `qty` pieces; raises OutOfOrder when it brings none.
+
+    qty is what really left where that is known (over-taking is a fact, not an error), else what was asked.
+    """
+    ended = after(state, fact)
+    incident, doubt = INCIDENTS.get(fact, ""), fact in DOUBTFUL
+    outcome = ENDS.get(ended)
+    if outcome is None:
+        raise OutOfOrder(state, fact)
+    gone = qty if outcome in ("confirmed", "unverified") else 0
+    return Verdict(outcome, gone, billable=outcome == "confirmed", stock=-gone, incident=incident, doubt=doubt)
+
+
+def dispensed(result: Dispensed, confirm: Confirm) -> Fact:
+    """What a cabinet's result proves, at a slot whose pieces are confirmed by `confirm`."""
+    if result.motor == "jam":
+        return Fact.JAM
+    if result.motor in ("none", "open", "fault"):
+        return Fact.NO_MOTOR
+    if result.drop == "seen":
+        return Fact.DROPPED
+    if result.drop == "late":
+        return Fact.DROPPED_LATE
+    if result.drop == "none" and confirm == "sensor":
+        return Fact.NO_DROP
+    return Fact.UNPROVEN
+
+
+def counted(before: int | None, now: int | None, qty: int, *, fresh: bool) -> Fact:
+    """What a dispense counter proves about an attempt that was cut off; an old one proves no absence."""
+    if before is None or now is None:
+        return Fact.NO_ANSWER
+    if now - before == qty:
+        return Fact.COUNTER_MOVED
+    return Fact.COUNTER_STOOD if now == before and fresh else Fact.NO_ANSWER
