@@ -24,8 +24,8 @@ _TIME_ERROR = 5
 class Clock:
     """Time for one run of the gateway.
 
-    ``wall`` returns ms UTC, ``line`` seconds of the event loop, ``synchronised`` whether the system vouches for the wall.
-    ``scale``: wall and mono seconds per line second; sleeping is in scaled seconds.
+    ``wall`` returns ms UTC, ``line`` seconds of the event loop, ``synchronised`` whether the system vouches for the
+    wall. ``scale``: wall and mono seconds per line second; sleeping is in scaled seconds.
     """
 
     def __init__(
@@ -68,8 +68,11 @@ class Clock:
 
 
 def system_clock(boot: str, *, scale: float = 1.0, origin_ms: int | None = None, since_ms: int | None = None) -> Clock:
-    """The real clock; or a demo's: the wall shows ``origin_ms`` at the real instant ``since_ms`` and runs ``scale`` times
-    as fast, so that processes that share these three numbers agree, also after a restart."""
+    """The real clock, or a demo's.
+
+    In a demo the wall shows ``origin_ms`` at the real instant ``since_ms`` and runs ``scale`` times as fast: processes
+    that share these three numbers agree, also after a restart.
+    """
     if origin_ms is None:
         return Clock(boot, wall=_real_ms, line=time.monotonic, synchronised=kernel_synchronised, scale=scale)
     zero = _real_ms() if since_ms is None else since_ms

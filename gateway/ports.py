@@ -33,7 +33,7 @@ class JournalFull(NotStored):
 
 
 class RecordRefused(ValueError):
-    """This record has no canonical leaf and never will: telling it again is useless. Say so in a device event."""
+    """Such a record has no canonical leaf and never will: telling it again is useless. Say so in a device event."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class Badge(msgspec.Struct, frozen=True):
 
 
 class Desired(msgspec.Struct, frozen=True):
-    """What the cloud last told us, signed: kept on disk so that a shop without network goes on. ``version`` 0: never."""
+    """What the cloud last told us, signed; kept on disk, so that a shop without network goes on. 0: never."""
 
     version: int = 0
     planograms: dict[str, Planogram] = {}
@@ -223,5 +223,3 @@ class Session(Protocol):
 
     def devices(self) -> list[DeviceStatus]:
         """Each device's state now."""
-
-

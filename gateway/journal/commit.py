@@ -1,0 +1,150 @@
+"""The group commit: many appends, one transaction, one sync. Runs on the journal's thread.
+
+``n`` is given here and nowhere else, so that a record that fails leaves no gap. The fast way trusts that nothing is told
+twice and lets the unique index object; only then the slow way asks which events are already held.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+
+import msgspec
+
+from gateway.journal.connection import transaction
+from gateway.ports import RecordRefused
+from wire.canonical import LeafError
+from wire.ids import RecordKey
+from wire.records import Draw, Intent, Record, encode
+
+INSERT = "INSERT INTO records (src, ep, n, did, leaf, hash) VALUES (?, ?, ?, ?, ?, ?)"
+Row = tuple[str, str, int, str | None, bytes, bytes]
+Held = dict[tuple[str, str], RecordKey]
+Outcome = list[RecordKey] | RecordRefused
+
+_replace = msgspec.structs.replace
+_typed: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+
+
+class Numbering:
+    """The last ``n`` of each device in this boot, as the file has it."""
+
+    def __init__(self, boot: str, last: dict[str, int], salt: Callable[[], str]) -> None:
+        self.boot = boot
+        self.last = last
+        self.salt = salt
+
+
+def last_numbers(db: sqlite3.Connection, boot: str) -> dict[str, int]:
+    """The last ``n`` of each device in a boot; skips from device to device instead of reading the whole boot."""
+    last: dict[str, int] = {}
+    row = db.execute("SELECT min(src) FROM records WHERE ep = ?", (boot,)).fetchone()
+    while row[0] is not None:
+        src = row[0]
+        last[src] = db.execute("SELECT max(n) FROM records WHERE ep = ? AND src = ?", (boot, src)).fetchone()[0]
+        row = db.execute("SELECT min(src) FROM records WHERE ep = ? AND src > ?", (boot, src)).fetchone()
+    return last
+
+
+def commit_group(db: sqlite3.Connection, groups: Sequence[Sequence[Record]], numbering: Numbering) -> list[Outcome]:
+    """Stores all groups in one transaction; one outcome a group. Raises sqlite3.Error: then nothing is stored."""
+    batch = Batch(numbering, None)
+    outcomes = batch.take(groups)
+    try:
+        batch.write(db)
+    except sqlite3.IntegrityError:
+        batch = Batch(numbering, _held(db, groups))
+        outcomes = batch.take(groups)
+        batch.write(db)
+    numbering.last.update(batch.last)
+    return outcomes
+
+
+class Batch:
+    """Rows of one transaction in the making. ``held``: events already stored; None: nobody has looked."""
+
+    def __init__(self, numbering: Numbering, held: Held | None) -> None:
+        self._numbering = numbering
+        self._held = held
+        self.last: dict[str, int] = {}
+        self._rows: list[Row] = []
+        self._vends: list[Intent | Draw] = []
+
+    def take(self, groups: Sequence[Sequence[Record]]) -> list[Outcome]:
+        """Encodes all; a group with a record that has no leaf is left out whole."""
+        outcomes: list[Outcome] = []
+        for records in groups:
+            rows, vends = len(self._rows), len(self._vends)
+            try:
+                outcomes.append([self._add(record) for record in records])
+            except RecordRefused as refusal:
+                for row in self._rows[rows:]:
+                    self.last[row[0]] -= 1
+                    if self._held is not None and row[3]:
+                        del self._held[row[0], row[3]]
+                del self._rows[rows:], self._vends[vends:]
+                outcomes.append(refusal)
+        return outcomes
+
+    def _add(self, record: Record) -> RecordKey:
+        src, did, numbering, held = record.src, record.did or None, self._numbering, self._held
+        if held is not None and did is not None and (known := held.get((src, did))):
+            return known
+        n = self.last.get(src)
+        n = (numbering.last.get(src, 0) if n is None else n) + 1
+        full = _replace(record, n=n, z=numbering.salt())
+        leaf = _leaf(full, numbering.boot)
+        self.last[src] = n
+        key = RecordKey(src, numbering.boot, n)
+        self._rows.append((src, numbering.boot, n, did, leaf, sha256(b"\x00" + leaf).digest()))
+        if held is not None and did is not None:
+            held[src, did] = key
+        kind = type(full)
+        if kind is Draw or kind is Intent:
+            self._vends.append(full)  # type: ignore[arg-type]
+        return key
+
+    def write(self, db: sqlite3.Connection) -> None:
+        """The transaction. Raises sqlite3.Error, with nothing stored."""
+        if not self._rows:
+            return
+        with transaction(db):
+            db.executemany(INSERT, self._rows)
+            for vend in self._vends:
+                note_vend(db, vend)
+
+
+def _leaf(record: Record, boot: str) -> bytes:
+    """The canonical bytes; raises RecordRefused. Text and keys are checked by writing, types and limits by reading back."""
+    try:
+        leaf = encode(record)
+        _typed.decode(leaf)
+    except (LeafError, msgspec.DecodeError, TypeError) as error:
+        raise RecordRefused(f"a record of {record.src} has no canonical form and is not stored ({error})") from error
+    if record.ep != boot:
+        raise RecordRefused(f"a record of {record.src} is of epoch {record.ep!r}, not of this boot")
+    return leaf
+
+
+def note_vend(db: sqlite3.Connection, record: Intent | Draw) -> None:
+    """An intent opens an attempt; the draw that names it closes it."""
+    if isinstance(record, Intent):
+        db.execute("INSERT OR IGNORE INTO attempts (src, ep, n) VALUES (?, ?, ?)", record.key)
+        return
+    ep, _, n = record.intent.rpartition("/")
+    if ep and n.isdigit():
+        db.execute("DELETE FROM attempts WHERE src = ? AND ep = ? AND n = ?", (record.src, ep, int(n)))
+
+
+def _held(db: sqlite3.Connection, groups: Sequence[Sequence[Record]]) -> Held:
+    held: Held = {}
+    for records in groups:
+        for record in records:
+            if record.did:
+                found = db.execute(
+                    "SELECT src, ep, n FROM records WHERE src = ? AND did = ?", (record.src, record.did)
+                ).fetchone()
+                if found:
+                    held[record.src, record.did] = RecordKey(*found)
+    return held

@@ -1,0 +1,140 @@
+"""A damaged journal: moved aside, never repaired in place; what is provably sound of it goes into a new file.
+
+Sound is a record whose bytes fit its hash, and a log as far as its entries are whole and its notes' frontiers are met.
+Entries beyond that are fetched from the cloud's mirror, the same way as after a restore.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateway.journal.connection import location, transaction
+from wire.log import Frontier, leaf_hash
+
+CHUNK = 256
+GIVE_UP = 4096
+
+
+class Salvaged(msgspec.Struct, frozen=True):
+    """What became of a damaged file: where it lies, records taken over, records seen but spoilt."""
+
+    why: str
+    moved_to: str
+    kept: int = 0
+    spoilt: int = 0
+
+
+def move_aside(path: Path) -> Path:
+    """Renames the file with its WAL to the next free ``.damaged-N``; returns the new name."""
+    number = 1
+    while path.with_name(f"{path.name}.damaged-{number}").exists():
+        number += 1
+    aside = path.with_name(f"{path.name}.damaged-{number}")
+    for suffix in ("-wal", "-shm", ""):
+        old = path.with_name(path.name + suffix)
+        if old.exists():
+            old.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def take_over(db: sqlite3.Connection, aside: Path, why: str) -> Salvaged:
+    """Copies what is sound from the file aside into the new journal ``db``; one transaction."""
+    try:
+        old = sqlite3.connect(location(aside, "rw"), uri=True, isolation_level=None)
+    except sqlite3.Error:
+        return Salvaged(why, str(aside))
+    try:
+        with transaction(db):
+            kept, spoilt = _records(old, db)
+            _attempts(old, db)
+            for log in _rows(old, "logs", "log"):
+                _log(old, db, log)
+        return Salvaged(why, str(aside), kept, spoilt)
+    finally:
+        old.close()
+
+
+def _records(old: sqlite3.Connection, db: sqlite3.Connection) -> tuple[int, int]:
+    kept = spoilt = 0
+    for row in _rows(old, "records", "id"):
+        if leaf_hash(row[5]) != row[6]:
+            spoilt += 1
+            continue
+        try:
+            db.execute("INSERT INTO records (id, src, ep, n, did, leaf, hash) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        except sqlite3.IntegrityError:
+            spoilt += 1
+        else:
+            kept += 1
+    return kept, spoilt
+
+
+def _attempts(old: sqlite3.Connection, db: sqlite3.Connection) -> None:
+    try:
+        rows = old.execute("SELECT src, ep, n, commanded FROM attempts").fetchall()
+    except sqlite3.Error:
+        return
+    db.executemany("INSERT OR IGNORE INTO attempts VALUES (?, ?, ?, ?)", rows)
+
+
+def _log(old: sqlite3.Connection, db: sqlite3.Connection, row: tuple[Any, ...]) -> None:
+    """A log up to the largest note whose frontier its salvaged entries reach."""
+    log, origin, _, cosigned, at, backed_up, pruned, pruned_peaks, frozen = row
+    try:
+        notes = {size: rest for size, *rest in old.execute(
+            "SELECT size, peaks, note, cosignature, cosigned_at FROM notes WHERE log = ?", (log,)
+        )}  # fmt: skip
+        entries = old.execute("SELECT idx, record FROM entries WHERE log = ? ORDER BY idx", (log,)).fetchall()
+        frontier = Frontier.from_bytes(pruned, pruned_peaks)
+    except (sqlite3.Error, ValueError):
+        notes, entries, frontier, pruned, pruned_peaks = {}, [], Frontier(), 0, b""
+    reached = pruned
+    for index, record in entries:
+        hashed = db.execute("SELECT hash FROM records WHERE id = ?", (record,)).fetchone()
+        if hashed is None or index != frontier.size:
+            break
+        frontier = frontier.extend([hashed[0]])
+        if frontier.size in notes and notes[frontier.size][0] == frontier.to_bytes():
+            reached = frontier.size
+    db.execute(
+        "INSERT INTO logs VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?)",
+        (log, origin, min(cosigned, reached), at, backed_up, pruned, pruned_peaks, frozen),
+    )
+    whole = [(log, index, record) for index, record in entries if index < reached]
+    db.executemany("INSERT INTO entries VALUES (?, ?, ?)", whole)
+    sound = [(log, size, *rest) for size, rest in notes.items() if size <= reached]
+    db.executemany("INSERT INTO notes VALUES (?, ?, ?, ?, ?, ?)", sound)
+
+
+def _rows(old: sqlite3.Connection, table: str, key: str) -> Iterator[tuple[Any, ...]]:
+    """Every readable row in key order; unreadable stretches are stepped over, at last one key at a time."""
+    after, step, empty = max(_edge(old, table, key, "min") or 1, 1) - 1, CHUNK, 0
+    last = _edge(old, table, key, "max")
+    while empty < GIVE_UP and (last is None or after < last):
+        try:
+            rows = old.execute(
+                f"SELECT * FROM {table} WHERE {key} > ? AND {key} <= ? ORDER BY {key}",  # noqa: S608 - names above
+                (after, after + step),
+            ).fetchall()
+        except sqlite3.Error:
+            if step > 1:
+                step //= 2
+                continue
+            rows = []
+        yield from rows
+        empty = 0 if rows else empty + 1
+        after += step
+        step = min(step * 2, CHUNK)
+
+
+def _edge(old: sqlite3.Connection, table: str, key: str, edge: str) -> int | None:
+    try:
+        row = old.execute(f"SELECT {edge}({key}) FROM {table}").fetchone()  # noqa: S608 - names from above
+    except sqlite3.Error:
+        return None
+    return None if row[0] is None else int(row[0])
