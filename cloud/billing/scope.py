@@ -1,0 +1,57 @@
+"""What is settled, and how a time is told to belong to it. PURE."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cloud.agreements.terms import Version
+from cloud.billing.pieces import DoubtReason
+from cloud.calendar import Period, period_of
+from cloud.metering.usage import RegisterState
+from cloud.rating.lines import LeafRef
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """What is settled: a period of an agreement, after the closed ones.
+
+    ``settled``: for each log, the index up to which earlier statements held its leaves. ``registers``: where the last
+    statement left the meters.
+    """
+
+    period: Period
+    closed: tuple[Period, ...]
+    versions: tuple[Version, ...]
+    settled: tuple[int, ...]
+    registers: tuple[RegisterState, ...] = ()
+
+    def is_due(self, at: int, known: LeafRef) -> bool:
+        """Whether something that happened at ``at`` and became known with a leaf is settled now: it is not of a later
+        period, and no earlier statement had it in hand.
+        """
+        in_hand = known.index < self.settled[known.log]
+        return at < self.period.to_ms and not (in_hand and at < self.period.from_ms)
+
+    def period_at(self, at: int) -> Period | None:
+        """The period an instant belongs to: this one, a closed one, or None before the agreement."""
+        return period_of(at, (*self.closed, self.period))
+
+    def belongs_to(self, period: Period) -> str:
+        """How a line names a period: "" for the statement's own."""
+        return "" if period == self.period else period.label
+
+    def window(self, version: Version, period: Period) -> tuple[str, str] | None:
+        """The local days ``[first, end)`` of a period in which a version counts; None where it has none."""
+        following = [other.first for other in self.versions if other.version == version.version + 1]
+        ends = [version.terms.ends] if version.terms.ends is not None else []
+        first, end = max(period.first, version.first), min([period.end, *following, *ends])
+        return (first, end) if first < end else None
+
+
+class Unbilled(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Leaves that are not billed, and why; ``belongs_to`` as on lines."""
+
+    reason: DoubtReason
+    device: str
+    subject: str
+    belongs_to: str
+    leaves: list[LeafRef]

@@ -1,0 +1,134 @@
+"""The meters' SQL: the live view of registers, what agreements declare of them, readings that are not believed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from fractions import Fraction
+
+import msgspec
+
+from cloud.calendar import utc_text
+from cloud.database import Tx
+from cloud.ingest.posted import Posted
+from cloud.metering.usage import HeldReason, MeterRule, RegisterState
+from cloud.rating.lines import LeafRef, RegisterPoint, plain_register
+
+
+class LiveRegister(msgspec.Struct, frozen=True):
+    """A register's last good reading, the id of the log that holds it, and how many readings were held since."""
+
+    state: RegisterState
+    log_id: str
+    held: int
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A reading that is not believed, and the record that brought it."""
+
+    reason: HeldReason
+    point: RegisterPoint
+    posted: Posted
+
+
+_COLUMNS = (
+    "tenant_id", "device_id", "register", "value", "scale", "unit", "at_ms", "log_id", "idx", "number", "exchanged",
+    "held",
+)  # fmt: skip
+
+
+def lock_registers(tx: Tx, tenant: str, devices: Sequence[str]) -> dict[tuple[str, str], LiveRegister]:
+    """The registers of these devices, locked in order."""
+    rows = tx.all(
+        "SELECT r.device_id, r.register, r.value, r.scale, r.unit, r.at_ms, r.log_id, r.idx, r.number, r.exchanged, r.held "
+        "FROM GIVEN(device_id text) AS g JOIN meter_registers r ON r.tenant_id = ? AND r.device_id = g.device_id "
+        "ORDER BY r.device_id, r.register FOR UPDATE",
+        ([[device] for device in devices], tenant),
+    )
+    found = {}
+    for device, register, value, scale, unit, at_ms, log_id, idx, number, exchanged, held in rows:
+        point = RegisterPoint(device, register, value, scale, unit, LeafRef(0, idx, at_ms, "synchronised"))
+        found[device, register] = LiveRegister(RegisterState(point, number, bool(exchanged)), log_id, held)
+    return found
+
+
+def rules(tx: Tx, tenant: str, devices: Sequence[str]) -> dict[tuple[str, str], MeterRule]:
+    """What agreements declare of these devices' registers."""
+    rows = tx.all(
+        "SELECT r.device_id, r.register, r.modulus, r.max_kw FROM GIVEN(device_id text) AS g "
+        "JOIN meter_rules r ON r.tenant_id = ? AND r.device_id = g.device_id",
+        ([[device] for device in devices], tenant),
+    )
+    return {
+        (device, register): MeterRule(
+            device, register, Fraction(modulus) if modulus else None, Fraction(max_kw) if max_kw else None
+        )
+        for device, register, modulus, max_kw in rows
+    }
+
+
+def declare(tx: Tx, tenant: str, declared: Sequence[tuple[str, str, str, str]]) -> None:
+    """Keeps (device, register, modulus, max_kw) of an agreement's meters."""
+    tx.insert(
+        "meter_rules",
+        ("tenant_id", "device_id", "register", "modulus", "max_kw"),
+        [(tenant, *one) for one in sorted(declared)],
+        "ON CONFLICT (tenant_id, device_id, register) DO UPDATE SET modulus = excluded.modulus, max_kw = excluded.max_kw",
+    )
+
+
+def save_registers(tx: Tx, tenant: str, registers: Sequence[LiveRegister]) -> None:
+    """Writes the registers' new states, in key order."""
+    rows = [
+        (
+            tenant, one.state.point.device, one.state.point.register, one.state.point.value, one.state.point.scale,
+            one.state.point.unit, one.state.point.leaf.at, one.log_id, one.state.point.leaf.index, one.state.number,
+            int(one.state.exchanged), one.held,
+        )
+        for one in registers
+    ]  # fmt: skip
+    updates = ", ".join(f"{column} = excluded.{column}" for column in _COLUMNS[3:])
+    tx.insert(
+        "meter_registers", _COLUMNS, rows, f"ON CONFLICT (tenant_id, device_id, register) DO UPDATE SET {updates}"
+    )
+
+
+def save_held(tx: Tx, tenant: str, held: Sequence[Held]) -> None:
+    """Opens an event for every reading that is not believed."""
+    tx.insert(
+        "discrepancies",
+        ("tenant_id", "device_id", "log_id", "idx", "kind", "subject", "facts", "at_ms"),
+        [
+            (
+                tenant, one.point.device, one.posted.log, one.posted.index, one.reason, one.point.register,
+                json.dumps({"value": one.point.value, "scale": one.point.scale, "unit": one.point.unit}),
+                one.posted.at_ms,
+            )
+            for one in held
+        ],
+        "ON CONFLICT DO NOTHING",
+    )  # fmt: skip
+
+
+def registers_page(tx: Tx, tenant: str, after: tuple[str, str], limit: int) -> list[dict[str, object]]:
+    """The live registers in stable order; ``after`` is the last (device, register) seen."""
+    rows = tx.all(
+        "SELECT device_id, register, value, scale, unit, at_ms, log_id, idx, held FROM meter_registers "
+        "WHERE tenant_id = ? AND (device_id > ? OR (device_id = ? AND register > ?)) "
+        "ORDER BY device_id, register LIMIT ?",
+        (tenant, after[0], after[0], after[1], limit),
+    )
+    found: list[dict[str, object]] = []
+    for device, register, value, scale, unit, at_ms, log_id, idx, held in rows:
+        point = RegisterPoint(device, register, value, scale, unit, LeafRef(0, idx, at_ms, "synchronised"))
+        found.append(
+            {
+                "device_id": device,
+                "register": register,
+                "reading": {"value": plain_register(point), "unit": unit},
+                "at": utc_text(at_ms),
+                "evidence": {"log": log_id, "index": idx},
+                "held": held,
+            }
+        )
+    return found
