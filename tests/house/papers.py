@@ -13,7 +13,7 @@ ADR = re.compile(r"docs/adr/(\d{4})-[a-z0-9-]+\.md$")
 ADR_PARTS = ("Context", "Decision", "Consequences", "Alternatives", "Enforced by")
 ADR_MOST_LINES = 40
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-FENCED = re.compile(r"```(?:sh|bash|shell|console)\n(.*?)```", re.S)
+FENCED = re.compile(r"```(?:sh|bash|shell|console)\n(.*?)```", re.DOTALL)
 FOREIGN = re.compile(r"(\.min\.(js|css)|\.(woff2?|ttf|otf|eot|jar|whl|so|dll|exe|pyc|wasm))$")
 LONGEST_SCRIPT_LINE = 500
 SECRETS = re.compile(
@@ -51,7 +51,7 @@ def decisions_are_numbered_and_whole(tree: Tree) -> Iterator[str]:
         if number != expected:
             yield source.at(1, f"number {number:04}, expected {expected:04}: no gaps, no doubles; 0000 is the template")
         for part in ADR_PARTS:
-            if not re.search(rf"^\*\*{part}\.\*\*", source.text, re.M):
+            if not re.search(rf"^\*\*{part}\.\*\*", source.text, re.MULTILINE):
                 yield source.at(1, f"no paragraph `**{part}.**`")
         if len(source.lines) > ADR_MOST_LINES:
             yield source.at(ADR_MOST_LINES, f"{len(source.lines)} lines: a decision fits on a page")
@@ -75,7 +75,7 @@ def _exists(tree: Tree, source: Source, link: str) -> bool:
 
 
 def commands_in_the_readme_exist(tree: Tree) -> Iterator[str]:
-    """Prevents the first command of a newcomer failing: each line of a shell block is a `./run` that this tree knows."""
+    """Prevents the first command of a newcomer failing: a shell line is a `./run` that this tree knows."""
     readme = tree.files.get("README.md")
     if readme is None:
         return

@@ -1,4 +1,4 @@
-"""Rules about what belongs together: a driver and its twin, a package and its dependencies, a file and its packaging."""
+"""Rules about what belongs together: a driver and its twin, a package and what it imports, a file and its packaging."""
 
 from __future__ import annotations
 

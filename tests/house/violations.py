@@ -20,7 +20,7 @@ tally-sim = "firmware_sim.cli:main"
 [tool.setuptools.package-data]
 "*" = ["py.typed", "*.sql", "templates/**"]
 """
-DECISION = "# A title\n\n**Context.** a\n\n**Decision.** b\n\n**Consequences.** c\n\n**Alternatives.** d\n\n**Enforced by.** e\n"
+DECISION = "# A title\n" + "".join(f"\n**{part}.** Said.\n" for part in papers.ADR_PARTS)
 CATALOGUE = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\nmsgid "%(n)s left"\nmsgstr "{}"\n'
 PO = "cloud/web/locale/zh_CN/LC_MESSAGES/messages.po"
 PAGE = "cloud/web/templates/shelf.html"
@@ -96,8 +96,8 @@ VIOLATIONS: list[tuple[Rule, dict[str, str], str]] = [
     (
         purity.chance_has_one_door,
         {
-            "gateway/cli.py": "from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey as K\nK.generate()",
-            "firmware_sim/devices/coil.py": "import random\ndef f(chance: random.Random) -> float:\n    return chance.random()",
+            "gateway/cli.py": "from cryptography.x import Ed25519PrivateKey as K\nK.generate()",
+            "firmware_sim/devices/coil.py": "import random\ndef f(chance: random.Random) -> float: ...",
             "firmware_sim/faults.py": "import random\nchance = random.Random(7)",
         },
         "generate",
