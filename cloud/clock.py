@@ -34,8 +34,8 @@ def monotonic() -> float:
     return time.perf_counter()
 
 
-def scaled(anchor_ms: int, shown_ms: int, scale: int) -> Clock:
-    """A clock that shows ``shown_ms`` when the real one shows ``anchor_ms`` and runs ``scale`` times as fast.
+def demo_clock(origin_ms: int, since_ms: int, scale: float) -> Clock:
+    """A clock that shows ``origin_ms`` at the real instant ``since_ms`` and runs ``scale`` times as fast.
 
     For demonstrations, in which a shop's day passes in a minute: all their programs share the three numbers.
     """
@@ -43,4 +43,4 @@ def scaled(anchor_ms: int, shown_ms: int, scale: int) -> Clock:
     async def sleep(seconds: float) -> None:
         await asyncio.sleep(seconds / scale)
 
-    return Clock(lambda: (shown_ms + (time.time() * 1000 - anchor_ms) * scale) / 1000, sleep)
+    return Clock(lambda: (origin_ms + (time.time() * 1000 - since_ms) * scale) / 1000, sleep)

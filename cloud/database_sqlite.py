@@ -22,6 +22,7 @@ from cloud.database import DatabaseAwayError, Dialect, Param, Row, T, Tx, Value
 
 BUSY_MS = 15_000
 READERS = 2
+_LOCK = re.compile(r" FOR UPDATE( OF \w+)?")
 _GIVEN = re.compile(r"\bGIVEN\(([^)]*)\)")
 
 
@@ -175,7 +176,7 @@ def _insert(table: str, columns: tuple[str, ...], conflict: str) -> str:
 @lru_cache(maxsize=1024)
 def _translate(sql: str) -> str:
     """Portable SQL as SQLite wants it."""
-    return _GIVEN.sub(_relation, sql.replace(" FOR UPDATE", ""))
+    return _GIVEN.sub(_relation, _LOCK.sub("", sql))
 
 
 def _relation(match: re.Match[str]) -> str:

@@ -75,6 +75,7 @@ CREATE TABLE enrolment_codes (
     expires_ms BIGINT NOT NULL,
     tries_left BIGINT NOT NULL,
     used_ms BIGINT,
+    log_no BIGINT,
     PRIMARY KEY (tenant_id, code_id)
 ) /*sqlite WITHOUT ROWID*/;
 

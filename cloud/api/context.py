@@ -1,0 +1,38 @@
+"""What the composition root hands to the routes: the parts of one running cloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from fastapi import Request
+
+from cloud.clock import Clock
+from cloud.database import Store
+from cloud.entropy import Entropy
+from cloud.fleet.desired import Changes
+from cloud.fleet.nonces import Nonces
+from cloud.ingest.intake import Intake
+from cloud.metrics import Metrics
+from cloud.settings import Settings
+from wire.seal import Signer
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts of one running cloud."""
+
+    settings: Settings
+    clock: Clock
+    entropy: Entropy
+    store: Store
+    cosigner: Signer
+    intake: Intake
+    nonces: Nonces
+    changes: Changes
+    metrics: Metrics
+
+
+def context_of(request: Request) -> Context:
+    """The context of the application that received this request."""
+    return cast("Context", request.app.state.context)

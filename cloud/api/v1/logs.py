@@ -1,0 +1,112 @@
+"""A gateway's log: its head, its growth, its mirror. The content is signed, so no other credentials are asked for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from cloud.api.bodies import limited
+from cloud.api.context import Context, context_of
+from cloud.api.problems import Problem, define, responses
+from cloud.api.signed import NONCE_HEADER, gateway_of
+from cloud.database import Tx
+from cloud.ingest import repository
+from cloud.ingest.incoming import LogIdentity
+from wire import batch, http_signature
+from wire.batch import MAX_BODY, MAX_LEAVES, Head, Receipt
+
+define("unknown-log", 404, "No gateway is enrolled with this log", "Enrol the gateway again with a new code.")
+define("bad-batch", 400, "The body is not a batch", "Send it again; if it stays, the gateway's program is at fault.")
+define("stale-size", 409, "The log has another size here", "Send on from the size in the field 'size'.")
+define("wrong-root", 422, "The leaves do not give the signed root", "Send the same bytes again; nothing was stored.")
+define("fork", 422, "The log contradicts itself", "Both notes are kept and the log is frozen; a person must decide.")
+
+router = APIRouter(prefix="/v1/logs", tags=["logs"])
+LogId = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Hex SHA-256 of the log's origin.")]
+Parts = Annotated[Context, Depends(context_of)]
+
+
+@router.get("/{log}/head", response_model=None, responses=responses("unknown-log", "malformed"))
+async def head(log: LogId, context: Parts) -> Response:
+    """The checkpoint cosigned last, how far backups reach, and a nonce. The answer is signed by the cloud."""
+    found = await _log(context, log)
+    stored, checkpoint = await context.store.read(lambda tx: _head(tx, found))
+    nonce = context.nonces.issue(found.log_id)
+    body = batch.encode_answer(Head(stored.size, checkpoint, stored.backed_up_size, nonce))
+    signature = http_signature.sign_answer(context.cosigner, status=200, body=body)
+    return Response(body, media_type="application/json", headers=signature)
+
+
+@router.post(
+    "/{log}/entries",
+    response_model=None,
+    responses=responses(
+        "unknown-log",
+        "bad-signature",
+        "bad-batch",
+        "stale-size",
+        "wrong-root",
+        "fork",
+        "log-frozen",
+        "too-large",
+        "busy",
+    ),
+    openapi_extra={"requestBody": {"content": {"text/plain": {"schema": {"type": "string"}}}, "required": True}},
+)
+async def grow(log: LogId, request: Request, context: Parts) -> Response:
+    """Takes a batch (old size, checkpoint note, leaves); its cosignature is the acknowledgement."""
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding not in ("identity", "gzip"):
+        raise Problem("bad-batch", f"The content encoding {encoding!r} is not known here; send gzip or none.")
+    body = await limited(request, MAX_BODY)
+    answer = await context.intake.take(log, body, gzipped=encoding == "gzip")
+    if isinstance(answer, Receipt):
+        return Response(batch.encode_answer(answer), media_type="application/json")
+    headers = {"Retry-After": "1"} if answer.problem == "busy" else None
+    fields = {} if answer.size is None else {"size": answer.size}
+    raise Problem(answer.problem, answer.detail, headers=headers, **fields)
+
+
+@router.get("/{log}/checkpoint", response_model=None, responses=responses("unknown-log"))
+async def checkpoint(log: LogId, context: Parts) -> Response:
+    """The checkpoint cosigned last, as a signed note (C2SP tlog-checkpoint); empty while the log is."""
+    found = await _log(context, log)
+    _, note = await context.store.read(lambda tx: _head(tx, found))
+    return Response(note, media_type="text/plain; charset=utf-8")
+
+
+@router.get(
+    "/{log}/entries",
+    response_model=None,
+    responses=responses("unknown-log", "bad-signature", "stale-nonce", "log-frozen", "malformed"),
+)
+async def mirror(
+    log: LogId,
+    request: Request,
+    context: Parts,
+    start: Annotated[int, Query(alias="from", ge=0, description="First index.")],
+    end: Annotated[int, Query(alias="to", ge=0, description="One behind the last; at most 4096 leaves are sent.")],
+) -> Response:
+    """The leaves ``[from, to)`` as they were stored, one a line: for the log's own gateway, which signs the request."""
+    signer = await gateway_of(request, context)
+    if signer.log_id != log:
+        raise Problem("bad-signature", "A gateway may read its own log only.")
+    until = min(end, start + MAX_LEAVES)
+    stored = await context.store.read(lambda tx: repository.leaves(tx, signer.place, start, until))
+    body = b"".join(leaf.leaf + b"\n" for leaf in stored)
+    headers = {NONCE_HEADER: context.nonces.issue(log)}
+    return Response(body, media_type="application/x-ndjson", headers=headers)
+
+
+async def _log(context: Context, log_id: str) -> LogIdentity:
+    found = await context.intake.log(log_id)
+    if found is None:
+        raise Problem("unknown-log", "No gateway is enrolled with this log; enrol it again with a new code.")
+    return found
+
+
+def _head(tx: Tx, log: LogIdentity) -> tuple[repository.Head, str]:
+    stored = repository.head(tx, log)
+    piece = repository.piece_until(tx, log.place, stored.size)
+    return stored, piece.note + piece.cosignature if piece else ""

@@ -1,0 +1,78 @@
+"""Puts the cloud together. Only the command line and the simulated world build a whole one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import metadata
+
+from fastapi import FastAPI
+
+import cloud.api.v1
+import cloud.web
+from cloud import keyring, migrations
+from cloud.api import description, health, problems
+from cloud.api.context import Context
+from cloud.api.discovery import routers
+from cloud.clock import Clock
+from cloud.database import Store
+from cloud.entropy import Entropy
+from cloud.fleet.desired import Changes
+from cloud.fleet.nonces import Nonces
+from cloud.ingest.intake import Intake
+from cloud.ingest.receive_batch import Desk
+from cloud.metering import post_readings
+from cloud.metrics import Metrics
+from cloud.settings import Settings
+from cloud.stock import post_records
+
+LEDGERS = (post_records.post, post_readings.post)
+DESCRIPTION = "Vending cabinets and meters: what was taken, restocked and billed, each line with its proof."
+
+
+def create_cloud(settings: Settings, clock: Clock, entropy: Entropy, store: Store) -> FastAPI:
+    """The whole cloud as one ASGI application; it brings its database up to date when it starts.
+
+    The application does not close the store: whoever opened it does.
+    """
+    context = build(settings, clock, entropy, store)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await migrations.migrate(store, clock.now_ms())
+        try:
+            yield
+        finally:
+            context.changes.close()
+
+    app = FastAPI(
+        title="Tallystick cloud",
+        version=metadata.version("tallystick"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.context = context
+    problems.install(app)
+    for router in [health.router, *routers(cloud.api.v1), *routers(cloud.web)]:
+        app.include_router(router)
+    app.openapi = lambda: description.describe(app)  # type: ignore[method-assign] -- FastAPI's documented way
+    return app
+
+
+def build(settings: Settings, clock: Clock, entropy: Entropy, store: Store) -> Context:
+    """The parts, without the web server."""
+    cosigner = keyring.load_or_create(settings.state, settings.cosigner, entropy)
+    metrics = Metrics()
+    desk = Desk(cosigner, clock, LEDGERS)
+    return Context(
+        settings=settings,
+        clock=clock,
+        entropy=entropy,
+        store=store,
+        cosigner=cosigner,
+        intake=Intake(store, desk, metrics, group_records=settings.group_records, max_waiting=settings.max_waiting),
+        nonces=Nonces(cosigner, clock, entropy),
+        changes=Changes(store, clock),
+        metrics=metrics,
+    )

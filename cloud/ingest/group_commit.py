@@ -1,0 +1,102 @@
+"""Small batches share a transaction: whatever arrived while the last one was committed goes into the next.
+
+A commit costs the same for five records as for a thousand, so waiting for the one under way makes everybody faster. If
+a group fails, its members are tried one by one, so that nobody fails for another's fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+
+from cloud.database import DatabaseAwayError, Store
+from cloud.ingest.incoming import Incoming, Refusal
+from cloud.ingest.receive_batch import Answer, Desk, receive
+from cloud.metrics import Metrics
+
+MAX_GROUP = 256
+log = logging.getLogger("tallystick.ingest")
+
+Waiter = tuple[Incoming, "asyncio.Future[Answer]"]
+
+
+class GroupCommit:
+    """The queue in front of the database."""
+
+    def __init__(self, store: Store, desk: Desk, metrics: Metrics, *, max_waiting: int) -> None:
+        self._store = store
+        self._desk = desk
+        self._metrics = metrics
+        self._max_waiting = max_waiting
+        self._waiting: list[Waiter] = []
+        self._draining: asyncio.Task[None] | None = None
+
+    async def share(self, incoming: Incoming) -> Answer:
+        """The answer to a small batch, from a transaction it may share with others."""
+        if len(self._waiting) >= self._max_waiting:
+            return Refusal("busy", "Too many batches are waiting for the database.")
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((incoming, answer))
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain())
+        return await answer
+
+    async def alone(self, incoming: Incoming) -> Answer:
+        """The answer to a batch in a transaction of its own; tried again with care when a ledger breaks at a record."""
+        self._metrics.group_size.observe(1)
+        try:
+            answers = await self._store.run(partial(receive, batches=[incoming], desk=self._desk))
+        except DatabaseAwayError:
+            raise
+        except Exception:
+            log.exception("a batch of %s broke; trying it record by record", incoming.log.origin)
+            answers = await self._store.run(partial(receive, batches=[incoming], desk=self._desk, careful=True))
+        return answers[0]
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                await self._commit(self._take())
+        finally:
+            self._draining = None
+
+    def _take(self) -> list[Waiter]:
+        """The next group: first come first served, but of each log one batch only, since they build on each other."""
+        group: list[Waiter] = []
+        later: list[Waiter] = []
+        logs: set[str] = set()
+        for waiter in self._waiting:
+            log_id = waiter[0].log.log_id
+            if log_id in logs or len(group) >= MAX_GROUP:
+                later.append(waiter)
+            else:
+                group.append(waiter)
+            logs.add(log_id)
+        self._waiting = later
+        return group
+
+    async def _commit(self, group: list[Waiter]) -> None:
+        if len(group) > 1:
+            self._metrics.group_size.observe(len(group))
+            batches = [incoming for incoming, _ in group]
+            try:
+                answers = await self._store.run(partial(receive, batches=batches, desk=self._desk))
+            except Exception:
+                log.warning("a group of %d batches failed; taking them one by one", len(group), exc_info=True)
+            else:
+                for (_, future), answer in zip(group, answers, strict=True):
+                    _settle(future, answer)
+                return
+        for incoming, future in group:
+            try:
+                _settle(future, await self.alone(incoming))
+            except Exception as error:  # noqa: BLE001 -- it belongs to the one who waits for this answer
+                if not future.done():
+                    future.set_exception(error)
+
+
+def _settle(future: asyncio.Future[Answer], answer: Answer) -> None:
+    """Gives the answer to who asked, unless he went away."""
+    if not future.done():
+        future.set_result(answer)

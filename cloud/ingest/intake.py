@@ -1,0 +1,65 @@
+"""The door of the logs: finds the log, checks the batch's form and signature, and queues it for the database."""
+
+from __future__ import annotations
+
+from cloud.clock import monotonic
+from cloud.database import Store
+from cloud.ingest import repository
+from cloud.ingest.group_commit import GroupCommit
+from cloud.ingest.incoming import LogIdentity, Refusal, admit
+from cloud.ingest.receive_batch import Answer, Desk
+from cloud.metrics import Metrics
+from wire.batch import Receipt
+
+MAX_KNOWN = 100_000
+UNKNOWN = Refusal("unknown-log", "No gateway is enrolled with this log; enrol it again with a new code.")
+
+
+class Intake:
+    """Receives batches for every log of this cloud."""
+
+    def __init__(self, store: Store, desk: Desk, metrics: Metrics, *, group_records: int, max_waiting: int) -> None:
+        self.desk = desk
+        self._store = store
+        self._metrics = metrics
+        self._group_records = group_records
+        self._queue = GroupCommit(store, desk, metrics, max_waiting=max_waiting)
+        self._known: dict[str, LogIdentity] = {}
+
+    async def log(self, log_id: str) -> LogIdentity | None:
+        """The log with this id; what a log is never changes, so it is looked up once."""
+        known = self._known.get(log_id)
+        if known is None:
+            known = await self._store.read(lambda tx: repository.identity(tx, log_id))
+            if known is not None:
+                if len(self._known) >= MAX_KNOWN:
+                    self._known.clear()
+                self._known[log_id] = known
+        return known
+
+    async def take(self, log_id: str, body: bytes, *, gzipped: bool) -> Answer:
+        """The answer to a request body posted to a log."""
+        started = monotonic()
+        answer = await self._answer(log_id, body, gzipped=gzipped)
+        self._metrics.seconds.observe(monotonic() - started)
+        return answer
+
+    async def _answer(self, log_id: str, body: bytes, *, gzipped: bool) -> Answer:
+        log = await self.log(log_id)
+        if log is None:
+            return self._counted(UNKNOWN, 0)
+        incoming = admit(log, body, gzipped=gzipped)
+        if isinstance(incoming, Refusal):
+            return self._counted(incoming, 0)
+        count = len(incoming.batch.leaves)
+        small = count <= self._group_records
+        return self._counted(await (self._queue.share(incoming) if small else self._queue.alone(incoming)), count)
+
+    def _counted(self, answer: Answer, leaves: int) -> Answer:
+        if isinstance(answer, Receipt):
+            self._metrics.records.inc(leaves)
+            self._metrics.quarantined.inc(answer.quarantined)
+            self._metrics.batches.labels("cosigned").inc()
+        else:
+            self._metrics.batches.labels(answer.problem).inc()
+        return answer

@@ -1,0 +1,171 @@
+"""Takes batches into their logs: verified, stored, counted once, posted, cosigned. One transaction for all of it.
+
+Several batches, each of another log, may come together (``group_commit.py``); they cost few statements together. The
+cosignature is made and stored before the commit and shown only after it, so a repeat answers the identical bytes and
+nothing that was ever shown can be lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from cloud.clock import Clock
+from cloud.database import Tx
+from cloud.ingest import candidates as candidates_of
+from cloud.ingest import history, quarantine, repository
+from cloud.ingest.candidates import Candidate
+from cloud.ingest.decide_time import Anchor, anchors_in
+from cloud.ingest.incoming import Incoming, Refusal
+from cloud.ingest.posted import Posted, Unusable
+from cloud.ingest.repository import Head, Stored
+from wire.batch import Receipt
+from wire.log import Frontier, leaf_hash
+from wire.seal import Signer
+
+Ledger = Callable[[Tx, Sequence[Posted]], Sequence[Unusable] | None]
+Answer = Receipt | Refusal
+Boot = tuple[str, str, str]
+
+
+class Desk(msgspec.Struct, frozen=True):
+    """What receiving needs: the cosigner's key, the clock, and the ledgers that want the records, in order."""
+
+    cosigner: Signer
+    clock: Clock
+    ledgers: tuple[Ledger, ...] = ()
+
+
+class Growth(msgspec.Struct):
+    """A batch that grows its log, on its way through the transaction."""
+
+    incoming: Incoming
+    head: Head
+    tree: Frontier
+    candidates: list[Candidate]
+    anchored_boot: str
+
+
+def receive(tx: Tx, batches: Sequence[Incoming], desk: Desk, *, careful: bool = False) -> list[Answer]:
+    """The answers to batches of different logs, in their order.
+
+    ``careful`` posts record by record, so that a single one at which a ledger breaks is quarantined instead of holding
+    up its whole log for ever; it is for a second attempt, after the quick one raised.
+    """
+    now_ms = desk.clock.now_ms()
+    heads = repository.lock_heads(tx, [one.log.place for one in batches])
+    answers: dict[int, Answer] = {}
+    growths: dict[int, Growth] = {}
+    for at, incoming in enumerate(batches):
+        outcome = _examine(tx, heads[incoming.log.place], incoming, now_ms)
+        if isinstance(outcome, Growth):
+            growths[at] = outcome
+        else:
+            answers[at] = outcome
+    if growths:
+        receipts = _store(tx, list(growths.values()), desk, now_ms, careful=careful)
+        answers.update(zip(growths, receipts, strict=True))
+    return [answers[at] for at in range(len(batches))]
+
+
+def _examine(tx: Tx, head: Head, incoming: Incoming, now_ms: int) -> Growth | Answer:
+    """Does this batch grow its log? If not: what is it?"""
+    if head.state != "open":
+        return Refusal("log-frozen", f"The log is {head.state}: a person must open a new log epoch.", head.size)
+    batch, size = incoming.batch, incoming.checkpoint.size
+    if size == 0:
+        return Refusal("bad-batch", "An empty log has nothing to be cosigned.")
+    hashes = [leaf_hash(leaf) for leaf in batch.leaves]
+    if batch.old != head.size or size == head.size:
+        return history.revisit(tx, head, incoming, hashes, now_ms)
+    tree = head.tree.extend(hashes)
+    if tree.root() != incoming.checkpoint.root:
+        return history.wrong_root(tx, head, incoming, now_ms)
+    if head.refused and (note := history.contradicted(tx, head, incoming, hashes)):
+        return history.fork(tx, incoming, note, now_ms)
+    found = [
+        Candidate(incoming.log, index, leaf, hashed, now_ms)
+        for index, (leaf, hashed) in enumerate(zip(batch.leaves, hashes, strict=True), batch.old)
+    ]
+    return Growth(incoming, head, tree, found, head.anchored_boot)
+
+
+def _store(tx: Tx, growths: list[Growth], desk: Desk, now_ms: int, *, careful: bool) -> list[Receipt]:
+    everything = [one for growth in growths for one in growth.candidates]
+    repository.add_leaves(
+        tx, [(one.log.tenant, one.log.log_no, one.index, one.leaf, one.leaf_hash) for one in everything]
+    )
+    candidates_of.judge(tx, everything)
+    usable = candidates_of.claim(tx, everything)
+    anchors = _anchor(tx, growths, now_ms)
+    post(tx, usable, candidates_of.date(usable, anchors), desk.ledgers, careful=careful)
+    waiting = [one for one in everything if one.reason]
+    if waiting:
+        quarantine.add(tx, waiting, now_ms)
+    return _cosign(tx, growths, desk)
+
+
+def post(
+    tx: Tx, usable: Sequence[Candidate], posted: Sequence[Posted], ledgers: Sequence[Ledger], *, careful: bool
+) -> None:
+    """Hands the records to the ledgers; those a ledger cannot use get its reason."""
+    if not careful:
+        refused = [bad for ledger in ledgers for bad in ledger(tx, posted) or ()]
+    else:
+        refused = [bad for one in posted for bad in _post_alone(tx, one, ledgers)]
+    if refused:
+        by_place = {(one.log.log_id, one.index): one for one in usable}
+        for bad in refused:
+            by_place[(bad.posted.log, bad.posted.index)].refuse(bad.reason, bad.detail)
+
+
+def _post_alone(tx: Tx, posted: Posted, ledgers: Sequence[Ledger]) -> list[Unusable]:
+    try:
+        with tx.savepoint():
+            return [bad for ledger in ledgers for bad in ledger(tx, [posted]) or ()]
+    except Exception as error:  # noqa: BLE001 -- whatever a ledger stumbles over must not stop the log
+        return [Unusable(posted, "posting-failed", f"A ledger broke at this record ({type(error).__name__}: {error}).")]
+
+
+def _anchor(tx: Tx, growths: list[Growth], now_ms: int) -> dict[Boot, Anchor]:
+    """Learns what these batches tell about their boots' clocks; the anchors their undated records need."""
+    told: dict[Boot, Anchor] = {}
+    undated: set[Boot] = set()
+    for growth in growths:
+        log = growth.incoming.log
+        read = [one.record for one in growth.candidates if one.record is not None]
+        here = {record.b for record in read if record.ts != "S"}
+        undated.update((log.tenant, log.gateway, boot) for boot in here)
+        for boot, anchor in anchors_in(read, now_ms).items():
+            if boot in here or (anchor.synchronised_zero_ms is not None and boot != growth.anchored_boot):
+                told[log.tenant, log.gateway, boot] = anchor
+                if anchor.synchronised_zero_ms is not None:
+                    growth.anchored_boot = boot
+    if not told and not undated:
+        return {}
+    anchors = repository.anchors(tx, undated | set(told))
+    joined = {boot: anchors.get(boot, Anchor()).joined(anchor) for boot, anchor in told.items()}
+    repository.save_anchors(tx, joined)
+    return anchors | joined
+
+
+def _cosign(tx: Tx, growths: list[Growth], desk: Desk) -> list[Receipt]:
+    seconds = desk.clock.now_ms() // 1000
+    heads, pieces, receipts = [], [], []
+    for growth in growths:
+        head, incoming = growth.head, growth.incoming
+        size, root, note = incoming.checkpoint.size, incoming.checkpoint.root, incoming.batch.note
+        frontier, cosignature = growth.tree.to_bytes(), desk.cosigner.cosign(note, seconds)
+        waiting = sum(1 for one in growth.candidates if one.reason)
+        heads.append(
+            head._replace(
+                size=size, root=root, frontier=frontier, anchored_boot=growth.anchored_boot, heard_ms=seconds * 1000
+            )
+        )
+        stored = Stored(size, head.size, root, frontier, note, cosignature, seconds, waiting)
+        pieces.append((incoming.log.place, stored))
+        receipts.append(Receipt(size, cosignature, head.backed_up_size, waiting))
+    repository.add_pieces(tx, pieces)
+    repository.save_heads(tx, heads)
+    return receipts

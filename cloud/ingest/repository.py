@@ -1,0 +1,258 @@
+"""The log's tables: heads, checkpoints, leaves, keys, evidence, boot anchors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from cloud.database import Row, Tx, Value
+from cloud.ingest.decide_time import Anchor
+from cloud.ingest.incoming import LogIdentity
+from wire.ids import RecordKey
+from wire.log import Frontier
+
+Place = tuple[str, int]
+_IDENTITY = "l.tenant_id, l.log_no, l.log_id, l.gateway_id, l.origin, l.vkey"
+
+
+class Head(NamedTuple):
+    """Where a log stands. ``state``: open, frozen or closed."""
+
+    tenant: str
+    log_no: int
+    size: int
+    root: bytes
+    frontier: bytes
+    state: str
+    refused: int
+    anchored_boot: str
+    backup_mark: int
+    backed_up_size: int
+    heard_ms: int
+
+    @property
+    def tree(self) -> Frontier:
+        """The frontier to grow from."""
+        return Frontier.from_bytes(self.size, self.frontier)
+
+
+class Stored(NamedTuple):
+    """A piece that was cosigned: leaves ``[old_size, size)``."""
+
+    size: int
+    old_size: int
+    root: bytes
+    frontier: bytes
+    note: str
+    cosignature: str
+    cosigned_s: int
+    quarantined: int
+
+    @property
+    def tree(self) -> Frontier:
+        """The frontier at the piece's end."""
+        return Frontier.from_bytes(self.size, self.frontier)
+
+
+class StoredLeaf(NamedTuple):
+    """A leaf as it lies in its log."""
+
+    idx: int
+    leaf: bytes
+    leaf_hash: bytes
+
+
+_HEAD = ", ".join(f"h.{name}" for name in ("tenant_id", "log_no", *Head._fields[2:]))
+_STORED = ", ".join(Stored._fields)
+
+
+def identity(tx: Tx, log_id: str) -> LogIdentity | None:
+    """The log with this id, whoever's it is."""
+    row = tx.one(
+        f"SELECT {_IDENTITY} FROM directory d JOIN logs l ON l.tenant_id = d.tenant_id AND l.log_id = d.public_id "  # noqa: S608 -- constant
+        "WHERE d.kind = 'log' AND d.public_id = ?",
+        (log_id,),
+    )
+    return None if row is None else LogIdentity(*row)
+
+
+def identity_of(tx: Tx, tenant: str, log_no: int) -> LogIdentity:
+    """The log at this place; it must exist."""
+    row = tx.one(f"SELECT {_IDENTITY} FROM logs l WHERE l.tenant_id = ? AND l.log_no = ?", (tenant, log_no))  # noqa: S608 -- constant
+    assert row is not None
+    return LogIdentity(*row)
+
+
+def lock_heads(tx: Tx, places: Iterable[Place]) -> dict[Place, Head]:
+    """The heads of these logs, locked in one order for everybody until the transaction ends."""
+    rows = tx.all(
+        f"SELECT {_HEAD} FROM log_heads h JOIN GIVEN(tenant_id text, log_no bigint) AS g "  # noqa: S608 -- constant
+        "ON g.tenant_id = h.tenant_id AND g.log_no = h.log_no ORDER BY h.tenant_id, h.log_no FOR UPDATE OF h",
+        [sorted(set(places))],
+    )
+    return {(row[0], row[1]): Head(*row) for row in rows}
+
+
+def head(tx: Tx, log: LogIdentity) -> Head:
+    """Where a log stands, unlocked."""
+    row = tx.one(f"SELECT {_HEAD} FROM log_heads h WHERE h.tenant_id = ? AND h.log_no = ?", log.place)  # noqa: S608 -- constant
+    assert row is not None
+    return Head(*row)
+
+
+def save_heads(tx: Tx, heads: Sequence[Head]) -> None:
+    """Advances locked heads."""
+    tx.insert(
+        "log_heads",
+        ("tenant_id", "log_no", *Head._fields[2:]),
+        heads,
+        "ON CONFLICT (tenant_id, log_no) DO UPDATE SET size = excluded.size, root = excluded.root, "
+        "frontier = excluded.frontier, anchored_boot = excluded.anchored_boot, heard_ms = excluded.heard_ms",
+    )
+
+
+def freeze(tx: Tx, place: Place) -> None:
+    """Nothing is taken into this log any more."""
+    tx.run("UPDATE log_heads SET state = 'frozen' WHERE tenant_id = ? AND log_no = ?", place)
+
+
+def add_evidence(tx: Tx, place: Place, kind: str, *, size: int, root: bytes, note: str, ours: str, now_ms: int) -> bool:
+    """Keeps a note for the dispute; False when it is kept already."""
+    tenant, log_no = place
+    return (
+        tx.run(
+            "INSERT INTO evidence (tenant_id, log_no, kind, size, root, note, ours, detail, seen_ms) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, '', ?) ON CONFLICT DO NOTHING",
+            (tenant, log_no, kind, size, root, note, ours, now_ms),
+        )
+        > 0
+    )
+
+
+def count_refused(tx: Tx, place: Place) -> None:
+    """One more refused note is kept for this log."""
+    tx.run("UPDATE log_heads SET refused = refused + 1 WHERE tenant_id = ? AND log_no = ?", place)
+
+
+def refused_notes(tx: Tx, place: Place, low: int, high: int) -> list[tuple[int, bytes, str]]:
+    """Genuine notes that were refused, with sizes in ``(low, high]``: size, root, note."""
+    rows = tx.all(
+        "SELECT size, root, note FROM evidence WHERE tenant_id = ? AND log_no = ? AND kind = 'refused' "
+        "AND size > ? AND size <= ? ORDER BY size",
+        (*place, low, high),
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def add_pieces(tx: Tx, rows: Sequence[tuple[Place, Stored]]) -> None:
+    """Stores cosigned pieces."""
+    flat: list[tuple[Value, ...]] = [(*place, *stored) for place, stored in rows]
+    tx.insert("checkpoints", ("tenant_id", "log_no", *Stored._fields), flat)
+
+
+def pieces_at(tx: Tx, place: Place, sizes: tuple[int, int]) -> dict[int, Stored]:
+    """The pieces that end exactly at one of two sizes."""
+    rows = tx.all(
+        f"SELECT {_STORED} FROM checkpoints WHERE tenant_id = ? AND log_no = ? AND size IN (?, ?)",  # noqa: S608 -- constant
+        (*place, *sizes),
+    )
+    return {row[0]: Stored(*row) for row in rows}
+
+
+def piece_until(tx: Tx, place: Place, size: int) -> Stored | None:
+    """The last piece that ends at or before ``size``."""
+    row = tx.one(
+        f"SELECT {_STORED} FROM checkpoints WHERE tenant_id = ? AND log_no = ? AND size <= ? "  # noqa: S608 -- constant
+        "ORDER BY size DESC LIMIT 1",
+        (*place, size),
+    )
+    return None if row is None else Stored(*row)
+
+
+def piece_from(tx: Tx, place: Place, size: int) -> Stored | None:
+    """The first piece that ends at or behind ``size``."""
+    row = tx.one(
+        f"SELECT {_STORED} FROM checkpoints WHERE tenant_id = ? AND log_no = ? AND size >= ? ORDER BY size LIMIT 1",  # noqa: S608 -- constant
+        (*place, size),
+    )
+    return None if row is None else Stored(*row)
+
+
+def add_leaves(tx: Tx, rows: Sequence[tuple[str, int, int, bytes, bytes]]) -> None:
+    """Stores leaves: tenant, log number, index, the bytes, their hash."""
+    tx.insert("leaves", ("tenant_id", "log_no", "idx", "leaf", "leaf_hash"), rows)
+
+
+def leaves(tx: Tx, place: Place, start: int, end: int) -> list[StoredLeaf]:
+    """The leaves ``[start, end)`` of a log, in order."""
+    rows = tx.all(
+        "SELECT idx, leaf, leaf_hash FROM leaves WHERE tenant_id = ? AND log_no = ? AND idx >= ? AND idx < ? "
+        "ORDER BY idx",
+        (*place, start, end),
+    )
+    return [StoredLeaf(*row) for row in rows]
+
+
+def leaf_hashes(tx: Tx, place: Place, start: int, end: int) -> list[bytes]:
+    """The hashes of the leaves ``[start, end)``, in order."""
+    rows = tx.all(
+        "SELECT leaf_hash FROM leaves WHERE tenant_id = ? AND log_no = ? AND idx >= ? AND idx < ? ORDER BY idx",
+        (*place, start, end),
+    )
+    return [row[0] for row in rows]
+
+
+def devices_of(tx: Tx, gateways: Iterable[tuple[str, str]]) -> set[tuple[str, str, str]]:
+    """Every (tenant, gateway, device) that belongs together, for these gateways."""
+    rows: list[Row] = tx.all(
+        "SELECT d.tenant_id, d.gateway_id, d.device_id FROM device_gateways d "
+        "JOIN GIVEN(tenant_id text, gateway_id text) AS g "
+        "ON g.tenant_id = d.tenant_id AND g.gateway_id = d.gateway_id",
+        [sorted(set(gateways))],
+    )
+    return {(row[0], row[1], row[2]) for row in rows}
+
+
+def claim_keys(tx: Tx, rows: Sequence[tuple[str, str, str, int, str | None, int, int]]) -> bool:
+    """Enters record keys (tenant, src, ep, n, did, log number, index); False when one of them was taken already."""
+    columns = ("tenant_id", "src", "ep", "n", "did", "log_no", "idx")
+    return tx.insert("record_keys", columns, rows, "ON CONFLICT DO NOTHING") == len(rows)
+
+
+def owners_of_keys(tx: Tx, keys: Sequence[tuple[str, str, str, int]]) -> dict[tuple[str, RecordKey], tuple[int, int]]:
+    """Which leaf (log number, index) counts for each of these (tenant, src, ep, n)."""
+    rows = tx.all(
+        "SELECT r.tenant_id, r.src, r.ep, r.n, r.log_no, r.idx FROM record_keys r "
+        "JOIN GIVEN(tenant_id text, src text, ep text, n bigint) AS g "
+        "ON g.tenant_id = r.tenant_id AND g.src = r.src AND g.ep = r.ep AND g.n = r.n",
+        [list(keys)],
+    )
+    return {(row[0], RecordKey(row[1], row[2], row[3])): (row[4], row[5]) for row in rows}
+
+
+def owner_of_did(tx: Tx, tenant: str, src: str, did: str) -> tuple[int, int] | None:
+    """Which leaf (log number, index) counts for this event of the device."""
+    row = tx.one("SELECT log_no, idx FROM record_keys WHERE tenant_id = ? AND src = ? AND did = ?", (tenant, src, did))
+    return None if row is None else (row[0], row[1])
+
+
+def anchors(tx: Tx, boots: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], Anchor]:
+    """What ties these boots (tenant, gateway, boot) to the world, as far as it is known."""
+    rows = tx.all(
+        "SELECT a.tenant_id, a.gateway_id, a.boot, a.synchronised_zero_ms, a.cosigned_zero_ms FROM boot_anchors a "
+        "JOIN GIVEN(tenant_id text, gateway_id text, boot text) AS g "
+        "ON g.tenant_id = a.tenant_id AND g.gateway_id = a.gateway_id AND g.boot = a.boot",
+        [sorted(set(boots))],
+    )
+    return {(row[0], row[1], row[2]): Anchor(row[3], row[4]) for row in rows}
+
+
+def save_anchors(tx: Tx, found: dict[tuple[str, str, str], Anchor]) -> None:
+    """Stores anchors that were joined with what was known."""
+    tx.insert(
+        "boot_anchors",
+        ("tenant_id", "gateway_id", "boot", "synchronised_zero_ms", "cosigned_zero_ms"),
+        [(*boot, anchor.synchronised_zero_ms, anchor.cosigned_zero_ms) for boot, anchor in sorted(found.items())],
+        "ON CONFLICT (tenant_id, gateway_id, boot) DO UPDATE SET "
+        "synchronised_zero_ms = excluded.synchronised_zero_ms, cosigned_zero_ms = excluded.cosigned_zero_ms",
+    )
