@@ -122,7 +122,7 @@ class LockCabinet:
         return [happened("door_open", at, self.device, slot=slot) for slot in news]
 
     async def _unlock(self, slot: str) -> str:
-        """ "opened", "failed" (proven) or "unknown"."""
+        """What became of the latch: "opened", "failed" (proven) or "unknown"."""
         sent = self._clock.mono_ms()
         try:
             events = await self._line.exchange(self.device, lambda: self._driver.open(slot))

@@ -40,12 +40,7 @@ class SerialSession:
     """Drives the drivers of one line; `devices` maps device ids to drivers. `exchange` is for commands."""
 
     def __init__(
-        self,
-        settings: SerialSettings,
-        devices: Mapping[str, SerialDriver],
-        ports: Ports,
-        journal: Journal,
-        interpreters: Mapping[str, Interpreter] | None = None,
+        self, settings: SerialSettings, devices: Mapping[str, SerialDriver], ports: Ports, journal: Journal
     ) -> None:
         self.name = settings.name
         self.progress = ports.clock.line()
@@ -56,7 +51,7 @@ class SerialSession:
         self._clock = ports.clock
         self._open = ports.open_serial
         self._journal = journal
-        self._interpreters = dict(interpreters or {})
+        self._interpreters: dict[str, Interpreter] = {}
         limits = {device: getattr(driver, "most", 125) for device, driver in devices.items()}
         self._schedule = LineSchedule({device: driver.wants for device, driver in devices.items()}, limits)
         self._listener = next((device for device, driver in devices.items() if getattr(driver, "listens", False)), "")
@@ -66,6 +61,10 @@ class SerialSession:
         self._queue: deque[Record] = deque()
         self._queued = asyncio.Event()
         self._link: SerialLink | None = None
+
+    def interpret(self, device: str, interpreter: Interpreter) -> None:
+        """Lets `interpreter` hear what this device says, besides the records that stand for themselves."""
+        self._interpreters[device] = interpreter
 
     def devices(self) -> list[DeviceStatus]:
         """Each device's state now."""

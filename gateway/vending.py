@@ -118,7 +118,7 @@ ENDS: dict[State, Ended] = {
 }
 
 
-class OutOfOrder(ValueError):
+class OutOfOrderError(ValueError):
     """A fact that cannot happen to an attempt in this state; the caller records it as a fact without an attempt."""
 
     def __init__(self, state: State, fact: Fact) -> None:
@@ -128,11 +128,11 @@ class OutOfOrder(ValueError):
 
 
 def after(state: State, fact: Fact) -> State:
-    """The state that follows; raises OutOfOrder."""
+    """The state that follows; raises OutOfOrderError."""
     try:
         return NEXT[state, fact]
     except KeyError:
-        raise OutOfOrder(state, fact) from None
+        raise OutOfOrderError(state, fact) from None
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -147,7 +147,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def verdict(fact: Fact, qty: int, state: State = State.COMMANDED) -> Verdict:
-    """The end that `fact` brings to an attempt about `qty` pieces; raises OutOfOrder when it brings none.
+    """The end that `fact` brings to an attempt about `qty` pieces; raises OutOfOrderError when it brings none.
 
     qty is what really left where that is known (over-taking is a fact, not an error), else what was asked.
     """
@@ -155,7 +155,7 @@ def verdict(fact: Fact, qty: int, state: State = State.COMMANDED) -> Verdict:
     incident, doubt = INCIDENTS.get(fact, ""), fact in DOUBTFUL
     outcome = ENDS.get(ended)
     if outcome is None:
-        raise OutOfOrder(state, fact)
+        raise OutOfOrderError(state, fact)
     gone = qty if outcome in ("confirmed", "unverified") else 0
     return Verdict(outcome, gone, billable=outcome == "confirmed", stock=-gone, incident=incident, doubt=doubt)
 

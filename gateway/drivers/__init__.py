@@ -15,7 +15,7 @@ import msgspec
 from gateway.drivers.modbus_meter import MeterSettings, ModbusMeter, Profile
 
 
-class UnknownKind(ValueError):
+class UnknownKindError(ValueError):
     """The configuration names a kind of device nobody wrote; `known` are those that exist."""
 
     def __init__(self, kind: str, known: list[str]) -> None:
@@ -35,10 +35,10 @@ def discover() -> dict[str, Any]:
 
 
 def create(kind: str, settings: Mapping[str, Any]) -> Any:  # noqa: ANN401 - serial and MQTT drivers differ in shape
-    """A driver of this kind. Raises UnknownKind, or pydantic's ValidationError naming the wrong setting."""
+    """A driver of this kind. Raises UnknownKindError, or pydantic's ValidationError naming the wrong setting."""
     kinds = discover()
     if kind not in kinds:
-        raise UnknownKind(kind, sorted(kinds))
+        raise UnknownKindError(kind, sorted(kinds))
     typed = kinds[kind].Settings(**settings)
     if isinstance(typed, MeterSettings):
         return ModbusMeter(typed, read_profile(typed.profile))

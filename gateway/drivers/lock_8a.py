@@ -6,7 +6,7 @@
 
 The surprise: the reply "failed" has the very bytes of the request, so an adapter that echoes looks like a board that
 refuses. A status reply can never equal its request, so the echo is learnt there, and exactly one copy of the bytes sent
-is dropped afterwards. Whether 00 means open depends on how the feedback switch is wired: a setting.
+is dropped afterwards. Whether 00 means open depends on how the feedback switch is wired: a setting, for all replies.
 Source: vending.md 1.3 A (allinbest listing; CSDN u012909822/147892413).
 """
 
@@ -141,7 +141,7 @@ class Lock8A:
         if self._sent[0] == OPEN:
             if self._copies and self._echoes is None:
                 self._echoes = True
-            return [LockReply(str(lock), frame[3] == 0x00, frame)]
+            return [LockReply(str(lock), self._is_open(frame[3] == 0x11), frame)]
         return self._doors({lock: frame[3] == 0x11}, frame, always=True)
 
     def _all(self) -> list[Event]:
@@ -162,11 +162,14 @@ class Lock8A:
         self.counters.noise_bytes += self._received - length - ONE * self._copies
         self.answered = True
 
+    def _is_open(self, is_11: bool) -> bool:  # noqa: FBT001 - the bit itself
+        return is_11 is (self.settings.open_is == "11")
+
     def _doors(self, marked: dict[int, bool], frame: bytes, *, always: bool) -> list[Event]:
         """Doors whose state is news; a door asked for by name is always told."""
         events: list[Event] = []
         for lock, is_11 in marked.items():
-            closed = is_11 is (self.settings.open_is == "00")
+            closed = not self._is_open(is_11)
             if always or self._seen.get(lock) is not closed:
                 events.append(DoorState(str(lock), closed, frame))
             self._seen[lock] = closed
