@@ -1,4 +1,4 @@
-"""Are the stored bytes still the stored bytes? Each record carries its hash; SQLite's own check misses most bit flips."""
+"""Are the stored bytes still the stored bytes? Each has its hash; SQLite's own check misses most bit flips."""
 
 from __future__ import annotations
 

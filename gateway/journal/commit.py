@@ -1,7 +1,7 @@
 """The group commit: many appends, one transaction, one sync. Runs on the journal's thread.
 
-``n`` is given here and nowhere else, so that a record that fails leaves no gap. The fast way trusts that nothing is told
-twice and lets the unique index object; only then the slow way asks which events are already held.
+``n`` is given here and nowhere else, so that a record that fails leaves no gap. The fast way trusts that nothing
+is told twice and lets the unique index object; only then the slow way asks which events are already held.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Batch:
 
 
 def _leaf(record: Record, boot: str) -> bytes:
-    """The canonical bytes; raises RecordRefused. Text and keys are checked by writing, types and limits by reading back."""
+    """The canonical bytes. Text and keys are checked by writing, types and limits by reading back: RecordRefused."""
     try:
         leaf = encode(record)
         _typed.decode(leaf)

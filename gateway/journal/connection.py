@@ -140,7 +140,7 @@ def refuse_volatile(path: Path, *, demo: bool) -> None:
     kind = file_system(path.parent)
     if kind in VOLATILE and not demo:
         message = (
-            f"{path.parent} is on {kind}, which forgets everything at the next power cut: billable draws would be lost. "
+            f"{path.parent} is on {kind}, which forgets everything at the next power cut: draws would be lost. "
             "Put [journal] path on a real disk partition, or set demo = true if nothing here is ever billed."
         )
         raise JournalRefusedError(message)

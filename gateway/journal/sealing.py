@@ -44,15 +44,6 @@ class LogState(msgspec.Struct, frozen=True):
         return self.frontier.size
 
 
-class Piece(msgspec.Struct, frozen=True):
-    """Leaves ``[old, size)`` with the note at ``size``: what one request carries."""
-
-    old: int
-    size: int
-    note: str
-    leaves: list[bytes]
-
-
 def open_log(db: sqlite3.Connection, origin: str) -> LogState:
     """The log of this origin, begun now if it is new."""
     db.execute("INSERT OR IGNORE INTO logs (origin) VALUES (?)", (origin,))
@@ -80,11 +71,14 @@ def unsealed(db: sqlite3.Connection, state: LogState) -> int:
     return int(db.execute(COUNT_UNSEALED, (state.floor,)).fetchone()[0])
 
 
-def seal(db: sqlite3.Connection, state: LogState, limit: int, sign: Sign) -> LogState:
-    """Gives the next ``limit`` records their index and stores the signed note that covers them; one transaction."""
+def seal(db: sqlite3.Connection, state: LogState, limit: int, sign: Sign) -> tuple[LogState, str]:
+    """Gives the next ``limit`` records their index and stores the signed note that covers them; one transaction.
+
+    Returns the new state and the note; the old state and "" when all records are sealed.
+    """
     rows = db.execute(TAKE_UNSEALED, (state.floor, limit)).fetchall()
     if not rows:
-        return state
+        return state, ""
     frontier = state.frontier.extend([row[1] for row in rows])
     note = sign(Checkpoint(state.origin, frontier.size, frontier.root()))
     floor = rows[-1][0]
@@ -93,28 +87,30 @@ def seal(db: sqlite3.Connection, state: LogState, limit: int, sign: Sign) -> Log
         db.executemany("INSERT INTO entries (log, idx, record) VALUES (?, ?, ?)", entries)
         _store_note(db, state.log, frontier, note)
         db.execute("UPDATE logs SET floor = ? WHERE log = ?", (floor, state.log))
-    return msgspec.structs.replace(state, frontier=frontier, floor=floor)
+    return msgspec.structs.replace(state, frontier=frontier, floor=floor), note
 
 
-def next_piece(db: sqlite3.Connection, state: LogState, old: int, limit: int, sign: Sign) -> Piece | None:
-    """What follows ``old`` in the sealed log, at most ``limit`` leaves; None when nothing does.
+def note_after(db: sqlite3.Connection, state: LogState, old: int, limit: int, sign: Sign) -> tuple[int, str]:
+    """Size and note of the next piece after ``old`` of the sealed log (``old`` < ``sealed``), at most ``limit`` leaves.
 
-    The stored note is taken where one fits; else (the cloud went back, or smaller pieces are wanted) one is signed and
-    stored. Raises DamagedError rather than sending a leaf that is not what was hashed.
+    The stored note where one fits; else (the cloud went back, or smaller pieces are wanted) one is signed and stored.
     """
-    if old >= state.sealed:
-        return None
     found = db.execute(
         "SELECT size, note FROM notes WHERE log = ? AND size > ? AND size <= ? ORDER BY size DESC LIMIT 1",
         (state.log, old, old + limit),
     ).fetchone()
-    if found is None:
-        size = min(old + limit, state.sealed)
-        frontier = frontier_at(db, state, size)
-        found = (size, sign(Checkpoint(state.origin, size, frontier.root())))
-        with transaction(db):
-            _store_note(db, state.log, frontier, found[1])
-    return Piece(old, found[0], found[1], leaves_between(db, state, old, found[0]))
+    if found is not None:
+        return int(found[0]), str(found[1])
+    frontier = frontier_at(db, state, min(old + limit, state.sealed))
+    note = sign(Checkpoint(state.origin, frontier.size, frontier.root()))
+    with transaction(db):
+        _store_note(db, state.log, frontier, note)
+    return frontier.size, note
+
+
+def root_at(db: sqlite3.Connection, state: LogState, size: int) -> bytes:
+    """The root of our own log at a size; raises DamagedError where it cannot be shown any more."""
+    return frontier_at(db, state, size).root()
 
 
 def leaves_between(db: sqlite3.Connection, state: LogState, old: int, size: int) -> list[bytes]:
@@ -129,7 +125,7 @@ def leaves_between(db: sqlite3.Connection, state: LogState, old: int, size: int)
 
 
 def frontier_at(db: sqlite3.Connection, state: LogState, size: int) -> Frontier:
-    """The frontier of our log at a smaller size, from the nearest note below. Raises DamagedError below what is pruned."""
+    """The frontier of our log at a smaller size, from the nearest note below. DamagedError below what is pruned."""
     if size == state.sealed:
         return state.frontier
     if size < state.pruned:
@@ -157,7 +153,7 @@ class Cosigned(msgspec.Struct, frozen=True):
 
 
 def settle(db: sqlite3.Connection, state: LogState, word: Cosigned) -> LogState:
-    """Stores the cosignature: entries below its size are acknowledged. A smaller size than before: the cloud went back."""
+    """Stores the cosignature: entries below its size are acknowledged. A smaller size: a cloud that went back."""
     at = max(state.cosigned_at, word.at)
     with transaction(db):
         if word.line:

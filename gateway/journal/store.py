@@ -51,15 +51,15 @@ class Stats(msgspec.Struct, frozen=True):
 class Journal:
     """Open one with ``await Journal.open(...)``. ``grown`` is set at each commit: the uplink waits for it."""
 
-    def __init__(self, path: Path, boot: str, salt: Callable[[], str], room: Room) -> None:
+    def __init__(self, path: Path, numbering: Numbering, room: Room, busy: Busy) -> None:
         self.path = path
-        self.boot = boot
+        self.boot = numbering.boot
         self.grown = asyncio.Event()
         self.opened = opening.Opened()
         self.damaged = 0
         self._room = room
-        self._busy = Busy()
-        self._numbering = Numbering(boot, {}, salt)
+        self._busy = busy
+        self._numbering = numbering
         self._state: State = "down"
         self._why = ""
         self._writer: Connection | None = None
@@ -81,19 +81,23 @@ class Journal:
         demo: bool = False,
         quota_mb: int = 0,
         ballast_mb: int = 0,
+        busy: Busy | None = None,
     ) -> Journal:
         """Opens, migrates and checks the file.
 
         A damaged file is moved aside and what is sound of it taken over (``journal.opened.salvaged`` tells).
+        ``busy``: a counter to use, for a world that watches it from before the opening.
         Raises JournalRefusedError where a person must change something, NotStored when the disk does not let us.
         """
         refuse_volatile(path, demo=demo)
-        journal = cls(path, boot, salt, Room(path, quota_mb=quota_mb, ballast_mb=ballast_mb))
+        room = Room(path, quota_mb=quota_mb, ballast_mb=ballast_mb)
+        journal = cls(path, Numbering(boot, {}, salt), room, busy or Busy())
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             journal._room.settle_in()
             await journal._connect()
             journal._state = "ok"
+            journal.grown.set()
         except (sqlite3.Error, OSError) as error:
             await journal._drop()
             raise NotStored(f"the journal {path} cannot be opened: {error}. Check the disk and its rights.") from error

@@ -1,0 +1,192 @@
+"""The requests a gateway makes of the cloud, one function each; what can go wrong is sorted by what to do about it.
+
+Batches carry their own proof (the signed note). Everything else is signed over method, path, query and digest with a
+nonce of the cloud's, so that neither a balancer's rewriting nor our own wrong clock can get in the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import msgspec
+
+from gateway.identity import Identity
+from gateway.outbox import Failure
+from wire.batch import BatchError, Head, Receipt, decode_head, decode_receipt
+from wire.enrolment import Enrolled, Request
+from wire.http_signature import SignatureError, sign_request, verify_answer
+from wire.ids import log_id
+
+CONNECT_SECONDS = 5.0
+ASK_SECONDS = 10.0
+SEND_SECONDS = 20.0
+_KINDS: dict[int, Failure] = {
+    400: "wrong", 401: "refused", 403: "refused", 404: "refused", 409: "stale", 410: "refused", 413: "too_large",
+    422: "wrong", 423: "wrong", 429: "busy", 503: "busy",
+}  # fmt: skip
+
+
+class CloudError(Exception):
+    """A request did not do its work. ``kind`` says what to do next, ``slug`` is the cloud's name of the problem."""
+
+    def __init__(
+        self, kind: Failure, detail: str, *, slug: str = "", status: int = 0, retry_after: float = 0.0
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.slug = slug
+        self.status = status
+        self.retry_after = retry_after
+
+
+class _Problem(msgspec.Struct):
+    type: str = ""
+    title: str = ""
+    detail: str = ""
+
+
+def open_client(url: str, *, ca: str = "", transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+    """A client with one connection for the uplink and one for the long poll. TLS is loaded only where it is used."""
+    secure = url.startswith("https:")
+    verify: bool | str = (ca or True) if secure else False
+    return httpx.AsyncClient(
+        base_url=url,
+        verify=verify,
+        transport=transport,
+        timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
+        limits=httpx.Limits(max_connections=4, max_keepalive_connections=2),
+        headers={"user-agent": "tally-gateway"},
+        follow_redirects=False,
+    )
+
+
+class Cloud:
+    """The cloud as one gateway sees it."""
+
+    def __init__(self, client: httpx.AsyncClient, identity: Identity) -> None:
+        self._client = client
+        self._signer = identity.signer()
+        self._key = identity.cosigner()
+        self._gateway = identity.gateway_id
+        self._log = log_id(identity.origin)
+        self._nonce = ""
+
+    async def head(self) -> Head:
+        """The last cosigned checkpoint of our log, not yet verified. Raises CloudError."""
+        answer = await self._exchange("GET", f"/v1/logs/{self._log}/head", seconds=ASK_SECONDS)
+        try:
+            head = decode_head(answer.content)
+        except BatchError as error:
+            raise CloudError("bad_answer", str(error)) from error
+        self._nonce = head.nonce
+        return head
+
+    async def send(self, body: bytes, *, gzipped: bool) -> Receipt:
+        """Sends one batch; the receipt is not verified yet. Raises CloudError."""
+        headers = {"content-type": "application/octet-stream"}
+        if gzipped:
+            headers["content-encoding"] = "gzip"
+        path = f"/v1/logs/{self._log}/entries"
+        answer = await self._exchange("POST", path, seconds=SEND_SECONDS, content=body, headers=headers)
+        if answer.status_code == httpx.codes.ACCEPTED:
+            raise CloudError("busy", "the cloud has received the batch and not applied it yet", retry_after=0.5)
+        try:
+            return decode_receipt(answer.content)
+        except BatchError as error:
+            raise CloudError("bad_answer", str(error)) from error
+
+    async def entries(self, start: int, end: int) -> list[bytes]:
+        """Entries ``[start, end)`` of our own log from the cloud's mirror, unproven. Raises CloudError."""
+        path = f"/v1/logs/{self._log}/entries"
+        answer = await self.signed_get(path, {"from": str(start), "to": str(end)}, seconds=SEND_SECONDS)
+        leaves = answer.content.split(b"\n")
+        if leaves.pop():
+            raise CloudError("bad_answer", "the mirror's answer does not end in a newline: it was cut")
+        return leaves
+
+    async def desired(self, etag: str, wait: int) -> httpx.Response:
+        """What we should be (200, the cloud's signature checked), or 304 after ``wait`` seconds. Raises CloudError."""
+        headers = {"if-none-match": etag} if etag else {}
+        query = {"wait": str(wait)} if wait else {}
+        path = f"/v1/gateways/{self._gateway}/desired"
+        answer = await self.signed_get(path, query, seconds=ASK_SECONDS + wait, headers=headers)
+        if answer.status_code == httpx.codes.NOT_MODIFIED:
+            return answer
+        try:
+            verify_answer(self._key, answer.headers, status=answer.status_code, body=answer.content)
+        except SignatureError as error:
+            raise CloudError("bad_answer", f"the desired document is not signed by our cloud: {error}") from error
+        return answer
+
+    async def signed_get(
+        self, path: str, query: Mapping[str, str], *, seconds: float, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """A signed GET. A nonce that has become too old is replaced once."""
+        text = urlencode(query)
+        for attempt in (1, 2):
+            if not self._nonce:
+                await self.head()
+            signed = sign_request(self._signer, method="GET", path=path, query=text, body=b"", nonce=self._nonce)
+            target = f"{path}?{text}" if text else path
+            self._nonce = ""
+            try:
+                return await self._exchange("GET", target, seconds=seconds, headers={**signed, **(headers or {})})
+            except CloudError as error:
+                if error.status not in (401, 403) or attempt == 2:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _exchange(self, method: str, path: str, *, seconds: float, **rest: Any) -> httpx.Response:  # noqa: ANN401
+        return await exchange(self._client, method, path, seconds=seconds, **rest)
+
+
+async def enrol(client: httpx.AsyncClient, request: Request) -> Enrolled:
+    """Redeems a one-time code. Raises CloudError."""
+    body = msgspec.json.encode(request)
+    headers = {"content-type": "application/json"}
+    answer = await exchange(client, "POST", "/v1/enrolments", seconds=ASK_SECONDS, content=body, headers=headers)
+    try:
+        return msgspec.json.decode(answer.content, type=Enrolled)
+    except msgspec.DecodeError as error:
+        raise CloudError("bad_answer", f"the answer to the enrolment cannot be read ({error})") from error
+
+
+async def exchange(
+    client: httpx.AsyncClient,
+    method: str,
+    path: str,
+    *,
+    seconds: float,
+    **rest: Any,  # noqa: ANN401
+) -> httpx.Response:
+    """One request and its whole answer within ``seconds`` of line time: a hung link ends here. Raises CloudError."""
+    try:
+        async with asyncio.timeout(seconds):
+            answer = await client.request(method, path, **rest)
+    except (TimeoutError, httpx.TimeoutException) as error:
+        raise CloudError("timeout", f"the cloud did not answer within {seconds:g} s") from error
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        raise CloudError("network", f"the cloud cannot be reached: {str(error) or type(error).__name__}") from error
+    if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
+        return answer
+    raise _problem(answer)
+
+
+def _problem(answer: httpx.Response) -> CloudError:
+    status = answer.status_code
+    try:
+        problem = msgspec.json.decode(answer.content, type=_Problem)
+    except msgspec.DecodeError:
+        problem = _Problem()
+    after = answer.headers.get("retry-after", "")
+    return CloudError(
+        _KINDS.get(status, "server" if status >= 500 else "wrong"),
+        f"the cloud answered {status}: {problem.detail or problem.title or 'no reason given'}",
+        slug=problem.type.rpartition("/")[2],
+        status=status,
+        retry_after=float(after) if after.isdigit() else 0.0,
+    )
