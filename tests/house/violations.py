@@ -154,7 +154,11 @@ VIOLATIONS: list[tuple[Rule, dict[str, str], str]] = [
     (testing.no_test_may_be_skipped, {"tests/test_x.py": "import pytest\npytestmark = pytest.mark.xfail"}, "xfail"),
     (
         testing.no_test_sleeps,
-        {"tests/test_x.py": "import time\ntime.sleep(1)", "tests/test_y.py": "import asyncio\nasyncio.sleep(0)"},
+        {
+            "tests/test_x.py": "import time\ntime.sleep(1)",
+            "tests/test_y.py": "import asyncio\nasyncio.sleep(0)",
+            "tests/test_z.py": "import asyncio\nfrom firmware_sim import virtual_time\nasyncio.sleep(3600)",
+        },
         "test_x.py:2",
     ),
     (
