@@ -34,11 +34,11 @@ class SerialPort:
         bits = 1 + settings.bytesize + (settings.parity != "N") + settings.stopbits
         self._silence = max(2 * bits / settings.baud, SHORTEST_SILENCE)
         self._port: serial.Serial | None = None
-        self._stop, self._stopper = socket.socketpair()
         self._thread: ThreadPoolExecutor | None = None
 
     async def open(self) -> None:
         """Opens the port for ourselves alone; raises LinkDown."""
+        self._stop, self._stopper = socket.socketpair()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"line {self._settings.name}")
         self._port = await self._run(self._opened)
 
@@ -56,10 +56,9 @@ class SerialPort:
         """Wakes the thread, which closes the port and ends. Never raises."""
         port, self._port = self._port, None
         thread, self._thread = self._thread, None
-        self._stopper.close()
         if thread is not None:
-            if port is not None:
-                thread.submit(self._closed, port)
+            self._stopper.close()
+            thread.submit(self._closed, port)
             thread.shutdown(wait=False)
 
     async def _run(self, function: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T:
@@ -103,10 +102,12 @@ class SerialPort:
     def _readable(self, seconds: float) -> bool:
         if self._port is None:
             return False
-        ready, _, _ = select.select([self._port, self._stop], [], [], seconds)
-        return self._port in ready
+        port = self._port.fileno()
+        ready, _, _ = select.select([port, self._stop.fileno()], [], [], seconds)
+        return port in ready
 
-    def _closed(self, port: serial.Serial) -> None:
-        with contextlib.suppress(OSError, serial.SerialException):
-            port.close()
+    def _closed(self, port: serial.Serial | None) -> None:
+        if port is not None:
+            with contextlib.suppress(OSError, serial.SerialException):
+                port.close()
         self._stop.close()
