@@ -1,0 +1,138 @@
+"""Reading ``gateway.toml``: checked whole, every mistake named with its place, all at once.
+
+A key that does not exist is an error with a suggestion: a misspelt setting that is silently ignored costs a day on site.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from gateway import drivers
+from gateway.config import Config
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. ``errors``: every mistake as (place, what is wrong and what to do)."""
+
+    def __init__(self, path: Path | str, errors: list[tuple[str, str]]) -> None:
+        lines = [f"  {place}: {what}" if place else f"  {what}" for place, what in errors]
+        super().__init__("\n".join([f"{path} cannot be used:", *lines]))
+        self.errors = errors
+
+
+def load(path: Path) -> Config:
+    """The configuration in a file; raises ConfigError with every mistake in it."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        hint = f"cannot be read ({error.strerror}). Run: tally-gateway init --config {path}"
+        raise ConfigError(path, [("", hint)]) from error
+    return parse(text, path)
+
+
+def parse(text: str, path: Path | str = "gateway.toml") -> Config:
+    """The configuration in a text; raises ConfigError with every mistake in it."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(path, [("", f"is not TOML: {error}")]) from error
+    try:
+        config = Config.model_validate(document)
+    except ValidationError as error:
+        errors = [_explain(one) for one in error.errors()]
+        raise ConfigError(path, errors + list(_device_errors(document))) from error
+    errors = [*_device_errors(document), *_doubles(config)]
+    if errors:
+        raise ConfigError(path, errors)
+    return config
+
+
+def _explain(error: Mapping[str, Any]) -> tuple[str, str]:
+    place = place_of(error["loc"])
+    if error["type"] != "extra_forbidden":
+        return place, str(error["msg"]).removeprefix("Value error, ")
+    known = _keys_at(error["loc"][:-1])
+    return place, unknown_key(str(error["loc"][-1]), known)
+
+
+def place_of(loc: tuple[int | str, ...]) -> str:
+    """``("lines", 0, "baud")`` as a person writes it: ``lines[0].baud``."""
+    text = ""
+    for part in loc:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def unknown_key(key: str, known: list[str]) -> str:
+    """What to say about a key that does not exist."""
+    close = difflib.get_close_matches(key, known, 1, 0.6)
+    hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known))}"
+    return f"there is no such key; {hint}"
+
+
+def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in loc:
+        if isinstance(part, str) and part in model.model_fields:
+            annotation = model.model_fields[part].annotation
+            inner = (get_args(annotation) or (annotation,))[0]
+            model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else model
+    return list(model.model_fields)
+
+
+def _device_errors(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the drivers say about their devices' settings, read from the raw document: all mistakes, not the first half."""
+    for table, link in (("lines", "serial"), ("brokers", "mqtt")):
+        for index, owner in enumerate(_tables(document.get(table))):
+            for number, device in enumerate(_tables(owner.get("devices"))):
+                yield from _one_device(f"{table}[{index}].devices[{number}]", link, device)
+
+
+def _tables(value: object) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _one_device(place: str, link: str, device: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    kinds, kind = drivers.discover(), device.get("kind")
+    if not isinstance(kind, str):
+        return
+    if kind not in kinds:
+        close = difflib.get_close_matches(kind, kinds, 1, 0.5)
+        yield (
+            f"{place}.kind",
+            f"no driver is called {kind!r}; there are {', '.join(sorted(kinds))}"
+            + (f" (did you mean {close[0]!r}?)" if close else ""),
+        )
+        return
+    if kinds[kind].link != link:
+        yield f"{place}.kind", f"{kind} is a device on {kinds[kind].link}, and this is {link}"
+        return
+    settings = {key: value for key, value in device.items() if key not in ("id", "kind")}
+    try:
+        drivers.create(kind, settings)
+    except ValidationError as error:
+        known = list(kinds[kind].Settings.model_fields)
+        for one in error.errors():
+            where = place_of((place, *one["loc"]))
+            if one["type"] == "extra_forbidden":
+                yield where, unknown_key(str(one["loc"][-1]), known)
+            else:
+                yield where, str(one["msg"]).removeprefix("Value error, ")
+    except ValueError as error:
+        yield place, str(error)
+
+
+def _doubles(config: Config) -> Iterator[tuple[str, str]]:
+    for what, names in (
+        ("device id", [device.id for _, device in config.devices()]),
+        ("line or broker name", [*(line.name for line in config.lines), *(broker.name for broker in config.brokers)]),
+        ("port", [line.port for line in config.lines]),
+    ):
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield "", f"the {what} {name!r} is used twice; each must have its own"
