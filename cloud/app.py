@@ -47,7 +47,7 @@ def create_cloud(settings: Settings, clock: Clock, entropy: Entropy, store: Stor
 
     app = FastAPI(
         title="Tallystick cloud",
-        version=metadata.version("tallystick"),
+        version=_version(),
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
@@ -56,8 +56,15 @@ def create_cloud(settings: Settings, clock: Clock, entropy: Entropy, store: Stor
     problems.install(app)
     for router in [health.router, *routers(cloud.api.v1), *routers(cloud.web)]:
         app.include_router(router)
-    app.openapi = lambda: description.describe(app)  # type: ignore[method-assign] -- FastAPI's documented way
+    app.openapi = lambda: description.describe(app)  # type: ignore[method-assign]  # as FastAPI documents it
     return app
+
+
+def _version() -> str:
+    try:
+        return metadata.version("tallystick")
+    except metadata.PackageNotFoundError:  # a checkout that was never installed
+        return "0"
 
 
 def build(settings: Settings, clock: Clock, entropy: Entropy, store: Store) -> Context:
