@@ -1,14 +1,14 @@
-"""A slice of the log, sealed, on its way up; and what the cloud answers.
+r"""A slice of the log, sealed, on its way up; and what the cloud answers.
 
-    old 128\\n
-    \\n
-    tallystick/acme/gw-1/1\\n        the checkpoint note: origin, size, root ...
-    256\\n
-    qg3...=\\n
-    \\n
-    — tallystick/acme/gw-1/1 ...\\n  ... and its signature
-    \\n
-    {"b":...}\\n                     size - old leaves, one a line, in order, exactly as stored
+    old 128\n
+    \n
+    tallystick/acme/gw-1/1\n        the checkpoint note: origin, size, root ...
+    256\n
+    qg3...=\n
+    \n
+    — tallystick/acme/gw-1/1 ...\n  ... and its signature
+    \n
+    {"b":...}\n                     size - old leaves, one a line, in order, exactly as stored
 
 Reading checks form only: signatures and roots are the business of who receives it.
 """

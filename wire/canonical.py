@@ -41,7 +41,7 @@ class LeafError(ValueError):
 
 
 def serialise(value: object) -> bytes:
-    """The sorted, compact JSON of a value, unchecked: callers that did not build it from checked parts use ``encode``."""
+    """The sorted, compact JSON of a value, unchecked: for a value not built from checked parts use ``encode``."""
     return _encoder.encode(value)
 
 

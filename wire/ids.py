@@ -10,7 +10,7 @@ _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 
 class RecordKey(NamedTuple):
-    """The idempotency key of a record for ever: device, counter epoch (the gateway's boot id), gap-free counter from 1."""
+    """A record's idempotency key for ever: device, counter epoch (the gateway's boot id), gap-free counter from 1."""
 
     src: str
     ep: str
@@ -21,7 +21,9 @@ def origin(tenant: str, gateway: str, epoch: int) -> str:
     """The log's origin line and key name, ``tallystick/<tenant>/<gateway>/<log epoch>``; no host name in it."""
     for part in (tenant, gateway):
         if not _PART.match(part):
-            raise ValueError(f"{part!r}: an id has 1 to 64 letters, digits, '.', '_' or '-', and starts with one of the first two")
+            raise ValueError(
+                f"{part!r}: an id has 1 to 64 letters, digits, '.', '_' or '-', and starts with one of the first two"
+            )
     if epoch < 1:
         raise ValueError("a log epoch counts from 1")
     return f"tallystick/{tenant}/{gateway}/{epoch}"

@@ -28,7 +28,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class Frontier(msgspec.Struct, frozen=True):
-    """All a log must remember to grow: its size and the roots of its full subtrees, largest first (one for each 1 bit)."""
+    """All a log must remember to grow: its size and its full subtrees' roots, largest first (one for each 1 bit)."""
 
     size: int = 0
     peaks: tuple[bytes, ...] = ()

@@ -62,7 +62,7 @@ class Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
 
 
 class Draw(Base, frozen=True, kw_only=True, tag="draw"):
-    """One person's taking of goods for use: the thing we bill. Actuation, confirmation and outcome are separate facts."""
+    """One person's taking of goods for use: what we bill. Actuation, confirmation and outcome are separate facts."""
 
     slot: Name
     item: Name
@@ -158,8 +158,9 @@ class LoanBack(Goods, frozen=True, kw_only=True, tag="loan_back"):
 
 
 class Reading(Base, frozen=True, kw_only=True, tag="reading"):
-    """A cumulative or momentary register, ``value * 10**scale unit``, as the meter holds it. ``signed``: the meter's own
-    signed data set, byte for byte, where it has one."""
+    """A cumulative or momentary register, ``value * 10**scale unit``, as the meter holds it.
+
+    ``signed``: the meter's own signed data set, byte for byte, where it has one."""
 
     register: Name
     value: Integer

@@ -25,8 +25,9 @@ MAX_SIGNATURES = 16
 
 
 class SealError(ValueError):
-    """A note, key or signature cannot be accepted. ``code``: ``bad_key``, ``bad_note``, ``unsigned``, ``bad_signature``,
-    ``bad_checkpoint``."""
+    """A note, key or signature cannot be accepted.
+
+    ``code``: ``bad_key``, ``bad_note``, ``unsigned``, ``bad_signature``, ``bad_checkpoint``."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
@@ -181,7 +182,7 @@ class Signer:
 def open_text(note: str, verifier: Verifier) -> str:
     """The text of any note that the key signed (for notes that are not checkpoints)."""
     text, signatures = split_note(note)
-    verifier.check(text.encode(), verifier._mine(signatures).signature)
+    verifier.check(text.encode(), verifier._mine(signatures).signature)  # noqa: SLF001 - same module
     return text
 
 

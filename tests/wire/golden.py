@@ -23,7 +23,17 @@ def every_kind() -> list[r.Record]:
 
     def head(src: str = "cab-07") -> dict[str, object]:
         n = next(at)
-        return {"v": 1, "z": f"{n:032x}", "src": src, "ep": EP, "n": n, "t": 1767225600000 + n, "ts": "S", "b": EP, "m": 1000 * n}
+        return {
+            "v": 1,
+            "z": f"{n:032x}",
+            "src": src,
+            "ep": EP,
+            "n": n,
+            "t": 1767225600000 + n,
+            "ts": "S",
+            "b": EP,
+            "m": 1000 * n,
+        }
 
     ref = r.Ref("cab-07", EP, 2)
     make: list[tuple[type[r.Base], dict[str, object]]] = [

@@ -15,7 +15,8 @@ from wire.canonical import LeafError, encode, parse
 from wire.quantity import Quantity, UnitMismatch
 
 COMMON: dict[str, Any] = {
-    "v": 1, "z": "0" * 32, "src": "cab-07", "ep": "e" * 16, "n": 1, "t": 1767225600000, "ts": "S", "b": "e" * 16, "m": 5,
+    "v": 1, "z": "0" * 32, "src": "cab-07", "ep": "e" * 16, "n": 1,
+    "t": 1767225600000, "ts": "S", "b": "e" * 16, "m": 5,
 }  # fmt: skip
 DRAW = records.Draw(
     **COMMON, slot="7", item="M6x20", asked=1, qty=1, outcome="confirmed", actuation="opened", confirmation="door"
@@ -105,11 +106,15 @@ def test_a_flipped_bit_is_refused_or_is_another_canonical_leaf(bit: int) -> None
     assert found != DRAW
 
 
-scalars = st.integers(-(2**53) + 1, 2**53 - 1) | st.booleans() | st.text("aé螺\"\\ ", max_size=5)
+scalars = st.integers(-(2**53) + 1, 2**53 - 1) | st.booleans() | st.text('aé螺"\\ ', max_size=5)
 keys = st.text("abc_0", min_size=1, max_size=3)
 
 
-@given(st.dictionaries(keys, scalars | st.lists(scalars, max_size=3) | st.dictionaries(keys, scalars, max_size=3), max_size=5))
+@given(
+    st.dictionaries(
+        keys, scalars | st.lists(scalars, max_size=3) | st.dictionaries(keys, scalars, max_size=3), max_size=5
+    )
+)
 def test_any_value_has_one_spelling_and_python_agrees(value: dict[str, Any]) -> None:
     raw = encode(value)
 
@@ -125,7 +130,9 @@ def test_a_record_that_breaks_the_text_rules_is_never_written() -> None:
 
 
 def test_the_schema_file_is_the_one_the_code_defines() -> None:
-    assert schema.stored(1) == schema.current(), "run: python -c 'from wire import schema; ...' and bump v if it is released"
+    assert schema.stored(1) == schema.current(), (
+        "run: python -c 'from wire import schema; ...' and bump v if it is released"
+    )
 
 
 def test_every_kind_of_the_wire_is_there() -> None:

@@ -83,7 +83,9 @@ def test_any_flipped_bit_of_a_cosigned_note_is_refused(bit: int) -> None:
         seal.Verifier(WITNESS.cosigner_vkey).cosigned_at(note)
 
 
-@pytest.mark.parametrize("vkey", ["", "a+b+c", "name+00000000+AYqI", GATEWAY.vkey.replace("+aa", "+ab"), "x" + GATEWAY.vkey])
+@pytest.mark.parametrize(
+    "vkey", ["", "a+b+c", "name+00000000+AYqI", GATEWAY.vkey.replace("+aa", "+ab"), "x" + GATEWAY.vkey]
+)
 def test_a_mistyped_key_is_refused(vkey: str) -> None:
     with pytest.raises(seal.SealError) as caught:
         seal.Verifier(vkey)

@@ -16,7 +16,7 @@ def current() -> bytes:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://tallystick.example/schema/v1.json",
         "title": "Tallystick record, version 1",
-        "description": "One leaf of a gateway's log. A leaf's bytes must besides be canonical (see docs/architecture.md).",
+        "description": "One leaf of a gateway's log. Its bytes must be canonical too (see docs/wire.md).",
         **top,
         "$defs": {name: components[name] for name in sorted(components)},
     }
