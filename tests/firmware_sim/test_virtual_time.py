@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_timers_fire_in_order_at_their_own_time() -> None:
         seen: list[tuple[str, float]] = []
         loop = asyncio.get_running_loop()
         for name, at in (("c", 7.25), ("a", 1.0), ("b", 1.5)):
-            loop.call_at(at, lambda name=name: seen.append((name, now())))
+            loop.call_at(at, partial(lambda who: seen.append((who, now())), name))
         await asyncio.sleep(10)
         return seen
 
