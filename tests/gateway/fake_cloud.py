@@ -91,7 +91,10 @@ class FakeCloud:
         checkpoint = Verifier(self.vkey).open(sent.note)
         self.notes.setdefault(checkpoint.size, set()).add(sent.note)
         if sent.old != self.size:
-            if sent.leaves == self.leaves[sent.old : checkpoint.size] and self._root(checkpoint.size) == checkpoint.root:
+            if (
+                sent.leaves == self.leaves[sent.old : checkpoint.size]
+                and self._root(checkpoint.size) == checkpoint.root
+            ):
                 return self._receipt(sent.note, checkpoint.size)
             return _problem(409, "stale-size", size=self.size)
         grown = self.frontier().extend([leaf_hash(leaf) for leaf in sent.leaves])
@@ -112,9 +115,7 @@ class FakeCloud:
 
     def _mirror(self, request: httpx.Request) -> httpx.Response:
         query = request.url.query.decode()
-        verify_request(
-            Verifier(self.vkey), request.headers, method="GET", path=request.url.path, query=query, body=b""
-        )
+        verify_request(Verifier(self.vkey), request.headers, method="GET", path=request.url.path, query=query, body=b"")
         start, end = (int(number) for number in re.findall(r"\d+", query))
         return httpx.Response(200, content=b"".join(leaf + b"\n" for leaf in self.leaves[start:end]))
 

@@ -1,0 +1,66 @@
+"""Becoming known to a cloud: keys are made here and stay here; a one-time code and a proof of the key go out.
+
+The seed is on disk before the request leaves: if the answer is lost, the same request is sent again and gets the same
+answer, instead of a key that the cloud knows and nobody holds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from gateway import cloud_requests, identity
+from gateway.identity import Identity
+from wire import enrolment
+from wire.seal import Signer, Verifier
+
+PENDING = "identity.pending"
+NAME = "tally-gateway"
+
+
+class EnrolmentError(Exception):
+    """The gateway was not enrolled; the message says what to do."""
+
+
+async def enrol(client: httpx.AsyncClient, folder: Path, url: str, code: str, seed: Callable[[], bytes]) -> Identity:
+    """Redeems the code and stores the identity (0600). Raises EnrolmentError, CloudError, FileExistsError."""
+    if (folder / identity.FILE).exists():
+        raise FileExistsError(f"{folder / identity.FILE} exists: this gateway is enrolled already.")
+    if len(enrolment.normal(code)) != enrolment.PUBLIC_LETTERS + enrolment.SECRET_LETTERS:
+        raise EnrolmentError("A code has 25 letters, shown in groups of five: XXXXX-XXXXX-XXXXX-XXXXX-XXXXX.")
+    secret = _pending_seed(folder, seed)
+    signer = Signer(NAME, secret)
+    answer = await cloud_requests.enrol(client, enrolment.request(signer, code))
+    mine = Signer(answer.origin, secret)
+    if Verifier(mine.vkey).fingerprint != answer.fingerprint:
+        raise EnrolmentError("The cloud answered with another key's fingerprint: somebody is between us. Do not go on.")
+    enrolled = Identity(
+        gateway_id=answer.gateway_id,
+        tenant_id=answer.tenant_id,
+        origin=answer.origin,
+        seed=secret.hex(),
+        cosigner_vkey=answer.cosigner_vkey,
+        cloud_url=url,
+    )
+    identity.save(folder, enrolled)
+    (folder / PENDING).unlink()
+    return enrolled
+
+
+def _pending_seed(folder: Path, seed: Callable[[], bytes]) -> bytes:
+    """The secret of an enrolment that was begun, or a new one; on disk before anybody hears of its public half."""
+    path = folder / PENDING
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return bytes.fromhex(path.read_text("ascii"))
+    except FileNotFoundError:
+        secret = seed()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret.hex())
+        file.flush()
+        os.fsync(file.fileno())
+    return secret
