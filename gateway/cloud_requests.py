@@ -24,6 +24,7 @@ from wire.ids import log_id
 CONNECT_SECONDS = 5.0
 ASK_SECONDS = 10.0
 SEND_SECONDS = 20.0
+NONCE_HEADER = "tally-nonce"
 _KINDS: dict[int, Failure] = {
     400: "wrong", 401: "refused", 403: "refused", 404: "refused", 409: "stale", 410: "refused", 413: "too_large",
     422: "wrong", 423: "wrong", 429: "busy", 503: "busy",
@@ -34,13 +35,13 @@ class CloudError(Exception):
     """A request did not do its work. ``kind`` says what to do next, ``slug`` is the cloud's name of the problem."""
 
     def __init__(
-        self, kind: Failure, detail: str, *, slug: str = "", status: int = 0, retry_after: float = 0.0
+        self, kind: Failure, detail: str, *, slug: str = "", retry_after: float = 0.0, nonce: str = ""
     ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.slug = slug
-        self.status = status
         self.retry_after = retry_after
+        self.nonce = nonce
 
 
 class _Problem(msgspec.Struct):
@@ -76,8 +77,9 @@ class Cloud:
         self._nonce = ""
 
     async def head(self) -> Head:
-        """The last cosigned checkpoint of our log, not yet verified. Raises CloudError."""
+        """What the cloud says (and signs) it last cosigned of our log; the checkpoint is not verified yet."""
         answer = await self._exchange("GET", f"/v1/logs/{self._log}/head", seconds=ASK_SECONDS)
+        self._verify(answer)
         try:
             head = decode_head(answer.content)
         except BatchError as error:
@@ -116,10 +118,7 @@ class Cloud:
         answer = await self.signed_get(path, query, seconds=ASK_SECONDS + wait, headers=headers)
         if answer.status_code == httpx.codes.NOT_MODIFIED:
             return answer
-        try:
-            verify_answer(self._key, answer.headers, status=answer.status_code, body=answer.content)
-        except SignatureError as error:
-            raise CloudError("bad_answer", f"the desired document is not signed by our cloud: {error}") from error
+        self._verify(answer)
         return answer
 
     async def signed_get(
@@ -134,11 +133,21 @@ class Cloud:
             target = f"{path}?{text}" if text else path
             self._nonce = ""
             try:
-                return await self._exchange("GET", target, seconds=seconds, headers={**signed, **(headers or {})})
+                answer = await self._exchange("GET", target, seconds=seconds, headers={**signed, **(headers or {})})
             except CloudError as error:
-                if error.status not in (401, 403) or attempt == 2:
+                if error.slug != "stale-nonce" or attempt == 2:
                     raise
+                self._nonce = error.nonce
+            else:
+                self._nonce = answer.headers.get(NONCE_HEADER, "")
+                return answer
         raise AssertionError("unreachable")
+
+    def _verify(self, answer: httpx.Response) -> None:
+        try:
+            verify_answer(self._key, answer.headers, status=answer.status_code, body=answer.content)
+        except SignatureError as error:
+            raise CloudError("bad_answer", f"this answer is not signed by our cloud: {error}") from error
 
     async def _exchange(self, method: str, path: str, *, seconds: float, **rest: Any) -> httpx.Response:  # noqa: ANN401
         return await exchange(self._client, method, path, seconds=seconds, **rest)
@@ -187,6 +196,6 @@ def _problem(answer: httpx.Response) -> CloudError:
         _KINDS.get(status, "server" if status >= 500 else "wrong"),
         f"the cloud answered {status}: {problem.detail or problem.title or 'no reason given'}",
         slug=problem.type.rpartition("/")[2],
-        status=status,
         retry_after=float(after) if after.isdigit() else 0.0,
+        nonce=answer.headers.get(NONCE_HEADER, ""),
     )

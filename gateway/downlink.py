@@ -154,7 +154,7 @@ class Downlink:
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:
-            log.error("the kept desired document is not used", extra={"path": str(self._path), "why": str(error)})
+            log.warning("the kept desired document is not used", extra={"path": str(self._path), "why": str(error)})
 
     def _save(self) -> None:
         new = self._path.with_suffix(".new")

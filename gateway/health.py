@@ -96,10 +96,9 @@ def _cloud(facts: Facts) -> list[Alarm]:
     if not facts.enrolled:
         text = "This gateway is not enrolled: records stay here. Run: tally-gateway enrol CODE"
         found.append(Alarm("not_enrolled", "warning", text))
-    elif facts.cloud_silent_seconds is None or facts.cloud_silent_seconds > STALE_SECONDS:
-        if facts.cloud_trouble and not facts.frozen:
-            text = f"The cloud has not been reached for long ({facts.cloud_trouble}). {facts.pending} records are kept."
-            found.append(Alarm("cloud_silent", "warning", text))
+    elif facts.cloud_trouble and not facts.frozen and (facts.cloud_silent_seconds or STALE_SECONDS) >= STALE_SECONDS:
+        text = f"The cloud has not been reached for long ({facts.cloud_trouble}). {facts.pending} records are kept."
+        found.append(Alarm("cloud_silent", "warning", text))
     if facts.pending_seconds is not None and facts.pending_seconds > STALE_SECONDS and not facts.frozen:
         text = f"{facts.pending} records wait, the oldest for {facts.pending_seconds // 60} minutes."
         found.append(Alarm("sync_late", "warning", text))

@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from wire import batch
-from wire.http_signature import verify_request
+from wire.http_signature import sign_answer, verify_request
 from wire.ids import log_id
 from wire.log import Frontier, leaf_hash
 from wire.records import Record, decode
@@ -72,7 +72,8 @@ class FakeCloud:
         log = log_id(Verifier(self.vkey).name)
         if path == f"/v1/logs/{log}/head":
             head = batch.Head(self.size, self.checkpoint, self.backed_up, "nonce")
-            response = httpx.Response(200, content=batch.encode_answer(head))
+            body = batch.encode_answer(head)
+            response = httpx.Response(200, content=body, headers=sign_answer(self.signer, status=200, body=body))
         elif path == f"/v1/logs/{log}/entries" and request.method == "POST":
             response = self._take(await request.aread(), request.headers.get("content-encoding") == "gzip")
         elif path == f"/v1/logs/{log}/entries":
@@ -85,7 +86,7 @@ class FakeCloud:
             raise httpx.ReadError("the connection was reset after the answer was written")
         return response
 
-    def _take(self, body: bytes, gzipped: bool) -> httpx.Response:  # noqa: FBT001
+    def _take(self, body: bytes, gzipped: bool) -> httpx.Response:
         self.posts += 1
         sent = batch.decode(batch.inflate(body) if gzipped else body)
         checkpoint = Verifier(self.vkey).open(sent.note)
