@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from typing import TypedDict
 
 import pytest
 
@@ -12,7 +13,18 @@ from wire.seal import Signer, Verifier
 
 SIGNER = Signer("tallystick/acme/gw_1/1", bytes(range(32)))
 KEY = Verifier(SIGNER.vkey)
-REQUEST = {"method": "GET", "path": "/v1/logs/ab/entries", "query": "from=0&to=9", "body": b""}
+
+
+class Request(TypedDict, total=False):
+    """What of a request is signed."""
+
+    method: str
+    path: str
+    query: str
+    body: bytes
+
+
+REQUEST: Request = {"method": "GET", "path": "/v1/logs/ab/entries", "query": "from=0&to=9", "body": b""}
 
 
 def test_the_signature_base_of_rfc_9421_b_2_6_verifies_with_its_key() -> None:
@@ -55,7 +67,7 @@ def test_a_signed_request_is_understood_with_its_nonce() -> None:
 @pytest.mark.parametrize(
     "change", [{"method": "POST"}, {"path": "/v1/logs/cd/entries"}, {"query": "from=0&to=8"}, {"body": b"x"}]
 )
-def test_a_changed_request_is_refused(change: dict[str, object]) -> None:
+def test_a_changed_request_is_refused(change: Request) -> None:
     headers = h.sign_request(SIGNER, **REQUEST, nonce="n0nce")
 
     with pytest.raises(h.SignatureError):
