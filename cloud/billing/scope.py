@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from cloud.agreements.terms import Version
@@ -45,6 +47,11 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
         ends = [version.terms.ends] if version.terms.ends is not None else []
         first, end = max(period.first, version.first), min([period.end, *following, *ends])
         return (first, end) if first < end else None
+
+
+def devices_of(versions: Sequence[Version]) -> set[str]:
+    """Every device that any version covers."""
+    return {device for version in versions for device in version.terms.devices}
 
 
 class Unbilled(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

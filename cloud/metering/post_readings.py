@@ -1,7 +1,7 @@
 """Readings into the live view of the meters, in the transaction that stores them.
 
-The surprise: this is a view, not the bill. It keeps the last good reading of every register and says at once when one is
-not believed; a bill is worked out again from the leaves. Both follow the same rules (``usage.follow``).
+The surprise: this is a view, not the bill. It keeps the last good reading of every register and says at once when one
+is not believed; a bill is worked out again from the leaves. Both follow the same rules (``usage.follow``).
 """
 
 from __future__ import annotations

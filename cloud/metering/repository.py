@@ -40,9 +40,9 @@ _COLUMNS = (
 def lock_registers(tx: Tx, tenant: str, devices: Sequence[str]) -> dict[tuple[str, str], LiveRegister]:
     """The registers of these devices, locked in order."""
     rows = tx.all(
-        "SELECT r.device_id, r.register, r.value, r.scale, r.unit, r.at_ms, r.log_id, r.idx, r.number, r.exchanged, r.held "
-        "FROM GIVEN(device_id text) AS g JOIN meter_registers r ON r.tenant_id = ? AND r.device_id = g.device_id "
-        "ORDER BY r.device_id, r.register FOR UPDATE",
+        "SELECT r.device_id, r.register, r.value, r.scale, r.unit, r.at_ms, r.log_id, r.idx, r.number, r.exchanged, "
+        "r.held FROM GIVEN(device_id text) AS g "
+        "JOIN meter_registers r ON r.tenant_id = ? AND r.device_id = g.device_id ORDER BY r.device_id, r.register FOR UPDATE",
         ([[device] for device in devices], tenant),
     )
     found = {}
@@ -73,7 +73,8 @@ def declare(tx: Tx, tenant: str, declared: Sequence[tuple[str, str, str, str]]) 
         "meter_rules",
         ("tenant_id", "device_id", "register", "modulus", "max_kw"),
         [(tenant, *one) for one in sorted(declared)],
-        "ON CONFLICT (tenant_id, device_id, register) DO UPDATE SET modulus = excluded.modulus, max_kw = excluded.max_kw",
+        "ON CONFLICT (tenant_id, device_id, register) "
+        "DO UPDATE SET modulus = excluded.modulus, max_kw = excluded.max_kw",
     )
 
 

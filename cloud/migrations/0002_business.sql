@@ -177,7 +177,6 @@ CREATE TABLE agreements (
     customer_id TEXT NOT NULL,
     currency TEXT NOT NULL,
     zone TEXT NOT NULL,
-    statements BIGINT NOT NULL,
     created_ms BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, agreement_id)
 ) /*sqlite WITHOUT ROWID*/;
@@ -203,7 +202,7 @@ CREATE TABLE agreement_devices (
     PRIMARY KEY (tenant_id, device_id, agreement_id)
 ) /*sqlite WITHOUT ROWID*/;
 
--- Closed for good. `number` has no gaps within an agreement; `frontiers` is where the next statement's logs begin.
+-- Closed for good. `number` has no gaps within an agreement; `body` is the statement as it was hashed and signed.
 CREATE TABLE statements (
     tenant_id TEXT NOT NULL,
     agreement_id TEXT NOT NULL,
@@ -217,7 +216,6 @@ CREATE TABLE statements (
     currency TEXT NOT NULL,
     hash TEXT NOT NULL,
     body TEXT NOT NULL,
-    frontiers TEXT NOT NULL,
     cutoff_ms BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, agreement_id, number),
     UNIQUE (tenant_id, statement_id),

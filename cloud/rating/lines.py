@@ -7,12 +7,14 @@ offline verifier say the same. Amounts are worked out as exact fractions and rou
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from cloud.money import RoundingPolicy, parse_amount, payable, plain, rounded, unrounded_text
+from wire.canonical import MAX_INTEGER
+from wire.quantity import MAX_SCALE
 
 Effect = Literal["usage", "credit"]
 TimeQuality = Literal["synchronised", "repaired", "received_time"]
@@ -34,8 +36,8 @@ class RegisterPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     device: str
     register: str
-    value: int
-    scale: int
+    value: Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+    scale: Annotated[int, msgspec.Meta(ge=-MAX_SCALE, le=MAX_SCALE)]
     unit: str
     leaf: LeafRef
 
@@ -167,7 +169,7 @@ def describe(line: Line) -> str:
         body = f"{line.kind}: {line.days} of {line.month_days} days of {line.unit_price}"
     else:
         body = f"{line.quantity.value} {line.quantity.unit}{what}{where}, each {line.unit_price}"
-    if line.registers:
+    if len(line.registers) == 2:
         opening, closing = (f"{plain_register(point)} {point.unit}" for point in line.registers)
         body += f", register {opening} to {closing}"
     return f"{body} = {line.amount}{late}"

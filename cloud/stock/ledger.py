@@ -148,9 +148,9 @@ def is_stock(record: Record) -> bool:
 
 def referred(record: Record) -> RecordKey | None:
     """The record of the same device whose moves a later one takes up, if any."""
-    if isinstance(record, DrawResolved | Reversal) and record.ref.src == record.src:
-        return record.ref.key
-    return None
+    if not isinstance(record, DrawResolved | Reversal | Return) or not record.ref or record.ref.src != record.src:
+        return None
+    return record.ref.key
 
 
 def count_position(record: Record) -> RecordKey | None:
@@ -174,7 +174,8 @@ def _amount(books: Books, posted: Posted, goods: Draw | Goods) -> Earlier | None
     if micro is None:
         books.doubt(posted, "inexact", goods.slot, {"item": goods.item, "qty": goods.qty, "scale": goods.scale})
         return None
-    return Earlier(posted.key, posted.key, 0, goods.slot, goods.item, micro, goods.unit, "slot", "slot")
+    about = referred(posted.record) or posted.key
+    return Earlier(posted.key, about, 0, goods.slot, goods.item, micro, goods.unit, "slot", "slot")
 
 
 def _goods(books: Books, posted: Posted, record: Goods) -> None:

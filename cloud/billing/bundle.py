@@ -1,0 +1,134 @@
+"""The evidence bundle: one JSON file with which a statement can be checked by anybody, offline. PURE.
+
+The surprise is how little is accepted: unknown fields, wrong types, double keys, floats, deep or huge documents are all
+refused with a sentence, because what a checker skips is where a forger writes. Described in docs/api/bundle.md.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal, NoReturn
+
+import msgspec
+
+from cloud.billing.statement import Head, Statement
+from wire.canonical import MAX_INTEGER
+
+FORMAT: Literal["tallystick/bundle/1"] = "tallystick/bundle/1"
+MAX_BYTES = 256 * 1024 * 1024
+
+
+class BundleError(ValueError):
+    """The file is no evidence bundle; the message says where it stops being one."""
+
+
+class Hidden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A leaf that does not concern this customer: only its hash (hex) is shown."""
+
+    hash: str
+
+
+class Outside(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A leaf before the range, with its inclusion path (hex) to the root at the range's end."""
+
+    index: int
+    leaf: str
+    path: list[str]
+
+
+class LogEvidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The evidence of one log, in the order of the statement's ``logs``.
+
+    ``vkey``: the gateway's key. ``frontier``: peaks (hex) at ``from``. ``leaves``: every leaf of the range, its exact
+    text or its hash. ``notes``: the cosigned checkpoints at the sizes that the statement names, the last one at ``to``.
+    """
+
+    origin: str
+    vkey: str
+    frontier: list[str]
+    leaves: list[str | Hidden]
+    notes: list[str]
+    outside: list[Outside]
+
+
+class LineProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A C2SP tlog-proof of one leaf of one line, for tools that check single leaves."""
+
+    line: int
+    log: int
+    index: int
+    proof: str
+
+
+class TermsVersion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A version of the agreement's terms, as text: the very bytes that are hashed."""
+
+    version: int
+    first: str
+    terms: str
+
+
+class Keys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The cloud's key in its two forms: ``cosigner`` cosigns checkpoints, ``signer`` signs statements."""
+
+    cosigner: str
+    signer: str
+
+
+class Bundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that is needed to work a statement out again."""
+
+    format: Literal["tallystick/bundle/1"]
+    keys: Keys
+    statement: Statement
+    previous: list[Head]
+    versions: list[TermsVersion]
+    logs: list[LogEvidence]
+    proofs: list[LineProof]
+
+
+def dump(bundle: Bundle) -> bytes:
+    """The bundle as JSON, keys sorted."""
+    return msgspec.json.encode(bundle, order="sorted")
+
+
+def load(raw: bytes) -> Bundle:
+    """The bundle in a file; raises BundleError."""
+    if len(raw) > MAX_BYTES:
+        raise BundleError(f"the file has {len(raw)} bytes; a bundle has at most {MAX_BYTES}")
+    try:
+        value = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_float=_no_float,
+            parse_constant=_no_float,
+            parse_int=_integer,
+        )
+        return msgspec.convert(value, Bundle)
+    except BundleError:
+        raise
+    except RecursionError as error:
+        raise BundleError("the file is nested too deep") from error
+    except ValueError as error:
+        raise BundleError(f"the file is not a bundle: {error}") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        double = next(name for name in names if names.count(name) > 1)
+        raise BundleError(f"the field {double!r} is written twice")
+    return found
+
+
+def _no_float(text: str) -> NoReturn:
+    raise BundleError(f"{text[:40]} is not an integer; a bundle has no other numbers")
+
+
+def _integer(text: str) -> int:
+    if len(text) > 17 or abs(int(text)) > MAX_INTEGER:
+        raise BundleError(f"{text[:40]} is too large a number")
+    if text == "-0":
+        raise BundleError("-0 is not a number of a bundle")
+    return int(text)

@@ -1,0 +1,133 @@
+"""Close a period of an agreement to a statement, once; or show the running bill, which is the same and not kept.
+
+The surprise: closing twice gives the statement that is already there. Periods follow one another without a gap: the
+next one begins where the last one ended, whatever was asked for.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import msgspec
+
+from cloud.agreements import repository as agreements
+from cloud.agreements.conclude import AgreementUnknown
+from cloud.agreements.repository import Agreement
+from cloud.billing import repository
+from cloud.billing.gather import gather, ranges
+from cloud.billing.settle import Settlement, settle
+from cloud.billing.statement import Head, Statement, head_of, note_text
+from cloud.calendar import Period, local_day, month, next_day, parse_day, period
+from cloud.database import Tx
+from wire.seal import Signer
+
+
+class PeriodNotOver(ValueError):
+    """The period has not ended yet on the agreement's clock."""
+
+
+class PeriodNotNext(ValueError):
+    """The period does not follow the last closed one."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Which period to close: local days ``[first, end)``, or a calendar month such as ``2026-11``."""
+
+    first: str = ""
+    end: str = ""
+    month: str = ""
+
+
+class Running(msgspec.Struct, frozen=True):
+    """The bill of the open period so far."""
+
+    agreement: Agreement
+    period: Period
+    settlement: Settlement
+
+
+def close_period(
+    tx: Tx, tenant: str, agreement_id: str, wanted: Wanted, *, now_ms: int, signer: Signer
+) -> tuple[Statement, bool]:
+    """The statement of a period, and whether it was made now.
+
+    Raises AgreementUnknown, CalendarError, PeriodNotOver, PeriodNotNext.
+    """
+    agreement = agreements.find(tx, tenant, agreement_id, lock=True)
+    if agreement is None:
+        raise AgreementUnknown(f"There is no agreement {agreement_id}.")
+    last = repository.last_statement(tx, tenant, agreement_id)
+    previous = None if last is None else last.head
+    span = _period(agreement, previous, wanted)
+    stored = repository.statement_of_period(tx, tenant, agreement_id, span.first, span.end)
+    if stored is None and wanted.month and previous is not None and previous.period.end == span.end:
+        stored = last
+    if stored is not None:
+        return stored, False
+    _check_next(agreement, previous, span, now_ms)
+    gathered = gather(tx, tenant, agreement.versions, previous)
+    settlement = settle(gathered.scope(span, agreement.versions, previous), gathered.facts)
+    head = head_of(
+        tenant=tenant,
+        agreement_id=agreement_id,
+        versions=agreement.versions,
+        period=span,
+        previous=previous,
+        logs=ranges(tx, tenant, gathered, span),
+        settlement=settlement,
+        cutoff_at=now_ms,
+    )
+    made = Statement(
+        head=head,
+        lines=settlement.lines,
+        unbilled=settlement.unbilled,
+        hash=head.hash,
+        note=signer.sign_text(note_text(head)),
+    )
+    repository.add_statement(tx, tenant, made)
+    return made, True
+
+
+def running(tx: Tx, tenant: str, agreement_id: str, now_ms: int) -> Running:
+    """The open period up to the end of today, settled as if it were closed; raises AgreementUnknown."""
+    agreement = agreements.find(tx, tenant, agreement_id)
+    if agreement is None:
+        raise AgreementUnknown(f"There is no agreement {agreement_id}.")
+    last = repository.last_statement(tx, tenant, agreement_id)
+    previous = None if last is None else last.head
+    zone = agreement.terms.zone
+    first = _due_first(agreement, previous)
+    end = max(next_day(local_day(now_ms, zone)), next_day(date.fromisoformat(first)))
+    span = period(date.fromisoformat(first), end, zone)
+    gathered = gather(tx, tenant, agreement.versions, previous)
+    return Running(agreement, span, settle(gathered.scope(span, agreement.versions, previous), gathered.facts))
+
+
+def _due_first(agreement: Agreement, previous: Head | None) -> str:
+    return agreement.terms.starts if previous is None else previous.period.end
+
+
+def _period(agreement: Agreement, previous: Head | None, wanted: Wanted) -> Period:
+    """The period that is asked for; a month is cut to the days that are still open and under the agreement."""
+    zone = agreement.terms.zone
+    if not wanted.month:
+        return period(parse_day(wanted.first), parse_day(wanted.end), zone)
+    whole = month(wanted.month, zone)
+    first = max(whole.first, agreement.terms.starts)
+    if previous is not None and whole.first < previous.period.end < whole.end:
+        first = previous.period.end
+    end = min(whole.end, agreement.terms.ends or whole.end)
+    return period(parse_day(first), parse_day(end), zone)
+
+
+def _check_next(agreement: Agreement, previous: Head | None, span: Period, now_ms: int) -> None:
+    due = _due_first(agreement, previous)
+    if span.first != due:
+        raise PeriodNotNext(f"The next period begins on {due}, not on {span.first}.")
+    ends = agreement.terms.ends
+    if ends is not None and span.end > ends:
+        raise PeriodNotNext(f"The agreement ends on {ends}; the last period ends then.")
+    if span.to_ms > now_ms:
+        raise PeriodNotOver(
+            f"The period ends on {span.end}, local time of {agreement.terms.zone}; close it after that."
+        )

@@ -1,0 +1,93 @@
+"""The evidence bundle of a statement: every leaf of its ranges, with signatures, paths and terms, in one file.
+
+The surprise: leaves that do not concern the customer are in it too, as bare hashes, because only the whole range shows
+that nothing was left out.
+"""
+
+from __future__ import annotations
+
+from cloud.agreements import repository as agreements
+from cloud.agreements.terms import Version
+from cloud.billing import repository
+from cloud.billing.bundle import FORMAT, Bundle, Hidden, Keys, LineProof, LogEvidence, Outside, TermsVersion
+from cloud.billing.facts import LogRange, src_of
+from cloud.billing.partial_tree import PartialTree
+from cloud.billing.repository import LogRow
+from cloud.billing.scope import devices_of
+from cloud.billing.statement import Statement
+from cloud.database import Tx
+from wire.log import Frontier
+from wire.proof import proof
+
+
+def bundle_of(tx: Tx, tenant: str, statement: Statement, keys: Keys) -> Bundle:
+    """The bundle; ``keys`` are the cloud's."""
+    head = statement.head
+    agreement = agreements.find(tx, tenant, head.agreement_id)
+    assert agreement is not None, "a statement's agreement stays"
+    versions = agreement.versions[: len(head.versions)]
+    devices = sorted(devices_of(agreement.versions))
+    rows = {row.log_id: row for row in repository.logs_of(tx, tenant, devices)}
+    shown_devices = devices_of(versions)
+    logs = [_log(tx, tenant, rows[stated.log], stated, shown_devices) for stated in head.logs]
+    previous = repository.statement_of_number(tx, tenant, head.agreement_id, head.number - 1)
+    return Bundle(
+        format=FORMAT,
+        keys=keys,
+        statement=statement,
+        previous=[] if previous is None else [previous.head],
+        versions=[_version(version) for version in versions],
+        logs=logs,
+        proofs=_proofs(tx, tenant, statement, [rows[stated.log] for stated in head.logs], logs),
+    )
+
+
+def _version(version: Version) -> TermsVersion:
+    return TermsVersion(version.version, version.first, version.terms.canonical().decode())
+
+
+def _log(tx: Tx, tenant: str, row: LogRow, stated: LogRange, devices: set[str]) -> LogEvidence:
+    wanted = {*devices, row.gateway}
+    shown: list[str | Hidden] = [
+        leaf.leaf.decode() if src_of(leaf.leaf) in wanted else Hidden(leaf.hash.hex())
+        for leaf in repository.leaves(tx, tenant, row.log_no, stated.from_, stated.to)
+    ]
+    return LogEvidence(
+        origin=row.origin,
+        vkey=row.vkey,
+        frontier=[peak.hex() for peak in repository.frontier(tx, tenant, row.log_no, stated.from_).peaks],
+        leaves=shown,
+        notes=repository.notes(tx, tenant, row.log_no, [receipt.size for receipt in stated.receipts]),
+        outside=_outside(tx, tenant, row, stated),
+    )
+
+
+def _outside(tx: Tx, tenant: str, row: LogRow, stated: LogRange) -> list[Outside]:
+    if not stated.outside:
+        return []
+    tree = PartialTree(Frontier(), repository.leaf_hashes(tx, tenant, row.log_no, stated.to))
+    found = []
+    for index in stated.outside:
+        leaf = repository.leaves(tx, tenant, row.log_no, index, index + 1)[0]
+        found.append(Outside(index, leaf.leaf.decode(), [node.hex() for node in tree.path(index)]))
+    return found
+
+
+def _proofs(tx: Tx, tenant: str, statement: Statement, rows: list[LogRow], logs: list[LogEvidence]) -> list[LineProof]:
+    """A tlog-proof for each leaf of each line, to the checkpoint at the range's end."""
+    trees = []
+    for row, stated in zip(rows, statement.head.logs, strict=True):
+        hashes = [leaf.hash for leaf in repository.leaves(tx, tenant, row.log_no, stated.from_, stated.to)]
+        trees.append(PartialTree(repository.frontier(tx, tenant, row.log_no, stated.from_), hashes))
+    paths = {
+        (at, one.index): [bytes.fromhex(node) for node in one.path]
+        for at, log in enumerate(logs)
+        for one in log.outside
+    }
+    found = []
+    for line in statement.lines:
+        for leaf in line.leaves:
+            path = paths.get((leaf.log, leaf.index)) or trees[leaf.log].path(leaf.index)
+            text = proof(leaf.index, path, logs[leaf.log].notes[-1]).text
+            found.append(LineProof(line.no, leaf.log, leaf.index, text))
+    return found

@@ -1,0 +1,244 @@
+"""What of the logs a settlement needs, read from the database: ranges, records, cosignatures, and older leaves.
+
+The surprise: nothing that was worked out at ingest is used. A bill reads the leaves again, so that it and the offline
+check cannot differ; the database's indexes only help to find the few older leaves that later ones refer to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from cloud.agreements.terms import Version
+from cloud.billing import repository
+from cloud.billing.facts import (
+    Counter,
+    Fact,
+    LogRange,
+    Receipt,
+    carry_index,
+    counter_of,
+    date_leaves,
+    deciding_receipts,
+    is_billed_kind,
+    src_of,
+)
+from cloud.billing.repository import LogRow, Place
+from cloud.billing.scope import Scope, devices_of
+from cloud.billing.statement import Head, newcomers
+from cloud.calendar import Period
+from cloud.database import Tx
+from wire.canonical import LeafError
+from wire.ids import RecordKey
+from wire.records import Draw, DrawResolved, Record, Return, Reversal, decode
+
+PIECES = (Draw, DrawResolved, Reversal, Return)
+BOOT_PAGE = 256
+
+
+class Source(msgspec.Struct):
+    """One log on its way into a settlement: leaves ``[start, end)`` of which ``records`` concern the agreement, and the
+    ``outside`` ones before them. ``counters``: after each leaf that has one, for where the next statement begins.
+    """
+
+    row: LogRow
+    start: int
+    cuts: list[int]
+    end: int
+    opening: dict[str, Counter]
+    records: dict[int, Record] = msgspec.field(default_factory=dict)
+    outside: set[int] = msgspec.field(default_factory=set)
+    counters: list[tuple[int, Counter]] = msgspec.field(default_factory=list)
+    receipts: list[Receipt] = msgspec.field(default_factory=list)
+
+    @property
+    def ends(self) -> list[int]:
+        """The cuts and the range's end."""
+        return [*self.cuts, self.end]
+
+    def counters_before(self, index: int) -> list[Counter]:
+        """The newest counter of every device before an index of the range."""
+        last = dict(self.opening)
+        for at, counter in self.counters:
+            if at < index:
+                last[counter.src] = counter
+        return sorted(last.values())
+
+
+class Gathered(msgspec.Struct, frozen=True):
+    """Sources and facts of an agreement up to now."""
+
+    sources: list[Source]
+    facts: list[Fact]
+
+    def scope(self, period: Period, versions: Sequence[Version], previous: Head | None) -> Scope:
+        """What is settled when ``period`` is."""
+        return Scope(
+            period=period,
+            closed=() if previous is None else (*previous.closed, previous.period),
+            versions=tuple(versions),
+            settled=tuple(source.cuts[-1] if source.cuts else source.start for source in self.sources),
+            registers=() if previous is None else tuple(previous.registers),
+        )
+
+
+def gather(tx: Tx, tenant: str, versions: Sequence[Version], previous: Head | None) -> Gathered:
+    """Everything that a settlement after ``previous`` may need."""
+    devices = sorted(devices_of(versions))
+    sources = _sources(tx, tenant, devices, previous)
+    if previous is not None:
+        _open_newcomers(tx, tenant, sources[: len(previous.logs)], newcomers(versions, previous))
+    for source in sources:
+        if source.start == 0 and not source.cuts:
+            _skip_what_was_before(tx, tenant, source, devices, versions[0].from_ms)
+        _read(tx, tenant, source, devices)
+    _add_referred(tx, tenant, sources, devices)
+    _add_openings(tx, tenant, sources, previous)
+    facts: list[Fact] = []
+    for position, source in enumerate(sources):
+        _add_anchors(tx, tenant, source, devices)
+        known = repository.receipts(tx, tenant, source.row.log_no, source.start, source.end)
+        source.receipts = deciding_receipts(source.records, source.ends, known)
+        dated = date_leaves(position, source.records, source.ends, source.receipts)
+        facts += [Fact(dated[index], source.records[index]) for index in sorted(source.records)]
+    return Gathered(sources, facts)
+
+
+def ranges(tx: Tx, tenant: str, gathered: Gathered, period: Period) -> list[LogRange]:
+    """The ranges as a statement of this period states them."""
+    found = []
+    for position, source in enumerate(gathered.sources):
+        inside = [fact for fact in gathered.facts if fact.leaf.log == position and fact.leaf.index >= source.start]
+        carry = carry_index(inside, position, source.end, period.to_ms)
+        found.append(
+            LogRange(
+                log=source.row.log_id,
+                origin=source.row.origin,
+                from_=source.start,
+                cuts=source.cuts,
+                to=source.end,
+                carry=carry,
+                root=repository.root(tx, tenant, source.row.log_no, source.end),
+                receipts=source.receipts,
+                outside=sorted(source.outside),
+                opening=sorted(source.opening.values()),
+                counters=source.counters_before(carry),
+            )
+        )
+    return found
+
+
+def _sources(tx: Tx, tenant: str, devices: Sequence[str], previous: Head | None) -> list[Source]:
+    """The logs in the statement's order: those of the statement before, then new ones."""
+    rows = {row.log_id: row for row in repository.logs_of(tx, tenant, devices)}
+    sources = []
+    for old in previous.logs if previous is not None else []:
+        row = rows.pop(old.log)
+        cuts = [cut for cut in [*old.cuts, old.to] if cut > old.carry]
+        sources.append(Source(row, old.carry, cuts, row.size, {counter.src: counter for counter in old.counters}))
+    sources += [Source(row, 0, [], row.size, {}) for row in rows.values()]
+    return sources
+
+
+def _open_newcomers(tx: Tx, tenant: str, sources: Sequence[Source], devices: Iterable[str]) -> None:
+    """Counters of devices that a later version has brought in, where they have a past in these logs."""
+    for source in sources:
+        for src in devices:
+            counter = repository.last_counter(tx, tenant, src, source.row.log_no, source.start)
+            if counter is not None:
+                source.opening.setdefault(src, counter)
+
+
+def _read(tx: Tx, tenant: str, source: Source, devices: Sequence[str]) -> None:
+    """Reads the range: records of the agreement's devices and of the gateway itself, and their counters."""
+    wanted = {*devices, source.row.gateway}
+    source.records.clear()
+    source.counters.clear()
+    for leaf in repository.leaves(tx, tenant, source.row.log_no, source.start, source.end):
+        if src_of(leaf.leaf) not in wanted:
+            continue
+        try:
+            record = decode(leaf.leaf)
+        except LeafError:
+            counter = counter_of(leaf.leaf)
+            if counter is not None:
+                source.counters.append((leaf.index, counter))
+            continue
+        source.records[leaf.index] = record
+        source.counters.append((leaf.index, Counter(record.src, record.ep, record.n)))
+
+
+def _skip_what_was_before(tx: Tx, tenant: str, source: Source, devices: Sequence[str], starts_ms: int) -> None:
+    """A device's leaves from before the agreement are nobody's business here: the range begins after them."""
+    _read(tx, tenant, source, devices)
+    known = repository.receipts(tx, tenant, source.row.log_no, 0, source.end)
+    dated = date_leaves(0, source.records, source.ends, known)
+    billed = {index: dated[index].at for index, record in source.records.items() if is_billed_kind(record)}
+    if any(at < starts_ms for at in billed.values()):
+        start = min((index for index, at in billed.items() if at >= starts_ms), default=source.end)
+        source.opening = {counter.src: counter for counter in source.counters_before(start)}
+        source.start = start
+
+
+def _add_referred(tx: Tx, tenant: str, sources: Sequence[Source], devices: Sequence[str]) -> None:
+    """Draws that later leaves refer to, what else refers to them, and the first telling of what was told twice."""
+    pieces = [record for source in sources for record in source.records.values() if isinstance(record, PIECES)]
+    targets = {key for record in pieces if (key := _target(record)) is not None and key.src in devices}
+    keys = [*targets, *repository.records_about(tx, tenant, sorted(targets)), *(record.key for record in pieces)]
+    places = set(repository.places_of_keys(tx, tenant, sorted(set(keys))).values())
+    dids = sorted({(record.src, record.did) for record in pieces if record.did})
+    places |= set(repository.places_of_dids(tx, tenant, dids).values())
+    _add(tx, tenant, sources, places)
+
+
+def _target(record: Record) -> RecordKey | None:
+    if isinstance(record, DrawResolved | Reversal | Return) and record.ref:
+        return record.ref.key
+    return None
+
+
+def _add_openings(tx: Tx, tenant: str, sources: Sequence[Source], previous: Head | None) -> None:
+    """The readings at which the last statement left the meters."""
+    leaves = [state.point.leaf for state in previous.registers] if previous is not None else []
+    _add(tx, tenant, sources, {(sources[leaf.log].row.log_no, leaf.index) for leaf in leaves})
+
+
+def _add(tx: Tx, tenant: str, sources: Sequence[Source], places: Iterable[Place]) -> None:
+    """Adds leaves that lie before their log's range."""
+    by_number = {source.row.log_no: source for source in sources}
+    for log_no, index in sorted(places):
+        source = by_number.get(log_no)
+        if source is None or index >= source.start or index in source.records:
+            continue
+        for leaf in repository.leaves(tx, tenant, log_no, index, index + 1):
+            source.records[index] = decode(leaf.leaf)
+            source.outside.add(index)
+
+
+def _add_anchors(tx: Tx, tenant: str, source: Source, devices: Sequence[str]) -> None:
+    """For boots with undated leaves: the first synchronised record of the boot, where it lies before the range."""
+    undated = {record.b for record in source.records.values() if record.ts != "S"}
+    for boot in sorted(undated):
+        firsts = [_first_synchronised(tx, tenant, source, src, boot) for src in (*devices, source.row.gateway)]
+        found = [index for index in firsts if index is not None]
+        if found and min(found) < source.start:
+            _add(tx, tenant, [source], [(source.row.log_no, min(found))])
+
+
+def _first_synchronised(tx: Tx, tenant: str, source: Source, src: str, boot: str) -> int | None:
+    """The index of a device's first synchronised record of a boot in this log, if it lies before the range."""
+    after = 0
+    while True:
+        page = repository.places_of_boot(tx, tenant, src, boot, after=after, limit=BOOT_PAGE)
+        for n, log_no, index in page:
+            after = n
+            if log_no != source.row.log_no:
+                continue
+            if index >= source.start:
+                return None
+            leaf = repository.leaves(tx, tenant, log_no, index, index + 1)[0]
+            if decode(leaf.leaf).ts == "S":
+                return index
+        if len(page) < BOOT_PAGE:
+            return None

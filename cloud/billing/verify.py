@@ -1,0 +1,249 @@
+"""The offline check behind ``tally-verify``: everything on a statement is worked out again from its leaves. PURE.
+
+The surprise: it does not compare sums, it settles the period anew, with the very functions that bill, and compares
+every field of every line. A finding in the logs does not end the check, so that a tampered leaf is reported together
+with the line that no longer follows from it. Neither network nor database nor clock is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from cloud.agreements.terms import AgreementTerms, Version, parse_terms
+from cloud.billing.bundle import Bundle
+from cloud.billing.facts import Counter, Fact, LogRange, carry_index
+from cloud.billing.scope import Scope, devices_of
+from cloud.billing.settle import Settlement, settle
+from cloud.billing.statement import Head, digest, newcomers, note_text, statement_id, version_refs
+from cloud.billing.verify_lines import compare
+from cloud.billing.verify_logs import Finding, LogReader, check_keys
+from cloud.billing.verify_proofs import check_proofs
+from cloud.calendar import CalendarError, parse_day, period
+from wire.ids import log_id
+from wire.seal import SealError, Verifier, open_text, verifier
+
+
+class Trust(msgspec.Struct, frozen=True):
+    """Keys the checker has from elsewhere (a device's label, a register): gateways' and the cosigner's."""
+
+    gateways: tuple[str, ...] = ()
+    cosigner: str = ""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What came out: nothing wrong = verified. ``fingerprints``: of the keys used, by name; ``leaves``: how many were
+    checked, ``shown`` of them in full.
+    """
+
+    findings: list[Finding]
+    fingerprints: dict[str, str]
+    keys_from_bundle: bool
+    lines: int
+    leaves: int
+    shown: int
+
+    @property
+    def verified(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+
+def verify(bundle: Bundle, trust: Trust) -> Verdict:
+    """Checks a bundle against keys from elsewhere, or (said in the verdict) against the keys it brings itself."""
+    findings: list[Finding] = []
+    statement = bundle.statement
+    cosigner = _check_seal(bundle, trust, findings)
+    _check_hashes(bundle, findings)
+    versions = _check_versions(bundle, findings)
+    if versions:
+        _check_chain(bundle, versions, findings)
+        facts, readers = _check_logs(bundle, versions, cosigner, trust, findings)
+        settlement = _settle(bundle, versions, facts, findings)
+        if settlement is not None:
+            findings += compare(statement, settlement, [log.origin for log in statement.head.logs])
+            _check_ranges(statement.head, facts, readers, findings)
+        findings += check_proofs(bundle)
+    keys = [log.vkey for log in bundle.logs] + [bundle.keys.cosigner]
+    return Verdict(
+        findings=findings,
+        fingerprints=_fingerprints(keys),
+        keys_from_bundle=not trust.gateways,
+        lines=len(statement.lines),
+        leaves=sum(len(log.leaves) for log in bundle.logs),
+        shown=sum(isinstance(leaf, str) for log in bundle.logs for leaf in log.leaves),
+    )
+
+
+def _wrong(findings: list[Finding], what: str, text: str = "statement") -> None:
+    findings.append(Finding(0, text, what))
+
+
+def _check_seal(bundle: Bundle, trust: Trust, findings: list[Finding]) -> Verifier | None:
+    """The cloud's key and its signature over the statement."""
+    statement = bundle.statement
+    try:
+        cosigner, signer = check_keys(bundle.keys.cosigner, bundle.keys.signer)
+        if trust.cosigner and verifier(trust.cosigner).vkey != cosigner.vkey:
+            _wrong(findings, "the cosigner's key is not the one you gave", "keys")
+        if open_text(statement.note, signer) != note_text(statement.head):
+            _wrong(findings, "the cloud signed another statement than this one")
+        if statement.note.count("\n— ") != 1:
+            _wrong(findings, "a statement carries one signature")
+    except (SealError, ValueError) as error:
+        _wrong(findings, f"the cloud's signature: {error}")
+        return None
+    return cosigner
+
+
+def _check_hashes(bundle: Bundle, findings: list[Finding]) -> None:
+    statement, head = bundle.statement, bundle.statement.head
+    if statement.hash != head.hash:
+        _wrong(findings, "the statement's hash is not the hash of its head")
+    if head.lines_hash != digest(statement.lines):
+        _wrong(findings, "the lines are not those that were hashed")
+    if head.unbilled_hash != digest(statement.unbilled):
+        _wrong(findings, "the list of what was not billed is not the one that was hashed")
+    if head.statement_id != statement_id(head.tenant, head.agreement_id, head.number) or head.revision != 0:
+        _wrong(findings, "the statement's id does not follow from agreement and number")
+
+
+def _check_versions(bundle: Bundle, findings: list[Finding]) -> list[Version]:
+    """The terms, each hashed as the statement says; none when they cannot be used."""
+    head = bundle.statement.head
+    try:
+        versions = [Version(one.version, one.first, parse_terms(one.terms)) for one in bundle.versions]
+        if any(one.terms.encode() != version.terms.canonical() for one, version in zip(bundle.versions, versions)):  # noqa: B905
+            _wrong(findings, "the terms are not in their one canonical form", "agreement")
+        for version in versions:
+            parse_day(version.first)
+    except ValueError as error:
+        _wrong(findings, str(error), "agreement")
+        return []
+    if version_refs(versions) != head.versions or not versions:
+        _wrong(findings, "the terms are not those that the statement names by their hash", "agreement")
+    numbers = [version.version for version in versions]
+    firsts = [version.first for version in versions]
+    if numbers != list(range(1, len(versions) + 1)) or sorted(set(firsts)) != firsts:
+        _wrong(findings, "the versions of the terms are not in order", "agreement")
+        return []
+    _check_parties(head, versions[0].terms, firsts[0], findings)
+    return versions
+
+
+def _check_parties(head: Head, terms: AgreementTerms, first: str, findings: list[Finding]) -> None:
+    stated = (head.supplier_id, head.customer_id, head.currency, head.zone)
+    if stated != (terms.supplier_id, terms.customer_id, terms.currency, terms.zone) or first != terms.starts:
+        _wrong(findings, "parties, currency, zone or start are not those of the agreement")
+
+
+def _check_chain(bundle: Bundle, versions: Sequence[Version], findings: list[Finding]) -> None:
+    """Continuity with the statement before: number, period, ranges, and hash."""
+    head = bundle.statement.head
+    before = bundle.previous[0] if bundle.previous else None
+    if len(bundle.previous) > 1 or (before is None) != (head.number == 1):
+        _wrong(findings, "the head of the statement before is missing or superfluous")
+        return
+    if head.prev_hash != ("" if before is None else before.hash) or (before and before.number + 1 != head.number):
+        _wrong(findings, "the statement does not follow the one before")
+    if head.closed != ([] if before is None else [*before.closed, before.period]):
+        _wrong(findings, "the earlier periods are not those of the statement before")
+    begins = versions[0].terms.starts if before is None else before.period.end
+    _check_period(head, begins, findings)
+    if before is not None:
+        if (before.agreement_id, before.tenant) != (head.agreement_id, head.tenant):
+            _wrong(findings, "the statement before is of another agreement")
+        new_devices = newcomers(versions, before)
+        for old, new in zip(before.logs, head.logs):  # noqa: B905 -- later statements may have more logs
+            opening = [counter for counter in new.opening if counter.src not in new_devices]
+            if (new.log, new.from_, opening) != (old.log, old.carry, old.counters):
+                _wrong(findings, "the range does not begin where the statement before left off", f"log {new.origin}")
+            if new.cuts != [cut for cut in [*old.cuts, old.to] if cut > new.from_]:
+                _wrong(findings, "the cuts are not the ends of earlier ranges", f"log {new.origin}")
+        if len(head.logs) < len(before.logs):
+            _wrong(findings, "a log of the statement before is left out")
+    for new in head.logs[len(before.logs) if before is not None else 0 :]:
+        if new.cuts or (new.from_ == 0 and new.opening):
+            _wrong(findings, "a new log has no cuts, and no counters before its first leaf", f"log {new.origin}")
+
+
+def _check_period(head: Head, begins: str, findings: list[Finding]) -> None:
+    stated = head.period
+    try:
+        worked_out = period(parse_day(stated.first), parse_day(stated.end), head.zone)
+    except CalendarError as error:
+        _wrong(findings, str(error))
+        return
+    if worked_out != stated:
+        _wrong(findings, f"the period's instants are not those of {head.zone} (statement: tzdata {head.tzdata})")
+    if stated.first != begins:
+        _wrong(findings, f"the period begins on {stated.first}; {begins} is due")
+    if head.closed_at != stated.to_ms or head.cutoff_at < head.closed_at:
+        _wrong(findings, "closed_at or cutoff_at do not fit the period")
+
+
+def _check_logs(
+    bundle: Bundle, versions: Sequence[Version], cosigner: Verifier | None, trust: Trust, findings: list[Finding]
+) -> tuple[list[Fact], list[LogReader]]:
+    head = bundle.statement.head
+    devices = frozenset(devices_of(versions))
+    if len(bundle.logs) != len(head.logs) or len({log.log for log in head.logs}) != len(head.logs):
+        _wrong(findings, "the logs shown are not those of the statement", "logs")
+    facts: list[Fact] = []
+    readers: list[LogReader] = []
+    gateways: dict[str, dict[str, Counter]] = {}
+    for position, (stated, shown) in enumerate(zip(head.logs, bundle.logs)):  # noqa: B905 -- compared above
+        reader = LogReader(position, stated, shown, devices)
+        gateway = stated.origin.rpartition("/")[0]
+        if stated.origin.split("/")[:2] != ["tallystick", head.tenant] or log_id(stated.origin) != stated.log:
+            reader.wrong("this is no log of the supplier")
+        elif trust.gateways and shown.vkey not in trust.gateways:
+            reader.wrong("the gateway's key is not among those you gave")
+        if len(stated.origin.split("/")) == 4:
+            facts += reader.check(cosigner, gateways.get(gateway))
+            gateways[gateway] = {**gateways.get(gateway, {}), **reader.counters}
+        findings += reader.findings
+        readers.append(reader)
+    return facts, readers
+
+
+def _settle(
+    bundle: Bundle, versions: Sequence[Version], facts: Sequence[Fact], findings: list[Finding]
+) -> Settlement | None:
+    head = bundle.statement.head
+    scope = Scope(
+        period=head.period,
+        closed=tuple(head.closed),
+        versions=tuple(versions),
+        settled=tuple(log.settled for log in head.logs),
+        registers=tuple(bundle.previous[0].registers) if bundle.previous else (),
+    )
+    try:
+        return settle(scope, facts)
+    except (ValueError, ArithmeticError, LookupError) as error:
+        _wrong(findings, f"the statement cannot be worked out from its leaves ({error})")
+        return None
+
+
+def _check_ranges(head: Head, facts: Sequence[Fact], readers: Sequence[LogReader], findings: list[Finding]) -> None:
+    """What the next statement will build on: where it begins, and the counters there."""
+    for position, (stated, reader) in enumerate(zip(head.logs, readers, strict=True)):
+        if not _carries(stated, facts, position, head) or sorted(reader.carried.values()) != stated.counters:
+            _wrong(findings, "carry or counters do not follow from the leaves", f"log {stated.origin}")
+
+
+def _carries(stated: LogRange, facts: Sequence[Fact], position: int, head: Head) -> bool:
+    inside = [fact for fact in facts if fact.leaf.index >= stated.from_]
+    return carry_index(inside, position, stated.to, head.period.to_ms) == stated.carry
+
+
+def _fingerprints(vkeys: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for vkey in vkeys:
+        try:
+            key = verifier(vkey)
+        except SealError:
+            continue
+        found[key.name] = key.fingerprint
+    return found

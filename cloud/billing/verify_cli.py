@@ -1,0 +1,105 @@
+"""``tally-verify``: check a statement's evidence bundle with neither network nor database.
+
+Exit code 0: verified. 1: refused, with the line and what is wrong. 2: the command line or the file cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cloud.billing.bundle import MAX_BYTES, Bundle, BundleError, load
+from cloud.billing.verify import Trust, Verdict, verify
+from cloud.billing.verify_lines import as_json, text_of
+from cloud.billing.verify_logs import Finding
+from wire.seal import SealError, verifier
+
+SHOWN = 20
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    options = _arguments(argv)
+    try:
+        for vkey in [*options.key, *([options.cosigner] if options.cosigner else [])]:
+            verifier(vkey)
+        with Path(options.bundle).open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except SealError as error:
+        return _unusable(f"a key you gave cannot be used: {error.detail}")
+    except OSError as error:
+        return _unusable(f"{options.bundle} cannot be read: {error.strerror}. Give the path of the bundle file.")
+    try:
+        bundle = load(raw)
+    except BundleError as error:
+        return _report(None, _broken(str(error)), as_document=options.json)
+    verdict = _verdict(bundle, Trust(tuple(options.key), options.cosigner))
+    return _report(bundle, verdict, as_document=options.json)
+
+
+def _verdict(bundle: Bundle, trust: Trust) -> Verdict:
+    try:
+        return verify(bundle, trust)
+    except Exception as error:  # noqa: BLE001 -- whatever a forged file breaks here, it is not verified
+        wrong = f"the check broke off ({type(error).__name__}: {error}); the file is not a bundle this program made"
+        return _broken(wrong)
+
+
+def _broken(wrong: str) -> Verdict:
+    return Verdict(
+        findings=[Finding(0, "bundle", wrong)], fingerprints={}, keys_from_bundle=True, lines=0, leaves=0, shown=0
+    )
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tally-verify", description="Check a statement's evidence bundle offline.")
+    parser.add_argument("bundle", metavar="BUNDLE", help="the evidence bundle, a JSON file")
+    parser.add_argument("--key", action="append", default=[], metavar="VKEY", help="a gateway's key, as on its label")
+    parser.add_argument("--cosigner", default="", metavar="VKEY", help="the cloud's cosigning key")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of sentences")
+    return parser.parse_args(argv)
+
+
+def _unusable(sentence: str) -> int:
+    sys.stderr.write(f"tally-verify: {sentence}\n")
+    return 2
+
+
+def _report(bundle: Bundle | None, verdict: Verdict, *, as_document: bool) -> int:
+    write = sys.stdout.write
+    if as_document:
+        document = {
+            "verified": verdict.verified,
+            "findings": [as_json(finding) for finding in verdict.findings],
+            "keys": verdict.fingerprints,
+            "keys_from_bundle": verdict.keys_from_bundle,
+            "lines": verdict.lines,
+            "leaves": verdict.leaves,
+            "leaves_shown": verdict.shown,
+        }
+        write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        return 0 if verdict.verified else 1
+    if verdict.keys_from_bundle and verdict.fingerprints:
+        write("No --key was given: the keys came from the bundle itself. Compare these fingerprints with the labels:\n")
+    for name, fingerprint in verdict.fingerprints.items():
+        write(f"  {fingerprint}  {name}\n")
+    if verdict.verified and bundle is not None:
+        head = bundle.statement.head
+        write(
+            f"verified: statement {head.number} of {head.agreement_id}, {head.period.label}, "
+            f"{head.total} {head.currency}; "
+            f"{verdict.lines} lines from {verdict.leaves} leaves ({verdict.shown} of them shown)\n"
+        )
+        return 0
+    for finding in verdict.findings[:SHOWN]:
+        write(f"refused: {text_of(finding)}\n")
+    if len(verdict.findings) > SHOWN:
+        write(f"refused: and {len(verdict.findings) - SHOWN} more\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

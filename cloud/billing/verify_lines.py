@@ -1,0 +1,121 @@
+"""A statement's lines against those that follow from the leaves: which line, which field, which leaf. PURE."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from cloud.billing.scope import Unbilled
+from cloud.billing.settle import Settlement
+from cloud.billing.statement import Statement
+from cloud.billing.verify_logs import Finding
+from cloud.rating.lines import LeafRef, Line, describe
+
+_IDENTITY = ("charge", "version", "belongs_to", "device", "subject", "first", "effect", "kind")
+
+
+def compare(statement: Statement, expected: Settlement, origins: Sequence[str]) -> list[Finding]:
+    """Every difference between what is stated and what follows from the leaves."""
+    findings = _doubles(statement.lines, origins)
+    findings += _pair(statement.lines, expected.lines, origins)
+    if statement.unbilled != expected.unbilled:
+        findings += _unbilled(statement.unbilled, expected.unbilled, origins)
+    if statement.head.registers != expected.registers:
+        findings.append(Finding(0, "statement", "the registers at the end are not those that the leaves give"))
+    if statement.head.total != expected.total:
+        wrong = f"the total says {statement.head.total}, the leaves and prices give {expected.total}"
+        findings.append(Finding(0, "total", wrong))
+    return findings
+
+
+def _doubles(lines: Sequence[Line], origins: Sequence[str]) -> list[Finding]:
+    """A leaf may prove one line only (a register's reading closes one line and opens the next)."""
+    seen: dict[LeafRef, int] = {}
+    findings = []
+    for at, line in enumerate(lines, 1):
+        for leaf in line.leaves[1:] if line.registers else line.leaves:
+            if leaf in seen:
+                findings.append(_finding(at, line, f"{_name(leaf, origins)} is already on line {seen[leaf]}"))
+            seen[leaf] = at
+    return findings
+
+
+def _pair(stated: Sequence[Line], expected: Sequence[Line], origins: Sequence[str]) -> list[Finding]:
+    findings: list[Finding] = []
+    waiting = list(expected)
+    for at, line in enumerate(stated, 1):
+        match = next((one for one in waiting if one.no == line.no and _identity(one) == _identity(line)), None)
+        match = match or next((one for one in waiting if _identity(one) == _identity(line)), None)
+        match = match or next((one for one in waiting if one.no == at and line.no == at), None)
+        if match is None:
+            findings.append(_finding(at, line, "no leaves give this line"))
+            continue
+        waiting.remove(match)
+        if line.no != at:
+            findings.append(_finding(at, line, f"it is numbered {line.no}"))
+        findings += [_finding(at, line, wrong) for wrong in _fields(line, match, origins)]
+    findings += [Finding(one.no, describe(one), "the leaves give this line, and it is missing") for one in waiting]
+    return findings
+
+
+def _identity(line: Line) -> tuple[object, ...]:
+    return tuple(getattr(line, name) for name in _IDENTITY)
+
+
+def _fields(line: Line, match: Line, origins: Sequence[str]) -> Iterable[str]:
+    for name in line.__struct_fields__:
+        said, due = getattr(line, name), getattr(match, name)
+        if said == due:
+            continue
+        if name == "leaves":
+            yield _leaves(said, due, origins)
+        elif name == "registers":
+            yield "the opening or closing register is not the one in the leaves"
+        elif name == "quantity":
+            yield f"the quantity says {said.value} {said.unit}, the leaves give {due.value} {due.unit}"
+        elif name != "no":
+            yield f"{name.replace('_', ' ')} says {said!r}, {due!r} follows from leaves and terms"
+
+
+def _leaves(said: Sequence[LeafRef], due: Sequence[LeafRef], origins: Sequence[str]) -> str:
+    missing, extra = Tally(due) - Tally(said), Tally(said) - Tally(due)
+    parts = []
+    if missing:
+        parts.append("missing is " + ", ".join(_name(leaf, origins) for leaf in sorted(missing)[:3]))
+    if extra:
+        parts.append("not of this line is " + ", ".join(_name(leaf, origins) for leaf in sorted(extra)[:3]))
+    return "its leaves are not the ones that prove it: " + ("; ".join(parts) or "they are in another order")
+
+
+def _unbilled(said: Sequence[Unbilled], due: Sequence[Unbilled], origins: Sequence[str]) -> list[Finding]:
+    findings = []
+    for one in [*said, *due]:
+        if one in said and one in due:
+            continue
+        text = f"not billed ({one.reason}): {one.subject or '-'} at {one.device}"
+        where = ", ".join(_name(leaf, origins) for leaf in one.leaves[:3])
+        wrong = "no leaves give this entry" if one in said else "the leaves give this entry, and it is missing"
+        findings.append(Finding(0, text, f"{wrong} ({where})"))
+    return findings or [Finding(0, "not billed", "the entries are in another order")]
+
+
+def _name(leaf: LeafRef, origins: Sequence[str]) -> str:
+    origin = origins[leaf.log] if 0 <= leaf.log < len(origins) else "an unknown log"
+    return f"leaf {leaf.index} of {origin}"
+
+
+def _finding(at: int, line: Line, wrong: str) -> Finding:
+    return Finding(at, describe(line), wrong)
+
+
+def text_of(finding: Finding) -> str:
+    """A finding as one sentence for people."""
+    where = f"line {finding.line} ({finding.text})" if finding.line else finding.text
+    return f"{where}: {finding.wrong}"
+
+
+def as_json(finding: Finding) -> dict[str, str | int]:
+    """A finding for programs."""
+    return dict(msgspec.structs.asdict(finding))

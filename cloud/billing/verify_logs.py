@@ -1,0 +1,204 @@
+"""The logs of a bundle: are these the gateway's own leaves, all of them, in order? PURE.
+
+The surprise: inclusion is the small part. The root is worked out over the *whole* range, so nothing can be added, left
+out or exchanged; and the counters of the customer's devices have no gap, so no leaf of theirs hides behind a bare hash.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from cloud.billing.bundle import Hidden, LogEvidence
+from cloud.billing.facts import Counter, Fact, LogRange, Receipt, UndatedError, counter_of, date_leaves
+from wire.canonical import LeafError
+from wire.ids import log_id
+from wire.log import Frontier, ProofError, leaf_hash, verify_inclusion
+from wire.records import GatewayEvent, Record, decode
+from wire.seal import COSIGNATURE, ED25519, SealError, Verifier, verifier
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that is wrong: the statement's line (0: no single line), its text, and what is wrong with it."""
+
+    line: int
+    text: str
+    wrong: str
+
+
+class LogReader:
+    """Checks one log's evidence and reads its facts; what is wrong is added to ``findings``."""
+
+    def __init__(self, position: int, stated: LogRange, shown: LogEvidence, devices: frozenset[str]) -> None:
+        self.position, self.stated, self.shown, self.devices = position, stated, shown, devices
+        self.findings: list[Finding] = []
+        self.records: dict[int, Record] = {}
+        self.counters: dict[str, Counter] = {}
+        self.carried: dict[str, Counter] = {}
+        self.unreadable: list[int] = []
+
+    def wrong(self, what: str) -> None:
+        """Notes a finding about this log."""
+        self.findings.append(Finding(0, f"log {self.stated.origin}", what))
+
+    def check(self, cosigner: Verifier | None, before: dict[str, Counter] | None) -> list[Fact]:
+        """All checks; the facts as far as they can be read. ``before``: counters of the gateway's log before."""
+        if self.shown.origin != self.stated.origin or log_id(self.stated.origin) != self.stated.log:
+            self.wrong("origin and log id do not belong together")
+        try:
+            hashes = [_hash_of(leaf) for leaf in self.shown.leaves]
+            self._check_form(hashes)
+            self._check_tree(hashes, cosigner)
+            self._read_leaves(before)
+            self._check_outside()
+            ends = [*self.stated.cuts, self.stated.to]
+            dated = date_leaves(self.position, self.records, ends, self.stated.receipts)
+        except (ValueError, SealError, ProofError, LeafError, UndatedError) as error:
+            self.wrong(str(error))
+            return []
+        return [Fact(dated[index], self.records[index]) for index in sorted(self.records)]
+
+    def _check_form(self, hashes: Sequence[bytes]) -> None:
+        stated = self.stated
+        ends = [stated.from_, *stated.cuts, stated.to]
+        if sorted(ends) != ends or len(set(stated.cuts)) != len(stated.cuts) or stated.from_ < 0:
+            raise ValueError("from, cuts and to are not in order")
+        if not stated.from_ <= stated.carry <= stated.to:
+            raise ValueError("carry lies outside the range")
+        if len(hashes) != stated.to - stated.from_:
+            raise ValueError(f"the range has {stated.to - stated.from_} leaves and {len(hashes)} are shown")
+
+    def _check_tree(self, hashes: Sequence[bytes], cosigner: Verifier | None) -> None:
+        """The root at ``to`` and at every receipt, against the signed and cosigned notes."""
+        gateway = verifier(self.shown.vkey)
+        if gateway.algorithm != ED25519 or gateway.name != self.stated.origin:
+            raise ValueError("the gateway's key is not a signing key of this log")
+        sizes = [receipt.size for receipt in self.stated.receipts]
+        if sorted(set(sizes)) != sizes or not {*self.stated.cuts, self.stated.to} <= set(sizes):
+            raise ValueError("a cosignature at a cut or at the range's end is missing")
+        if sizes[-1] != self.stated.to or len(self.shown.notes) != len(sizes):
+            raise ValueError("the cosigned checkpoints are not those that the statement names")
+        tree = _frontier(self.stated.from_, self.shown.frontier)
+        for receipt, note in zip(self.stated.receipts, self.shown.notes, strict=True):
+            if receipt.size < tree.size:
+                raise ValueError("a cosignature lies before the range")
+            tree = tree.extend(hashes[tree.size - self.stated.from_ : receipt.size - self.stated.from_])
+            self._check_note(gateway, cosigner, note, receipt, tree)
+        if tree.root().hex() != self.stated.root:
+            self.wrong("the root over the range is not the one in the statement")
+
+    def _check_note(
+        self, gateway: Verifier, cosigner: Verifier | None, note: str, receipt: Receipt, tree: Frontier
+    ) -> None:
+        try:
+            checkpoint = gateway.open(note)
+            if checkpoint.size != receipt.size:
+                self.wrong(f"the checkpoint is at size {checkpoint.size}, not {receipt.size}")
+            elif checkpoint.root != tree.root():
+                self.wrong(f"the leaves do not give the root that the gateway signed at size {receipt.size}")
+            if note.count("\n— ") != 2:
+                self.wrong("a checkpoint carries the gateway's signature and one cosignature, nothing else")
+            if cosigner is None:
+                return
+            if cosigner.algorithm != COSIGNATURE or cosigner.cosigned_at(note) != receipt.seconds:
+                self.wrong(f"the cosignature at size {receipt.size} is of another time")
+        except SealError as error:
+            self.wrong(f"the checkpoint at size {receipt.size}: {error.detail}")
+
+    def _read_leaves(self, before: dict[str, Counter] | None) -> None:
+        self.counters = {counter.src: counter for counter in self.stated.opening}
+        gateway = self.stated.origin.split("/")[2]
+        for index, leaf in self._shown_leaves():
+            if index == self.stated.carry:
+                self.carried = dict(self.counters)
+            if leaf is None:
+                continue
+            try:
+                record = decode(leaf)
+            except LeafError as error:
+                self._read_unusable(index, leaf, error.detail, before)
+                continue
+            if record.src not in self.devices and record.src != gateway:
+                self.wrong(f"leaf {index} is of {record.src}, which is no device of this agreement")
+                continue
+            self.records[index] = record
+            if isinstance(record, GatewayEvent) and record.event == "boot":
+                self._check_boot(index, record)
+            self._count(index, record.src, record.ep, record.n, before)
+        if self.stated.carry == self.stated.to:
+            self.carried = dict(self.counters)
+
+    def _shown_leaves(self) -> Iterator[tuple[int, bytes | None]]:
+        for index, leaf in enumerate(self.shown.leaves, self.stated.from_):
+            yield index, None if isinstance(leaf, Hidden) else leaf.encode()
+
+    def _read_unusable(self, index: int, leaf: bytes, why: str, before: dict[str, Counter] | None) -> None:
+        """A leaf whose form is right and whose body is none: it still takes its counter, and is billed by nobody."""
+        counter = counter_of(leaf)
+        if counter is None or counter.src not in self.devices:
+            self.wrong(f"leaf {index} is no record ({why})")
+        else:
+            self._count(index, counter.src, counter.ep, counter.n, before)
+
+    def _count(self, index: int, src: str, ep: str, n: int, before: dict[str, Counter] | None) -> None:
+        """Counters of a device go up by one; a new epoch begins at 1. A log epoch that follows another may seal again
+        what the other already held.
+        """
+        last = self.counters.get(src)
+        if last is None and before is not None and src in before and before[src].ep == ep and n <= before[src].n + 1:
+            last = Counter(src, ep, n - 1)
+        expected = last.n + 1 if last is not None and last.ep == ep else 1
+        if n != expected:
+            self.wrong(f"leaf {index}: {src} counts {n} where {expected} is due: a record is missing or hidden")
+        self.counters[src] = Counter(src, ep, n)
+
+    def _check_boot(self, index: int, record: GatewayEvent) -> None:
+        """The gateway's own account of the boot before: it had not written more than is shown."""
+        last = record.data.get("last")
+        for entry in last if isinstance(last, list) else []:
+            if isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str) and isinstance(entry[1], int):
+                known = self.counters.get(entry[0])
+                if known is not None and entry[1] > known.n:
+                    self.wrong(f"leaf {index}: {entry[0]} had counted to {entry[1]}, only {known.n} are shown")
+
+    def _check_outside(self) -> None:
+        if [one.index for one in self.shown.outside] != self.stated.outside:
+            raise ValueError("the leaves shown from before the range are not those that the statement names")
+        root = bytes.fromhex(self.stated.root)
+        for one in self.shown.outside:
+            leaf = one.leaf.encode()
+            if one.index >= self.stated.from_:
+                raise ValueError(f"leaf {one.index} is not before the range")
+            verify_inclusion(one.index, self.stated.to, leaf_hash(leaf), [_hex(node) for node in one.path], root)
+            record = decode(leaf)
+            if record.src not in self.devices and record.src != self.stated.origin.split("/")[2]:
+                raise ValueError(f"leaf {one.index} is of {record.src}, which is no device of this agreement")
+            self.records[one.index] = record
+
+
+def check_keys(cosigner: str, signer: str) -> tuple[Verifier, Verifier]:
+    """The cloud's key in its two forms; raises SealError or ValueError when they are not one key."""
+    cosigning, signing = verifier(cosigner), verifier(signer)
+    if cosigning.algorithm != COSIGNATURE or signing.algorithm != ED25519:
+        raise ValueError("the cosigner's or the signer's key is of another kind")
+    raw = [base64.b64decode(key.vkey.split("+", 2)[2])[1:] for key in (cosigning, signing)]
+    if raw[0] != raw[1] or cosigning.name != signing.name:
+        raise ValueError("statements are signed with another key than checkpoints are cosigned with")
+    return cosigning, signing
+
+
+def _hash_of(leaf: str | Hidden) -> bytes:
+    return _hex(leaf.hash) if isinstance(leaf, Hidden) else leaf_hash(leaf.encode())
+
+
+def _hex(text: str) -> bytes:
+    value = bytes.fromhex(text)
+    if len(value) != 32 or value.hex() != text:
+        raise ValueError(f"{text[:80]!r} is not a hash")
+    return value
+
+
+def _frontier(size: int, peaks: Sequence[str]) -> Frontier:
+    return Frontier.from_bytes(size, b"".join(_hex(peak) for peak in peaks))
