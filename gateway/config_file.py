@@ -1,6 +1,6 @@
 """Reading ``gateway.toml``: checked whole, every mistake named with its place, all at once.
 
-A key that does not exist is an error with a suggestion: a misspelt setting that is silently ignored costs a day on site.
+A key that does not exist is an error with a suggestion: a misspelt setting that is ignored costs a day on site.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
 
 
 def _device_errors(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What the drivers say about their devices' settings, read from the raw document: all mistakes, not the first half."""
+    """What the drivers say about their devices' settings; from the raw document, so that none is missed."""
     for table, link in (("lines", "serial"), ("brokers", "mqtt")):
         for index, owner in enumerate(_tables(document.get(table))):
             for number, device in enumerate(_tables(owner.get("devices"))):
