@@ -12,6 +12,7 @@ from tests.house.tree import PACKAGES, Source, Tree
 ADR = re.compile(r"docs/adr/(\d{4})-[a-z0-9-]+\.md$")
 ADR_PARTS = ("Context", "Decision", "Consequences", "Alternatives", "Enforced by")
 ADR_MOST_LINES = 40
+GUARD = re.compile(r"`(tests/[\w/.-]+|\.ci/run)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCED = re.compile(r"```(?:sh|bash|shell|console)\n(.*?)```", re.DOTALL)
 FOREIGN = re.compile(r"(\.min\.(js|css)|\.(woff2?|ttf|otf|eot|jar|whl|so|dll|exe|pyc|wasm))$")
@@ -53,6 +54,9 @@ def decisions_are_numbered_and_whole(tree: Tree) -> Iterator[str]:
         for part in ADR_PARTS:
             if not re.search(rf"^\*\*{part}\.\*\*", source.text, re.MULTILINE):
                 yield source.at(1, f"no paragraph `**{part}.**`")
+        for guard in GUARD.findall(source.text.partition("**Enforced by.**")[2]):
+            if not _exists(tree, source, f"../../{guard}"):
+                yield source.at(len(source.lines), f"{guard} is said to enforce this and does not exist")
         if len(source.lines) > ADR_MOST_LINES:
             yield source.at(ADR_MOST_LINES, f"{len(source.lines)} lines: a decision fits on a page")
 

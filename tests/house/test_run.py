@@ -173,6 +173,24 @@ class ForgedIndex(BaseHTTPRequestHandler):
         """Quiet."""
 
 
+@pytest.mark.parametrize(("programs", "installs_it"), [(["apt-get"], True), (["apt-get", "chromium"], False)])
+def test_chromium_is_installed_where_pages_are_tested_and_it_may(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, programs: list[str], installs_it: bool
+) -> None:
+    path = checkout.parent / "path"
+    for name in programs:
+        (path / name).write_text(NOTES_CALLS.format(checkout.parent / "calls"))
+        (path / name).chmod(0o755)
+    (checkout / "tests").mkdir()
+    (checkout / "tests" / "test_page.py").write_text("@pytest.mark.browser\ndef test_it(): ...\n")
+    monkeypatch.setenv("PATH", str(path))
+
+    as_module(checkout / "run").provide_browser()
+
+    install = ["-qq update", "-qq -y install --no-install-recommends chromium"]
+    assert installs(checkout) == (install if installs_it and os.geteuid() == 0 else [])
+
+
 def test_an_old_python_can_read_the_sentence_that_refuses_it() -> None:
     ast.parse((ROOT / "run").read_text(), feature_version=(3, 6))
 

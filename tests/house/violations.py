@@ -261,6 +261,11 @@ VIOLATIONS: list[tuple[Rule, dict[str, str], str]] = [
         {"docs/adr/0000-a.md": DECISION.replace("Enforced", "En")},
         "Enforced by",
     ),
+    (
+        papers.decisions_are_numbered_and_whole,
+        {"docs/adr/0000-a.md": DECISION + "`tests/gone.py`"},
+        "tests/gone.py is said",
+    ),
     (papers.decisions_are_numbered_and_whole, {"docs/adr/0000-a.md": DECISION + "\n" * 40}, "fits on a page"),
     (
         papers.links_lead_somewhere,
