@@ -121,10 +121,11 @@ class SqliteStore:
     def _write(self, work: Callable[[Tx], T]) -> T:
         try:
             if self._writer is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._writer = self._connect()
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return self._transaction(self._writer, "BEGIN IMMEDIATE", work)
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, OSError) as error:
             raise _away(self._path, error) from error
 
     def _read(self, work: Callable[[Tx], T]) -> T:
@@ -134,7 +135,7 @@ class SqliteStore:
                 connection = self._local.connection = self._connect()
                 connection.execute("PRAGMA query_only=ON")
             return self._transaction(connection, "BEGIN", work)
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, OSError) as error:
             raise _away(self._path, error) from error
 
     def _transaction(self, connection: sqlite3.Connection, begin: str, work: Callable[[Tx], T]) -> T:
@@ -149,7 +150,6 @@ class SqliteStore:
         return result
 
     def _connect(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(
             self._path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000, cached_statements=512
         )
@@ -159,10 +159,12 @@ class SqliteStore:
         return connection
 
 
-def _away(path: Path, error: sqlite3.OperationalError) -> Exception:
+def _away(path: Path, error: sqlite3.OperationalError | OSError) -> Exception:
     """A full disk, a locked or unreadable file: may pass. A mistake in the SQL does not, and stays what it is."""
     text = str(error)
-    if any(sign in text for sign in ("locked", "full", "I/O", "unable to open", "readonly", "busy")):
+    if isinstance(error, OSError) or any(
+        sign in text for sign in ("locked", "full", "I/O", "unable to open", "readonly", "busy")
+    ):
         return DatabaseAwayError(f"the database file {path} cannot be used now: {text}")
     return error
 

@@ -1,0 +1,188 @@
+"""The port: the same words mean the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from cloud.database import DatabaseAwayError, Store, Tx
+from cloud.migrations import MigrationError, migrate
+from cloud.migrations.runner import Migration, known
+from cloud.open_store import AddressError, open_store
+
+
+class Base:
+    """A store, and a loop to run it in."""
+
+    def __init__(self, address: str) -> None:
+        self.runner = asyncio.Runner()
+        self.store: Store = open_store(address)
+
+    def close(self) -> None:
+        """Ends both."""
+        self.runner.run(self.store.close())
+        self.runner.close()
+
+
+@pytest.fixture
+def base(address: str) -> Iterator[Base]:
+    """A database with a small table."""
+    made = Base(address)
+    create = "CREATE TABLE things (id BIGINT PRIMARY KEY, name TEXT, data BYTEA)"
+    made.runner.run(made.store.run(lambda tx: tx.run(create)))
+    yield made
+    made.close()
+
+
+def rows(tx: Tx) -> list[tuple[int, str | None, bytes | None]]:
+    """All of the table."""
+    return [(row[0], row[1], row[2]) for row in tx.all("SELECT id, name, data FROM things ORDER BY id")]
+
+
+@pytest.mark.parametrize("count", [1, 3, 50])
+def test_many_rows_go_in_together_whatever_they_hold(base: Base, count: int) -> None:
+    nasty = ['a"b', "c\\d", "{e,f}", "g\th", "ü%s?", "", None]
+    sent = [(2**40 + at, nasty[at % 7], bytes([0, 255, at]) if at % 2 else None) for at in range(count)]
+
+    written = base.runner.run(base.store.run(lambda tx: tx.insert("things", ("id", "name", "data"), sent)))
+
+    assert written == count
+    assert base.runner.run(base.store.read(rows)) == sent
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_rows_that_are_there_already_are_not_counted(base: Base, count: int) -> None:
+    sent = [(at, "x") for at in range(count)]
+    conflict = "ON CONFLICT DO NOTHING"
+    base.runner.run(base.store.run(lambda tx: tx.insert("things", ("id", "name"), sent[:1])))
+
+    written = base.runner.run(base.store.run(lambda tx: tx.insert("things", ("id", "name"), sent, conflict)))
+
+    assert written == count - 1
+
+
+def test_nothing_to_insert_is_no_statement(base: Base) -> None:
+    assert base.runner.run(base.store.run(lambda tx: tx.insert("things", ("id",), []))) == 0
+
+
+def test_rows_that_are_handed_in_can_be_joined(base: Base) -> None:
+    base.runner.run(base.store.run(lambda tx: tx.insert("things", ("id", "name"), [(1, "a"), (2, "b"), (3, "c")])))
+    wanted = "SELECT t.id FROM things t JOIN GIVEN(id bigint, name text) AS g ON g.id = t.id AND g.name = t.name"
+
+    found = base.runner.run(base.store.read(lambda tx: tx.all(wanted, [[(1, "a"), (2, "x"), (3, "c")]])))
+
+    assert sorted(found) == [(1,), (3,)]
+
+
+def test_what_raises_leaves_nothing_behind(base: Base) -> None:
+    def work(tx: Tx) -> None:
+        tx.insert("things", ("id",), [(1,)])
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        base.runner.run(base.store.run(work))
+
+    assert base.runner.run(base.store.read(rows)) == []
+
+
+def test_a_savepoint_is_undone_alone_even_after_an_error_of_the_database(base: Base) -> None:
+    def work(tx: Tx) -> None:
+        tx.insert("things", ("id",), [(1,)])
+        with pytest.raises(Exception, match=r"(?i)unique"), tx.savepoint():
+            tx.insert("things", ("id",), [(2,)])
+            with tx.savepoint():
+                tx.insert("things", ("id",), [(1,)])
+        with tx.savepoint():
+            tx.insert("things", ("id",), [(3,)])
+
+    base.runner.run(base.store.run(work))
+
+    assert [row[0] for row in base.runner.run(base.store.read(rows))] == [1, 3]
+
+
+def test_a_reader_cannot_write(base: Base) -> None:
+    with pytest.raises(Exception, match=r"(?i)read-?only"):
+        base.runner.run(base.store.read(lambda tx: tx.insert("things", ("id",), [(1,)])))
+
+
+def test_two_that_lock_each_others_rows_both_get_through(base: Base) -> None:
+    base.runner.run(base.store.run(lambda tx: tx.insert("things", ("id", "name"), [(1, ""), (2, "")])))
+    both_hold_one = threading.Barrier(2)
+    tries: list[int] = []
+
+    def cross(first: int, second: int) -> None:
+        def work(tx: Tx) -> None:
+            tries.append(first)
+            tx.run("UPDATE things SET name = name || 'x' WHERE id = ?", (first,))
+            if tx.dialect == "postgresql" and tries.count(first) == 1:
+                both_hold_one.wait(10)
+            tx.run("UPDATE things SET name = name || 'x' WHERE id = ?", (second,))
+
+        works.append(base.store.run(work))
+
+    works: list[object] = []
+    cross(1, 2)
+    cross(2, 1)
+
+    async def both() -> None:
+        await asyncio.gather(*works)  # type: ignore[call-overload]
+
+    base.runner.run(both())
+
+    assert [row[1] for row in base.runner.run(base.store.read(rows))] == ["xx", "xx"]
+
+
+def test_a_database_that_is_away_is_said_to_be_away() -> None:
+    store = open_store("sqlite:////proc/nowhere/x.db")
+
+    with pytest.raises(DatabaseAwayError):
+        asyncio.run(store.run(rows))
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(AddressError, match="sqlite:///"):
+        open_store("mysql://x")
+
+
+def test_migrations_are_applied_once(base: Base) -> None:
+    assert base.runner.run(migrate(base.store, 0)) == []
+
+
+def test_a_migration_changed_afterwards_is_refused(base: Base) -> None:
+    files = known()
+    changed = [Migration(1, files[0].name, files[0].text + "-- x"), *files[1:]]
+
+    with pytest.raises(MigrationError, match="changed after"):
+        base.runner.run(migrate(base.store, 0, changed))
+
+
+def test_a_database_newer_than_the_program_is_refused(base: Base) -> None:
+    with pytest.raises(MigrationError, match="newer"):
+        base.runner.run(migrate(base.store, 0, known()[:1]))
+
+
+def test_a_migration_that_fails_leaves_no_half(base: Base) -> None:
+    bad = Migration(len(known()) + 1, "bad.sql", "CREATE TABLE half (id BIGINT); CREATE TABLE half (id BIGINT)")
+
+    with pytest.raises(Exception, match="half"):
+        base.runner.run(migrate(base.store, 0, [*known(), bad]))
+
+    assert base.runner.run(migrate(base.store, 0)) == []
+    good = Migration(bad.number, "good.sql", "CREATE TABLE half (id BIGINT)")
+    assert base.runner.run(migrate(base.store, 0, [*known(), good])) == ["good.sql"]
+
+
+def test_two_programs_that_start_together_apply_each_migration_once(base: Base, address: str) -> None:
+    extra = Migration(len(known()) + 1, "extra.sql", "CREATE TABLE extra (id BIGINT)")
+    other = open_store(address)
+
+    async def both() -> list[list[str]]:
+        return await asyncio.gather(*(migrate(store, 0, [*known(), extra]) for store in (base.store, other)))
+
+    applied = base.runner.run(both())
+    base.runner.run(other.close())
+
+    assert sorted(applied) == [[], ["extra.sql"]]
