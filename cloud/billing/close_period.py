@@ -39,11 +39,12 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct, frozen=True):
-    """The bill of the open period so far."""
+    """The bill of the open period so far; ``logs`` are the ids that its leaves' positions mean."""
 
     agreement: Agreement
     period: Period
     settlement: Settlement
+    logs: list[str]
 
 
 def close_period(
@@ -100,7 +101,8 @@ def running(tx: Tx, tenant: str, agreement_id: str, now_ms: int) -> Running:
     end = max(next_day(local_day(now_ms, zone)), next_day(date.fromisoformat(first)))
     span = period(date.fromisoformat(first), end, zone)
     gathered = gather(tx, tenant, agreement.versions, previous)
-    return Running(agreement, span, settle(gathered.scope(span, agreement.versions, previous), gathered.facts))
+    settlement = settle(gathered.scope(span, agreement.versions, previous), gathered.facts)
+    return Running(agreement, span, settlement, [source.row.log_id for source in gathered.sources])
 
 
 def _due_first(agreement: Agreement, previous: Head | None) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from cloud.database import Tx
+
+Confirm = Literal["door", "sensor", "none"]
 
 
 class ItemRow(NamedTuple):
@@ -29,7 +31,7 @@ class SlotRow(NamedTuple):
     capacity: int
     min_level: int
     max_level: int
-    confirm: str
+    confirm: Confirm
 
 
 class PlanogramRow(NamedTuple):
@@ -91,7 +93,7 @@ def last_version(tx: Tx, tenant: str, device_id: str) -> int:
 def planogram(tx: Tx, tenant: str, device_id: str) -> PlanogramRow | None:
     """A cabinet's newest planogram."""
     version = last_version(tx, tenant, device_id)
-    rows: Sequence[tuple[str, str, int, int, int, str]] = tx.all(
+    rows: Sequence[tuple[str, str, int, int, int, Confirm]] = tx.all(
         "SELECT slot, item_id, capacity, min_level, max_level, confirm FROM planogram_slots "
         "WHERE tenant_id = ? AND device_id = ? ORDER BY slot",
         (tenant, device_id),

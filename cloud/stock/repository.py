@@ -219,6 +219,13 @@ def discrepancies_page(tx: Tx, tenant: str, after: tuple[str, str, int, str], li
     ]
 
 
+def discrepancy_key(row: dict[str, object]) -> tuple[str | int, ...]:
+    """The sort key of a row of ``discrepancies_page``."""
+    evidence = row["evidence"]
+    assert isinstance(evidence, dict)
+    return str(row["device_id"]), str(evidence["log"]), int(evidence["index"]), str(row["kind"])
+
+
 def micro_json(micro: int, unit: str) -> dict[str, str]:
     """A quantity as the API writes it, e.g. ``{"value": "12", "unit": "pc"}``."""
     sign, digits = ("-" if micro < 0 else ""), f"{abs(int(micro)):07d}"

@@ -1,0 +1,60 @@
+"""Statements: closed periods, and the evidence bundles with which anybody can check them offline."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Response
+
+from cloud.api.access import Reading
+from cloud.api.cursor import Paged, Piece
+from cloud.api.problems import Problem, responses
+from cloud.billing import repository
+from cloud.billing.bundle import Keys, dump
+from cloud.billing.evidence import bundle_of
+from cloud.billing.statement import Statement
+from cloud.billing.view import head_document, statement_document
+from cloud.database import Tx
+
+router = APIRouter(prefix="/v1/statements", tags=["statements"])
+Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+@router.get("")
+async def listed(
+    call: Reading, page: Paged, agreement_id: Annotated[str, Query(max_length=64, description="Of one agreement.")] = ""
+) -> Response:
+    """The statements without their lines, by agreement and number."""
+
+    def work(tx: Tx) -> Piece[Any]:
+        after = (str(page.after[0]), int(page.after[1])) if len(page.after) == 2 else ("", 0)
+        rows = repository.statement_heads(tx, call.tenant, agreement_id, after, page.fetch)
+        return page.piece(rows, lambda row: (row.agreement_id, row.number), head_document)
+
+    return await call.read(work)
+
+
+@router.get("/{statement_id}", responses=responses("not-found"))
+async def one(statement_id: Id, call: Reading) -> Response:
+    """A statement with its lines; each line leads to the leaves that prove it."""
+    return await call.read(lambda tx: statement_document(_statement(tx, call.tenant, statement_id)))
+
+
+@router.get("/{statement_id}/bundle", responses=responses("not-found"))
+async def bundle(statement_id: Id, call: Reading) -> Response:
+    """The evidence bundle: save it and run ``tally-verify`` on it. Its form is in docs/api/bundle.md."""
+    cosigner = call.context.cosigner
+    keys = Keys(cosigner=cosigner.cosigner_vkey, signer=cosigner.vkey)
+
+    def work(tx: Tx) -> msgspec.Raw:
+        return msgspec.Raw(dump(bundle_of(tx, call.tenant, _statement(tx, call.tenant, statement_id), keys)))
+
+    return await call.read(work)
+
+
+def _statement(tx: Tx, tenant: str, statement_id: str) -> Statement:
+    found = repository.statement(tx, tenant, statement_id)
+    if found is None:
+        raise Problem("not-found", f"There is no statement {statement_id}.")
+    return found
