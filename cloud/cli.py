@@ -180,7 +180,7 @@ def _cosigner(settings: Settings) -> str:
 
 
 def _answers(settings: Settings) -> str:
-    _with_store(settings, lambda store: store.run(lambda tx: {"answer": tx.one("SELECT 1")}))
+    _with_store(settings, lambda store: store.run(repository.answers))
     return settings.database_address.rpartition("@")[2]
 
 

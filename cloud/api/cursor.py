@@ -64,7 +64,7 @@ def decode(cursor: str, shape: tuple[type, ...] | None = None) -> tuple[Part, ..
     return key
 
 
-def _page(
+async def _page(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="At most this many rows.")] = 50,
     after: Annotated[str, Query(max_length=512, description="The `next` of the piece before.")] = "",
 ) -> Page:

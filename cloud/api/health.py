@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
 from cloud import metrics, migrations
-from cloud.api.context import Context, context_of
+from cloud.api.context import Context, the_context
 from cloud.api.problems import Problem, responses
 from cloud.migrations import MigrationError
 
 router = APIRouter(tags=["operations"])
-Parts = Annotated[Context, Depends(context_of)]
+Parts = Annotated[Context, Depends(the_context)]
 
 
 class Health(BaseModel):

@@ -26,6 +26,11 @@ class AnswerRow(NamedTuple):
     body: str
 
 
+def answers(tx: Tx) -> dict[str, object]:
+    """Does the database answer at all?"""
+    return {"answer": tx.one("SELECT 1")}
+
+
 def add_tenant(tx: Tx, tenant_id: str, name: str, now_ms: int) -> None:
     """A new tenant."""
     tx.run("INSERT INTO tenants (tenant_id, name, created_ms) VALUES (?, ?, ?)", (tenant_id, name, now_ms))

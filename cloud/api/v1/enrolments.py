@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from cloud.api.context import Context, context_of
+from cloud.api.context import Context, the_context
 from cloud.api.idempotency import to_json
 from cloud.api.problems import Problem, define, responses
 from cloud.fleet import enrol_gateway
@@ -40,7 +40,7 @@ class EnrolmentOut(BaseModel):
 
 
 @router.post("", status_code=201, response_model=EnrolmentOut, responses=responses("enrolment-refused", "malformed"))
-async def enrol(body: EnrolmentIn, context: Annotated[Context, Depends(context_of)]) -> Response:
+async def enrol(body: EnrolmentIn, context: Annotated[Context, Depends(the_context)]) -> Response:
     """Opens a log for the gateway whose code this is. The same request gets the same answer while the code is fresh."""
     sent = enrolment.Request(body.code, body.vkey, body.proof)
     now_ms = context.clock.now_ms()

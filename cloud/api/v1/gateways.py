@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.api.access import Reading, Writing
-from cloud.api.context import Context, context_of
+from cloud.api.context import Context, the_context
 from cloud.api.cursor import Paged, Piece
 from cloud.api.problems import Problem, responses
 from cloud.api.signed import NONCE_HEADER, gateway_of
@@ -152,7 +152,7 @@ async def put_badges(gateway_id: Id, body: BadgesIn, call: Writing) -> Response:
 async def get_desired(
     gateway_id: Id,
     request: Request,
-    context: Annotated[Context, Depends(context_of)],
+    context: Annotated[Context, Depends(the_context)],
     wait: Annotated[int, Query(ge=0, le=MAX_WAIT, description="Seconds to wait for a newer version.")] = 0,
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from cloud.api.bodies import limited
-from cloud.api.context import Context, context_of
+from cloud.api.context import Context, the_context
 from cloud.api.problems import Problem, define, responses
 from cloud.api.signed import NONCE_HEADER, gateway_of
 from cloud.database import Tx
@@ -24,7 +24,7 @@ define("fork", 422, "The log contradicts itself", "Both notes are kept and the l
 
 router = APIRouter(prefix="/v1/logs", tags=["logs"])
 LogId = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Hex SHA-256 of the log's origin.")]
-Parts = Annotated[Context, Depends(context_of)]
+Parts = Annotated[Context, Depends(the_context)]
 
 
 @router.get("/{log}/head", response_model=None, responses=responses("unknown-log", "malformed"))
