@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 
-
 _POOL = 256
 _salts: list[str] = []
 

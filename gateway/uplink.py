@@ -16,7 +16,7 @@ import msgspec
 from gateway.clock import Clock
 from gateway.cloud_requests import Cloud, CloudError
 from gateway.identity import Identity
-from gateway.journal import adopting, sealing
+from gateway.journal import adopting, pruning, sealing
 from gateway.journal.adopting import Proven
 from gateway.journal.connection import DamagedError
 from gateway.journal.sealing import Cosigned, LogState
@@ -36,7 +36,7 @@ MIRROR_PIECE = 1000
 
 
 class UplinkStatus(msgspec.Struct, frozen=True):
-    """For pages and metrics. ``reached``: wall ms of the cloud's last good answer (0: never in this boot)."""
+    """For pages and metrics. ``reached``: ms since this boot of the cloud's last good answer (0: never)."""
 
     sealed: int
     cosigned: int
@@ -97,6 +97,19 @@ class Uplink:
             frozen=state.frozen if state else "",
             quarantined=self._quarantined,
         )
+
+    @property
+    def log_state(self) -> LogState | None:
+        """Where our log stands; None before it was opened."""
+        return self._state
+
+    async def prune(self, keep_days: int) -> int:
+        """Deletes what the rule lets go, piece by piece; how many records. Raises NotStored."""
+        gone = 0
+        while count := await self._journal.change(pruning.prune, self._origin, keep_days):
+            gone += count
+        await self._journal.change(pruning.thin_notes, self._origin)
+        return gone
 
     async def _step(self) -> None:
         state = self._state
@@ -231,7 +244,7 @@ class Uplink:
         if self._trouble:
             log.info("the cloud answers again")
         self._trouble = ""
-        self._reached = self._clock.wall_ms()
+        self._reached = max(1, self._clock.mono_ms())
 
     def _failed(self, kind: Failure, detail: str, *, retry_after: float = 0.0) -> None:
         if self.outbox.stopped:

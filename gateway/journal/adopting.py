@@ -1,7 +1,7 @@
 """After a restore: what the cloud holds of our own log and we do not any more. Runs on the journal's thread.
 
-Entries from the mirror wait apart until the root over ours and theirs is what we signed and the cloud cosigned.
-Only then they become records; one we still have (by ``src``, ``ep``, ``n``) just gets its index and is not sealed again.
+Entries from the mirror wait apart until the root over ours and theirs is one we signed and the cloud cosigned.
+Entries from the mirror wait apart until the root over ours and theirs is one that we signed and that is cosigned.
 """
 
 from __future__ import annotations

@@ -35,7 +35,6 @@ class LogState(msgspec.Struct, frozen=True):
     cosigned: int
     cosigned_at: int
     backed_up: int
-    pruned: int
     frozen: str
 
     @property
@@ -63,7 +62,7 @@ def read_log(db: sqlite3.Connection, origin: str) -> LogState:
         frontier = Frontier.from_bytes(size, peaks)
     except ValueError as error:
         raise DamagedError(f"the note at size {size} is damaged: {error}") from error
-    return LogState(log, origin, floor, frontier, cosigned, at, backed_up, pruned, frozen)
+    return LogState(log, origin, floor, frontier, cosigned, at, backed_up, frozen)
 
 
 def unsealed(db: sqlite3.Connection, state: LogState) -> int:
@@ -128,14 +127,13 @@ def frontier_at(db: sqlite3.Connection, state: LogState, size: int) -> Frontier:
     """The frontier of our log at a smaller size, from the nearest note below. DamagedError below what is pruned."""
     if size == state.sealed:
         return state.frontier
-    if size < state.pruned:
-        raise DamagedError(f"entries below {state.pruned} were pruned; the log at size {size} cannot be shown any more")
+    pruned, pruned_peaks = db.execute("SELECT pruned, pruned_peaks FROM logs WHERE log = ?", (state.log,)).fetchone()
+    if size < pruned:
+        raise DamagedError(f"entries below {pruned} were pruned; the log at size {size} cannot be shown any more")
     note = db.execute(
         "SELECT size, peaks FROM notes WHERE log = ? AND size <= ? ORDER BY size DESC LIMIT 1", (state.log, size)
     ).fetchone()
-    if note is None:
-        note = db.execute("SELECT pruned, pruned_peaks FROM logs WHERE log = ?", (state.log,)).fetchone()
-    frontier = Frontier.from_bytes(note[0], note[1])
+    frontier = Frontier.from_bytes(*(note or (pruned, pruned_peaks)))
     hashes = db.execute(HASHES, (state.log, frontier.size, size))
     grown = frontier.extend([row[0] for row in hashes])
     if grown.size != size:

@@ -1,0 +1,198 @@
+"""The composition root: everything is built here, runs in one task group, and ends together.
+
+The order at a start is the order of trust: the journal first, then the record that a boot has begun, then what the
+cloud last told us, then wires. Nothing needs the network. A task that breaks ends the process: systemd starts it anew
+from what is on disk, which is the only state that counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+import httpx
+
+from gateway import boot, watch, web_server
+from gateway.cloud_requests import Cloud, open_client
+from gateway.config import Config
+from gateway.downlink import Downlink
+from gateway.identity import Identity
+from gateway.journal.connection import Busy
+from gateway.journal.store import Journal
+from gateway.notify import Notifier
+from gateway.ports import Desired, DesiredSource, Ports, UnknownCabinetError
+from gateway.premises import Cabinet, Premises
+from gateway.recover_draws import recover_draws
+from gateway.shelf import Shelf
+from gateway.status import Status
+from gateway.take_count import take_count
+from gateway.take_draw import DrawResult, take_draw
+from gateway.take_refill import take_refill
+from gateway.uplink import Uplink
+from gateway.wiring import Site, wire_up
+
+log = logging.getLogger("gateway")
+
+
+class Gateway:
+    """One gateway. ``run`` until ``stop``; the use cases work in between (``ready`` is set then)."""
+
+    def __init__(self, config: Config, ports: Ports, identity: Identity | None, notifier: Notifier) -> None:
+        self.config = config
+        self.ports = ports
+        self.identity = identity
+        self.gateway_id = identity.gateway_id if identity else boot.NOBODY
+        self.ready = asyncio.Event()
+        self.journal: Journal | None = None
+        self.premises: Premises | None = None
+        self.site = Site()
+        self.uplink: Uplink | None = None
+        self.downlink: Downlink | None = None
+        self.watch = watch.Watch(self, notifier)
+        self._busy = Busy()
+        self._stopping = asyncio.Event()
+
+    @property
+    def busy(self) -> int:
+        """Thread jobs of the journal under way; known before it is opened."""
+        return self._busy.jobs
+
+    def stop(self) -> None:
+        """Ends ``run``: intake stops, what waits is committed."""
+        self._stopping.set()
+
+    def sync_now(self) -> None:
+        """No waiting for the next try of the uplink."""
+        if self.uplink is not None:
+            self.uplink.sync_now()
+
+    async def run(self) -> None:
+        """Works until ``stop``. Raises JournalRefusedError and NotStored when the journal cannot be opened."""
+        settings = self.config.journal
+        self.journal = await Journal.open(
+            self.config.journal_path,
+            boot=self.ports.clock.boot,
+            salt=self.ports.salt,
+            demo=settings.demo,
+            quota_mb=settings.quota_mb,
+            ballast_mb=settings.ballast_mb,
+            busy=self._busy,
+        )
+        client = self._client()
+        try:
+            await self._work(self.journal, client)
+        finally:
+            self.watch.notifier.stopping()
+            await self.journal.close()
+            if client is not None:
+                await client.aclose()
+            log.info("stopped")
+
+    async def draw(self, cabinet: str, badge: str, slot: str, quantity: int = 1, for_: str = "") -> DrawResult:
+        """Somebody takes something. Raises UnknownCabinetError."""
+        premises, place = self._place(cabinet)
+        return await take_draw(premises, place, badge, slot, quantity=quantity, for_=for_)
+
+    async def refill(self, cabinet: str, slot: str, quantity: int, badge: str) -> DrawResult:
+        """Somebody put something in. Raises UnknownCabinetError."""
+        premises, place = self._place(cabinet)
+        return await take_refill(premises, place, slot, quantity, badge)
+
+    async def count(self, cabinet: str, slot: str, quantity: int, badge: str) -> DrawResult:
+        """Somebody counted a slot. Raises UnknownCabinetError."""
+        premises, place = self._place(cabinet)
+        return await take_count(premises, place, slot, quantity, badge)
+
+    def status(self) -> Status:
+        """How the gateway is now."""
+        return self.watch.status()
+
+    def metrics(self) -> bytes:
+        """The same in Prometheus's text format."""
+        from gateway.metrics import exposition  # noqa: PLC0415 - only where somebody asks
+
+        return exposition(self.status)
+
+    async def _work(self, journal: Journal, client: httpx.AsyncClient | None) -> None:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self.watch.run(), name="watch")]
+
+            def start(task: Coroutine[Any, Any, Any], name: str) -> None:
+                tasks.append(group.create_task(task, name=name))
+
+            start(self._open_up(journal, client, start), "opening")
+            await self._stopping.wait()
+            log.info("stopping")
+            for task in tasks:
+                task.cancel()
+
+    async def _open_up(
+        self,
+        journal: Journal,
+        client: httpx.AsyncClient | None,
+        start: Any,  # noqa: ANN401
+    ) -> None:
+        """Everything after the journal, each part as soon as what it stands on is there."""
+        ports, config = self.ports, self.config
+        await boot.record(journal, ports.clock, self.gateway_id, config)
+        desired: DesiredSource = boot.NoDesired()
+        if self.identity is not None:
+            desired = self.downlink = Downlink(config.gateway.state, self.identity, ports.clock, self._applied)
+        site = wire_up(config, ports, journal)
+        shelf = Shelf()
+        await boot.refill_shelf(journal, shelf, list(site.cabinets))
+        premises = Premises(ports.clock, journal, desired, shelf, config.access.policy)
+        self.premises, self.site = premises, site
+        if self.identity is not None and client is not None:
+            cloud = Cloud(client, self.identity)
+            self.uplink = Uplink(journal, self.identity, cloud, ports.clock, self.chance)
+            start(self.uplink.run(), "uplink")
+            assert self.downlink is not None
+            start(self.downlink.run(cloud, config.cloud.poll_seconds, self.chance), "downlink")
+        for session in site.sessions:
+            start(session.run(), session.name)
+        start(recover_draws(premises, site.cabinets), "recover draws")
+        start(watch.verify_all(journal, ports.clock), "verify")
+        start(watch.prune(self), "prune")
+        if config.web.enabled:
+            start(self._pages(), "pages")
+        self.ready.set()
+        log.info("ready", extra={"gateway": self.gateway_id, "boot": ports.clock.boot})
+        self.watch.notifier.ready("vending" if self.identity else "not enrolled")
+
+    async def _pages(self) -> None:
+        from gateway.web.pages import create_pages  # noqa: PLC0415 - FastAPI's megabytes only where there are pages
+
+        await web_server.serve(create_pages(self), self.config.web.host, self.config.web.port, self.ports.clock)
+
+    async def _applied(self, desired: Desired) -> None:
+        assert self.journal is not None
+        await boot.tell(
+            self.journal, self.ports.clock, self.gateway_id, "config_applied", {"desired_version": desired.version}
+        )
+
+    def chance(self) -> float:
+        """A number in [0, 1), from the same door as all randomness."""
+        return int(self.ports.salt()[:8], 16) / 2**32
+
+    def _place(self, cabinet: str) -> tuple[Premises, Cabinet]:
+        found = self.site.cabinets.get(cabinet)
+        if found is None or self.premises is None:
+            known = ", ".join(sorted(self.site.cabinets)) or "none"
+            raise UnknownCabinetError(f"There is no cabinet {cabinet!r} here; configured are: {known}.")
+        return self.premises, found
+
+    def _client(self) -> httpx.AsyncClient | None:
+        if self.identity is None:
+            return None
+        url = self.config.cloud.url or self.identity.cloud_url
+        return open_client(url, ca=self.config.cloud.ca, transport=self.ports.transport)
+
+
+def create_gateway(
+    config: Config, ports: Ports, identity: Identity | None = None, notifier: Notifier | None = None
+) -> Gateway:
+    """Builds a gateway; nothing is opened before ``run``. Call it inside the running loop."""
+    return Gateway(config, ports, identity, notifier or Notifier({}))

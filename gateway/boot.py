@@ -1,0 +1,95 @@
+"""What happens once at a start: a record that says so, and the shelf rebuilt from what was recorded before."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import msgspec
+
+from gateway.clock import Clock
+from gateway.config import Config
+from gateway.journal import reading
+from gateway.journal.connection import SAFE_SQLITE
+from gateway.journal.store import Journal
+from gateway.ports import Desired, NotStored
+from gateway.recording import stamp
+from gateway.shelf import Shelf
+from wire.canonical import LeafError
+from wire.records import GatewayEvent, decode
+
+log = logging.getLogger("gateway")
+
+# The `src` of a gateway's own records before it is enrolled and has a name.
+NOBODY = "gateway"
+PAIRS = 80
+
+
+class NoDesired:
+    """Nothing was ever told: the gateway is not enrolled."""
+
+    current = Desired()
+    age_seconds: int | None = None
+
+
+def program_version() -> str:
+    """The installed version, "0" from a bare checkout."""
+    try:
+        return version("tallystick")
+    except PackageNotFoundError:
+        return "0"
+
+
+def event(clock: Clock, gateway_id: str, name: str, data: Mapping[str, Any]) -> GatewayEvent:
+    """A record of the gateway about itself."""
+    at = stamp(clock)
+    return GatewayEvent(
+        v=1, z="", src=gateway_id, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m, event=name, data=dict(data)
+    )  # fmt: skip
+
+
+async def tell(journal: Journal, clock: Clock, gateway_id: str, name: str, data: Mapping[str, Any]) -> None:
+    """Stores such a record; tries until the journal takes it."""
+    while True:
+        try:
+            await journal.append([event(clock, gateway_id, name, data)])
+        except NotStored:
+            await clock.sleep(1.0 * clock.scale)
+        else:
+            return
+
+
+async def record(journal: Journal, clock: Clock, gateway_id: str, config: Config) -> None:
+    """The first record of a boot: who was before, and how far each device had counted then."""
+    previous = journal.opened.previous
+    pairs = [[src, n] for src, n in previous.last] if previous else []
+    data = {
+        "previous": previous.boot if previous else "",
+        "clock": clock.state(),
+        "version": program_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "devices": len(config.devices()),
+    }
+    # A leaf is at most 4 KiB: a site with very many devices says it in parts.
+    parts = [pairs[at : at + PAIRS] for at in range(0, len(pairs), PAIRS)] or [[]]
+    for number, part in enumerate(parts, 1):
+        await tell(journal, clock, gateway_id, "boot", {**data, "last": part, "part": number, "parts": len(parts)})
+    if sqlite3.sqlite_version_info < SAFE_SQLITE:
+        # One connection writes and checkpoints, so the WAL-reset bug of older versions cannot be met; said anyway.
+        log.info("SQLite is older than 3.51.3", extra={"sqlite": sqlite3.sqlite_version})
+    salvaged = journal.opened.salvaged
+    if salvaged is not None:
+        told = {"why": salvaged.why[:256], "kept": salvaged.kept, "spoilt": salvaged.spoilt}
+        await tell(journal, clock, gateway_id, "journal_recovered", told)
+
+
+async def refill_shelf(journal: Journal, shelf: Shelf, cabinets: Sequence[str]) -> None:
+    """What lies in the slots, by all that was ever recorded of these cabinets."""
+    for _, n, leaf in await journal.read(reading.of_devices, cabinets):
+        try:
+            shelf.apply(msgspec.structs.replace(decode(leaf), n=n))
+        except LeafError as error:
+            log.warning("a stored record is not understood", extra={"why": str(error)})

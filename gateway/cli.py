@@ -1,0 +1,172 @@
+"""``tally-gateway``: everything a technician does with one gateway.
+
+People first: sentences on stdout, problems with what to do next on stderr. ``--json`` prints exactly one document.
+Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 findings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gateway.ports import BrokerSettings, MqttLink, SerialLink, SerialSettings
+
+FINE, FAILED, USAGE = 0, 1, 2
+CONFIG = "/etc/tallystick/gateway.toml"
+STATE = "/var/lib/tallystick"
+
+# word -> (what it does, {word -> what it does}); the functions are in COMMANDS, imported when needed.
+WORDS: dict[str, tuple[str, dict[str, str]]] = {
+    "init": ("write a configuration to begin with", {}),
+    "enrol": ("make a key and redeem a one-time code", {}),
+    "run": ("work until stopped; logs as JSON on stderr", {}),
+    "doctor": ("check everything and say what mends it", {}),
+    "config": (
+        "the configuration",
+        {"check": "is it good", "show": "with all defaults", "schema": "every key explained"},
+    ),
+    "devices": ("the devices", {"list": "those configured", "kinds": "those there are drivers for"}),
+    "journal": ("the records", {"tail": "the newest", "verify": "check everything", "export": "all leaves as NDJSON"}),
+    "sync": ("the cloud", {"status": "how far it has countersigned", "now": "do not wait for the next try"}),
+    "backup": ("a whole, checked copy of the journal", {}),
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Runs one command; the process's exit code."""
+    parser, named = _parser()
+    arguments = parser.parse_args(words)
+    if not arguments.word or (WORDS[arguments.word][1] and not arguments.verb):
+        named.get(arguments.word, parser).print_help(sys.stderr)
+        return USAGE
+    try:
+        return run(arguments) if arguments.word == "run" else _command(arguments)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FINE
+
+
+def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    parser = argparse.ArgumentParser("tally-gateway", description="A Tallystick gateway.")
+    subs = parser.add_subparsers(dest="word", metavar="COMMAND")
+    named: dict[str, argparse.ArgumentParser] = {}
+    for word, (text, verbs) in WORDS.items():
+        sub = named[word] = subs.add_parser(word, help=text, description=text)
+        sub.set_defaults(verb="")
+        inner = sub.add_subparsers(dest="verb", metavar="WHAT") if verbs else None
+        leaves = [sub] if inner is None else []
+        for verb, about in verbs.items():
+            assert inner is not None
+            leaf = named[f"{word} {verb}"] = inner.add_parser(verb, help=about, description=about)
+            leaves.append(leaf)
+        for leaf in leaves:
+            leaf.add_argument("--config", default=CONFIG, help=f"the configuration (default {CONFIG})")
+            leaf.add_argument("--json", action="store_true", help="exactly one JSON document on stdout")
+    named["init"].add_argument("--state", default=STATE, help="folder for journal and key")
+    named["init"].add_argument("--cloud", default="", help="URL of the cloud")
+    named["enrol"].add_argument("code", help="the one-time code")
+    named["enrol"].add_argument("--url", default="", help="URL of the cloud, where the configuration has none")
+    named["run"].add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    named["journal tail"].add_argument("-n", "--count", type=int, default=20)
+    named["journal export"].add_argument("--out", required=True, help="the file to write")
+    named["backup"].add_argument("--out", required=True, help="the file to write")
+    return parser, named
+
+
+def _command(arguments: argparse.Namespace) -> int:
+    # Imported after the words are read: `--help` should not cost a second.
+    from gateway.commands import CommandError, doctor, looking, setting_up  # noqa: PLC0415
+    from gateway.config_file import ConfigError  # noqa: PLC0415
+
+    commands: dict[tuple[str, str], Any] = {
+        ("init", ""): setting_up.init, ("enrol", ""): setting_up.enrol_gateway, ("doctor", ""): doctor.doctor,
+        ("config", "check"): setting_up.check_config, ("config", "show"): setting_up.show_config,
+        ("config", "schema"): setting_up.schema, ("devices", "list"): setting_up.devices,
+        ("devices", "kinds"): setting_up.kinds, ("journal", "tail"): looking.tail,
+        ("journal", "verify"): looking.verify, ("journal", "export"): looking.export,
+        ("sync", "status"): looking.sync_status, ("sync", "now"): looking.sync_now, ("backup", ""): looking.backup,
+    }  # fmt: skip
+    try:
+        outcome = commands[arguments.word, arguments.verb](arguments)
+    except (CommandError, ConfigError, PermissionError) as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    if arguments.json:
+        print(json.dumps(outcome.document, ensure_ascii=False, default=str))
+    else:
+        print("\n".join(outcome.lines))
+    return int(outcome.code)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Works until SIGTERM or SIGINT; SIGHUP syncs at once."""
+    from gateway import json_log  # noqa: PLC0415
+    from gateway.config_file import ConfigError, load  # noqa: PLC0415
+    from gateway.journal.connection import JournalRefusedError  # noqa: PLC0415
+    from gateway.ports import NotStored  # noqa: PLC0415
+
+    json_log.to_stderr(arguments.log_level)
+    try:
+        config = load(Path(arguments.config))
+        asyncio.run(_work(config))
+    except (ConfigError, JournalRefusedError, NotStored, PermissionError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    return FINE
+
+
+async def _work(config: Any) -> None:  # noqa: ANN401 - imported late
+    from gateway import entropy  # noqa: PLC0415
+    from gateway.app import create_gateway  # noqa: PLC0415
+    from gateway.clock import system_clock  # noqa: PLC0415
+    from gateway.commands.looking import PID_FILE  # noqa: PLC0415
+    from gateway.identity import NotEnrolledError, load  # noqa: PLC0415
+    from gateway.notify import Notifier  # noqa: PLC0415
+    from gateway.ports import Ports  # noqa: PLC0415
+
+    clock = system_clock(
+        entropy.boot_id(), scale=config.clock.scale, origin_ms=config.clock.origin_ms, since_ms=config.clock.since_ms
+    )
+    try:
+        identity = load(config.gateway.state)
+    except NotEnrolledError:
+        identity = None
+    ports = Ports(clock, entropy.salt, _open_serial, _open_mqtt)
+    gateway = create_gateway(config, ports, identity, Notifier())
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(one, gateway.stop)
+    loop.add_signal_handler(signal.SIGHUP, gateway.sync_now)
+    pid = config.gateway.state / PID_FILE
+    config.gateway.state.mkdir(parents=True, exist_ok=True)
+    pid.write_text(str(os.getpid()), "ascii")
+    try:
+        await gateway.run()
+    finally:
+        pid.unlink(missing_ok=True)
+
+
+def _open_serial(settings: SerialSettings) -> SerialLink:
+    from gateway.links.serial import SerialPort  # noqa: PLC0415 - only where there are lines
+
+    return SerialPort(settings)
+
+
+def _open_mqtt(settings: BrokerSettings) -> MqttLink:
+    from gateway.links.mqtt import MqttConnection  # noqa: PLC0415 - only where there are brokers
+
+    return MqttConnection(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

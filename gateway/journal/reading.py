@@ -1,0 +1,90 @@
+"""Questions to the journal that change nothing: on the reader's thread, or on a command's own connection."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from gateway.journal.sealing import LogState
+
+NEXT_BOOT = "SELECT min(ep) FROM records WHERE ep > ?"
+OF_DEVICE = "SELECT id, n, leaf FROM records WHERE ep = ? AND src = ?"
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A stored record: ``index`` None while it has no place in a log; ``cosigned``: the cloud has acknowledged it."""
+
+    id: int
+    leaf: bytes
+    index: int | None
+    cosigned: bool
+
+
+class Backlog(msgspec.Struct, frozen=True):
+    """What the cloud has not cosigned: how many, and the leaf of the oldest."""
+
+    count: int
+    oldest: bytes | None
+
+
+def backlog(db: sqlite3.Connection, state: LogState | None) -> Backlog:
+    """The records that still have to be acknowledged; without a log: all."""
+    if state is None:
+        count, first = db.execute("SELECT count(*), min(id) FROM records").fetchone()
+        return Backlog(count, _leaf(db, first))
+    unsealed, first = db.execute(
+        "SELECT count(*), min(r.id) FROM records r WHERE r.id > ? "
+        "AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.record = r.id)",
+        (state.floor,),
+    ).fetchone()
+    if state.cosigned < state.sealed:
+        found = db.execute("SELECT record FROM entries WHERE log = ? AND idx = ?", (state.log, state.cosigned))
+        row = found.fetchone()
+        first = row[0] if row else first
+    return Backlog(unsealed + state.sealed - state.cosigned, _leaf(db, first))
+
+
+def of_devices(db: sqlite3.Connection, devices: Sequence[str]) -> list[tuple[int, int, bytes]]:
+    """Id, ``n`` and leaf of all records of some devices, in order of commit; skips what other devices said."""
+    found: list[tuple[int, int, bytes]] = []
+    boot = db.execute("SELECT min(ep) FROM records").fetchone()[0]
+    while boot is not None:
+        for device in devices:
+            found += db.execute(OF_DEVICE, (boot, device)).fetchall()
+        boot = db.execute(NEXT_BOOT, (boot,)).fetchone()[0]
+    return sorted(found)
+
+
+def tail(db: sqlite3.Connection, count: int) -> list[Held]:
+    """The newest records, oldest of them first."""
+    rows = db.execute(
+        "SELECT r.id, r.leaf, e.idx, coalesce(e.idx < l.cosigned, 0) FROM records r "
+        "LEFT JOIN entries e ON e.record = r.id LEFT JOIN logs l ON l.log = e.log ORDER BY r.id DESC LIMIT ?",
+        (count,),
+    )
+    return [Held(row[0], row[1], row[2], bool(row[3])) for row in reversed(rows.fetchall())]
+
+
+def leaves(db: sqlite3.Connection) -> Iterator[bytes]:
+    """Every stored leaf, in order of commit."""
+    for row in db.execute("SELECT leaf FROM records ORDER BY id"):
+        yield row[0]
+
+
+def origins(db: sqlite3.Connection) -> list[str]:
+    """The logs of this journal, oldest first."""
+    return [row[0] for row in db.execute("SELECT origin FROM logs ORDER BY log")]
+
+
+def notes(db: sqlite3.Connection, origin: str) -> Iterable[tuple[int, str, str]]:
+    """Size, note and cosignature of each kept note of a log, in order."""
+    return db.execute(
+        "SELECT size, note, cosignature FROM notes JOIN logs USING (log) WHERE origin = ? ORDER BY size", (origin,)
+    )
+
+
+def _leaf(db: sqlite3.Connection, record: int | None) -> bytes | None:
+    row = db.execute("SELECT leaf FROM records WHERE id = ?", (record,)).fetchone() if record is not None else None
+    return row[0] if row else None
