@@ -122,3 +122,8 @@ def instants(seed: str, count: int, start: float, end: float, *, apart: float = 
     stream = Random(seed)  # noqa: S311 - must be repeatable
     offsets = sorted(stream.random() * room for _ in range(count))
     return [start + offset + apart * place for place, offset in enumerate(offsets)]
+
+
+def stream(seed: str) -> Random:
+    """A stream of chance of its own: what others draw does not move it."""
+    return Random(seed)

@@ -56,7 +56,7 @@ class Program:
     def start(self) -> None:
         """Starts it; output is appended to its log."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own programs, no shell
+            self._process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env,
                 start_new_session=True, preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             )  # fmt: skip

@@ -1,0 +1,84 @@
+"""What the installer writes: the gateway's configuration for the devices of a scenario, as TOML text. PURE."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from firmware_sim.scenario import Cabinet, Meter, Scenario
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where things are in one run. ``ports``: line name -> device file. ``clock``: (shown ms, at real ms, times as
+    fast) of a run faster than life. ``broker_port`` 0: no broker.
+    """
+
+    state: str
+    cloud_url: str
+    ports: Mapping[str, str]
+    web_port: int = 0
+    broker_port: int = 0
+    clock: tuple[int, int, int] | None = None
+
+
+def gateway_toml(scenario: Scenario, place: Place) -> str:
+    """The whole file."""
+    lines = [
+        "[gateway]", f"name = {_text(scenario.site.name)}", f"state = {_text(place.state)}",
+        "[cloud]", f"url = {_text(place.cloud_url)}",
+        "[journal]", "demo = true",
+        "[web]", f"port = {place.web_port}",
+    ]  # fmt: skip
+    if place.clock is not None:
+        shown, real, scale = place.clock
+        lines += ["[clock]", f"scale = {scale}.0", f"origin = {_instant(shown)}", f"since = {_instant(real)}"]
+    for line in scenario.line:
+        lines += [
+            "[[lines]]", f"name = {_text(line.name)}", f"port = {_text(place.ports[line.name])}", f"baud = {line.baud}",
+            f"parity = {_text(line.parity)}", f"echo = {str(line.trouble.echo).lower()}",
+        ]  # fmt: skip
+        for device in _on_line(scenario, line.name):
+            lines += ["[[lines.devices]]", *device]
+    cabinets = [cabinet for cabinet in scenario.cabinet if cabinet.driver == "mqtt_cabinet"]
+    if cabinets and place.broker_port:
+        lines += ["[[brokers]]", 'name = "broker"', 'host = "127.0.0.1"', f"port = {place.broker_port}"]
+        for cabinet in cabinets:
+            lines += ["[[brokers.devices]]", f"id = {_text(cabinet.id)}", 'kind = "mqtt_cabinet"']
+    return "\n".join(lines) + "\n"
+
+
+def _on_line(scenario: Scenario, line: str) -> Iterator[list[str]]:
+    for cabinet in scenario.cabinet:
+        if cabinet.line == line and cabinet.driver == "lock_8a":
+            yield _lock_board(cabinet)
+    for meter in scenario.meter:
+        if meter.line == line:
+            yield _meter(meter)
+    for sensor in scenario.air:
+        if sensor.line == line:
+            yield [f"id = {_text(sensor.id)}", f"kind = {_text(sensor.driver)}"]
+
+
+def _lock_board(cabinet: Cabinet) -> list[str]:
+    return [
+        f"id = {_text(cabinet.id)}", 'kind = "lock_8a"', f"board = {cabinet.board}", f"locks = {len(cabinet.slot)}",
+        f"open_is = {_text(cabinet.open_is)}",
+    ]  # fmt: skip
+
+
+def _meter(meter: Meter) -> list[str]:
+    return [
+        f"id = {_text(meter.id)}", 'kind = "modbus_meter"', f"unit = {meter.address}",
+        f"profile = {_text(meter.driver)}", f"every = {meter.every_s}",
+    ]  # fmt: skip
+
+
+def _text(value: str) -> str:
+    return json.dumps(value)
+
+
+def _instant(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,56 @@
+"""Plays a scenario in its mode, from the opening of the shop to the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from firmware_sim import virtual_time
+from firmware_sim.judge import Account, document
+from firmware_sim.scenario import Scenario
+from firmware_sim.settling import Evening, everything_sent, settle
+from firmware_sim.world import fast
+
+# After the last midnight the last readings are taken and sent.
+AFTERWARDS_MS = 5 * 60_000
+Tamper = Callable[[Account], None]
+
+
+def judge_scenario(scenario: Scenario, *, folder: Path | None = None, tamper: Tamper | None = None) -> dict[str, Any]:
+    """The document that ``tally-sim judge`` prints. ``folder`` keeps the run's files; else they are thrown away.
+
+    ``tamper`` may spoil the product's account before it is judged: that is how a test shows that the judge sees.
+    """
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _judge(scenario, folder, tamper)
+    with tempfile.TemporaryDirectory(prefix="tally-sim-", dir=Path.cwd()) as made:
+        return _judge(scenario, Path(made), tamper)
+
+
+def _judge(scenario: Scenario, folder: Path, tamper: Tamper | None) -> dict[str, Any]:
+    if scenario.mode == "fast":
+        evening, notes = virtual_time.run(_fast(scenario, folder, tamper))
+    else:
+        # Pseudo-terminals and processes exist on real systems only; the fast mode runs anywhere.
+        from firmware_sim.hard_day import play_hard_day  # noqa: PLC0415
+
+        evening, notes = asyncio.run(play_hard_day(scenario, folder, tamper))
+    return document(
+        scenario.name, scenario.seed, scenario.mode, evening.verdict,
+        truth={"pieces": sum(evening.truth.pieces.values()), "wh": evening.truth.wh, "total": str(evening.truth.total)},
+        product={"pieces": sum(evening.product.pieces.values()), "wh": evening.product.wh, "total": str(evening.product.total)},
+        played=notes,
+    )  # fmt: skip
+
+
+async def _fast(scenario: Scenario, folder: Path, tamper: Tamper | None) -> tuple[Evening, dict[str, Any]]:
+    async with fast(scenario, folder) as run:
+        await run.day.play(0, scenario.ms("00:00", scenario.days) + AFTERWARDS_MS)
+        await everything_sent(run.people, run.day.pace)
+        evening = await settle(scenario, run.truth, run.office, run.opened, folder, tamper=tamper)
+        faults = {name: dict(line.faults.counts) for name, line in run.wired.lines.items()}
+        return evening, {"answers": dict(run.day.answers), "road": dict(run.road.counts), "lines": faults}

@@ -1,0 +1,178 @@
+"""A shop's day as it happens: the plan's people at the doors, hands that take and push, machines that draw power.
+
+The surprise: truth is written by hands, never by answers. A piece has left when a hand took it behind an open door, no
+matter what the gateway said or whether it was alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from firmware_sim import shop
+from firmware_sim.bench import Line
+from firmware_sim.devices.lock_8a import DoorMoved, Lock8A
+from firmware_sim.devices.sdm630 import Sdm630
+from firmware_sim.kiosk import People
+from firmware_sim.scenario import Cabinet, Scenario
+from firmware_sim.truth import Truth
+
+
+@dataclass
+class Pace:
+    """How the shop's time passes: its clock (ms UTC) showed ``origin_ms`` at loop time ``zero`` and runs ``scale``
+    times as fast.
+    """
+
+    origin_ms: int
+    zero: float
+    scale: int = 1
+
+    def at(self, now: float) -> int:
+        """What the shop's clock shows at a loop time."""
+        return self.origin_ms + round((now - self.zero) * 1000 * self.scale)
+
+    def now_ms(self) -> int:
+        """What it shows now."""
+        return self.at(asyncio.get_running_loop().time())
+
+    async def until(self, at_ms: int) -> None:
+        """Waits for an instant of the shop's clock."""
+        while (left := at_ms - self.now_ms()) > 0:
+            await asyncio.sleep(left / 1000 / self.scale)
+
+    async def rest(self, ms: float) -> None:
+        """Waits so long on the shop's clock, and never less than 20 ms of the loop's: hands are not electronics."""
+        await asyncio.sleep(max(ms / 1000 / self.scale, 0.02))
+
+
+@dataclass
+class LockerHands:
+    """The person in front of a lock cabinet."""
+
+    cabinet: Cabinet
+    twin: Lock8A
+    line: Line
+    truth: Truth
+    pace: Pace
+    visit: shop.Visit | None = None
+    busy: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.twin.on_door = self.door
+
+    def door(self, moved: DoorMoved) -> None:
+        """A door moved; one that the board opened has somebody's hand in it soon."""
+        if moved.open and moved.cause == "command":
+            task = asyncio.ensure_future(self._take(moved.lock))
+            self.busy.add(task)
+            task.add_done_callback(self.busy.discard)
+
+    async def _take(self, lock: int) -> None:
+        visit = self.visit
+        await self.pace.rest(visit.dwell_ms if visit else 5000)
+        slot = next((one for one in self.cabinet.slot if one.slot == str(lock)), None)
+        left = self.truth.on_hand().get((self.cabinet.id, str(lock)), 0)
+        if visit is not None and slot is not None and visit.slot == str(lock):
+            taken = min(visit.quantity, left)
+            if taken:
+                self.truth.piece_left(
+                    self.cabinet.id, slot.slot, slot.item, badge=visit.badge, at_ms=self.pace.now_ms(), quantity=taken
+                )
+        self.twin.door_closed(lock, self.line.now)
+        self.line.stir(self.twin)
+
+
+@dataclass
+class Meter:
+    """A meter's twin on its line."""
+
+    twin: Sdm630
+    line: Line
+
+
+@dataclass
+class Day:
+    """Everything that is played in one run. ``answers`` counts what the kiosk said; ``tell`` hears each event."""
+
+    scenario: Scenario
+    plan: shop.Plan
+    truth: Truth
+    kiosk: People
+    pace: Pace
+    lockers: dict[str, LockerHands]
+    meters: dict[str, Meter]
+    vend: Callable[[shop.Visit], Awaitable[str]] | None = None
+    breathe: Callable[[shop.AirStep], None] | None = None
+    tell: Callable[[object, str], None] = lambda _event, _outcome: None
+    answers: Counter[str] = field(default_factory=Counter)
+    running: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def play(self, first_ms: int, end_ms: int) -> None:
+        """Plays the plan's events in ``[first_ms, end_ms)``; returns when the last of them has ended."""
+        for event in self.plan.events:
+            if first_ms <= event.at_ms < end_ms:
+                await self.pace.until(event.at_ms)
+                await self._event(event)
+        await self.pace.until(end_ms)
+        if self.running:
+            await asyncio.wait(self.running)
+
+    async def _event(self, event: shop.Event) -> None:
+        if isinstance(event, shop.LoadStep):
+            meter = self.meters[event.meter]
+            now = meter.line.now
+            meter.twin.set_load_w(event.watts, now)
+            self.truth.load(event.meter, event.watts, self.pace.at(now))
+        elif isinstance(event, shop.AirStep):
+            if self.breathe is not None:
+                self.breathe(event)
+        elif isinstance(event, shop.Refill):
+            await self._refill(event)
+        else:
+            task = asyncio.ensure_future(self._visit(event))
+            self.running.add(task)
+            task.add_done_callback(self.running.discard)
+
+    async def _refill(self, refill: shop.Refill) -> None:
+        quantity = refill.quantity
+        if not quantity:
+            quantity = refill.up_to - self.truth.on_hand().get((refill.cabinet, refill.slot), 0)
+        if quantity <= 0:
+            return
+        self.truth.refilled(
+            refill.cabinet, refill.slot, refill.item, badge=refill.badge, at_ms=self.pace.now_ms(), quantity=quantity
+        )
+        for _ in range(200):
+            outcome = (await self.kiosk.refill(refill.cabinet, refill.badge, refill.slot, quantity))["outcome"]
+            if outcome == "refilled":
+                break
+            await self.pace.rest(3000)
+        self.answers[outcome] += 1
+        self.tell(refill, outcome)
+
+    async def _visit(self, visit: shop.Visit) -> None:
+        hands = self.lockers.get(visit.cabinet)
+        if hands is None:
+            outcome = await self.vend(visit) if self.vend else "nobody serves it"
+        else:
+            outcome = await self._at_locker(hands, visit)
+        self.answers[outcome] += 1
+        self.tell(visit, outcome)
+
+    async def _at_locker(self, hands: LockerHands, visit: shop.Visit) -> str:
+        while hands.visit is not None or hands.busy:
+            await self.pace.rest(1000)
+        hands.visit = visit
+        try:
+            if visit.jammed:
+                hands.twin.jam(int(visit.slot))
+            answer = await self.kiosk.draw(visit.cabinet, visit.badge, visit.slot, visit.quantity)
+            if hands.busy:
+                await asyncio.wait(hands.busy)
+            return str(answer["outcome"])
+        finally:
+            hands.twin.mend(int(visit.slot))
+            hands.visit = None
