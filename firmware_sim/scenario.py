@@ -140,7 +140,8 @@ class Load:
 @dataclass(frozen=True)
 class Shop:
     """What people do each day. ``draws`` in all; ``strangers`` hold up a badge nobody knows; ``jams`` are locks whose
-    bolt sticks for one attempt. ``refill_at``: when the restocker fills every slot at or under its minimum ("": never).
+    bolt sticks for one attempt. ``refill_at``: when the restocker fills every slot ("": never). ``apart_s``: seconds of
+    the shop's clock between two draws, at least.
     """
 
     shift: tuple[Shift, ...]
@@ -148,6 +149,7 @@ class Shop:
     strangers: int = 0
     jams: int = 0
     refill_at: str = ""
+    apart_s: int = 121
     load: Load = field(default_factory=Load)
 
 

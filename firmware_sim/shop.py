@@ -189,15 +189,16 @@ def _moments(
     taken: list[tuple[int, list[Worker]]] = []
     tries = 0
     # A stranger may come one session before any draw, so draws keep two sessions apart.
+    apart_ms = max(scenario.shop.apart_s * 1000, 2 * SESSION_MS + 1000)
     while len(taken) < wanted and (tries := tries + 1) < 20 * wanted + 1000:
         ((shift, crew),) = stream.choices(crews, [shift.workers for shift, _ in crews])
         begin, end = scenario.ms(shift.start, day), scenario.ms(shift.end, day)
         peak = stream.choice((0.05, 0.55, stream.random()))
         at_ms = begin + round((end - begin) * min(max(stream.gauss(peak, 0.08), 0.01), 0.97))
-        if all(abs(at_ms - other) >= 2 * SESSION_MS + 1000 for other, _ in taken):
+        if all(abs(at_ms - other) >= apart_ms for other, _ in taken):
             taken.append((at_ms, crew))
     if len(taken) < wanted:
-        raise ValueError(f"{wanted} draws do not fit into a day, two minutes from each other")
+        raise ValueError(f"{wanted} draws do not fit into a day, {apart_ms // 1000} s from each other")
     return sorted(taken, key=lambda one: one[0])
 
 
