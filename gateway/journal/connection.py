@@ -6,6 +6,8 @@ TRUNCATE checkpoint right after opening is what survives cards that damage a who
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +31,31 @@ class JournalRefusedError(Exception):
 
 class DamagedError(Exception):
     """The file is not a sound journal any more."""
+
+
+class Lock:
+    """Only one process may write a journal; the system takes the lock back when that process dies."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(f"{path.name}.lock")
+        self._descriptor: int | None = None
+
+    def take(self) -> None:
+        """Raises JournalRefusedError when another process has it."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            message = f"another process writes this journal ({self._path} is locked): stop the other gateway first"
+            raise JournalRefusedError(message) from error
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Lets others in."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 class Busy:

@@ -19,7 +19,15 @@ import msgspec
 
 from gateway.journal import opening
 from gateway.journal.commit import Numbering, Outcome, commit_group
-from gateway.journal.connection import Busy, Connection, DamagedError, limit_pages, refuse_volatile, settle_in_reader
+from gateway.journal.connection import (
+    Busy,
+    Connection,
+    DamagedError,
+    Lock,
+    limit_pages,
+    refuse_volatile,
+    settle_in_reader,
+)
 from gateway.journal.room import Room, is_full
 from gateway.journal.salvage import move_aside, take_over
 from gateway.ports import Attempt, JournalFull, NotStored, RecordRefused
@@ -58,6 +66,7 @@ class Journal:
         self.opened = opening.Opened()
         self.damaged = 0
         self._room = room
+        self._lock = Lock(path)
         self._busy = busy
         self._numbering = numbering
         self._state: State = "down"
@@ -94,6 +103,7 @@ class Journal:
         journal = cls(path, Numbering(boot, {}, salt), room, busy or Busy())
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            journal._lock.take()
             journal._room.settle_in()
             await journal._connect()
             journal._state = "ok"
@@ -329,3 +339,4 @@ class Journal:
         if reader is not None:
             await reader.close()
         await self._drop_writer()
+        self._lock.release()
