@@ -26,10 +26,7 @@ def of_truth(scenario: Scenario, truth: Truth, first: date, end: date) -> Accoun
         pieces=truth.pieces(first, end),
         stock=on_hand,
         wh=truth.wh(first, end),
-        money={
-            (line.kind, line.device, "" if line.kind == "monthly_fee" else line.subject): line.amount
-            for line in bill.lines
-        },
+        money={(line.kind, line.device, _subject(line.kind, line.subject)): line.amount for line in bill.lines},
         total=bill.total,
         orders=low,
         records={"draws": len(truth.left), "refills": len(truth.refills), "missing or surplus pieces": 0},
@@ -61,7 +58,7 @@ async def of_product(office: Office, statement: Json) -> Account:
 
 
 def _add_line(account: Account, line: Json) -> None:
-    key = (line["kind"], line["device_id"], "" if line["kind"] == "monthly_fee" else line["subject"])
+    key = (line["kind"], line["device_id"], _subject(line["kind"], line["subject"]))
     sign = -1 if line["effect"] == "credit" else 1
     account.money[key] = account.money.get(key, Decimal(0)) + sign * Decimal(line["amount"]["amount"])
     quantity = sign * Decimal(line["quantity"]["value"])
@@ -70,6 +67,11 @@ def _add_line(account: Account, line: Json) -> None:
         account.pieces[goods] = account.pieces.get(goods, 0) + _whole(str(quantity))
     elif line["kind"] == "energy":
         account.wh[line["device_id"]] = account.wh.get(line["device_id"], 0) + _whole(str(quantity * 1000))
+
+
+def _subject(kind: str, subject: str) -> str:
+    """What a line is about, in both accounts; a fee is about nothing but itself."""
+    return "" if kind == "monthly_fee" else subject
 
 
 def _whole(value: str) -> int:

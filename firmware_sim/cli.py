@@ -86,7 +86,7 @@ def _scenarios(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from firmware_sim.demo import run_demo  # noqa: PLC0415 - loads the whole product
 
-    return run_demo(options.scenario, options.folder, once=options.once)
+    return int(run_demo(options.scenario, options.folder, once=options.once))
 
 
 if __name__ == "__main__":

@@ -114,6 +114,26 @@ class LineFaults:
         return struck
 
 
+@dataclass(frozen=True)
+class MqttPlan:
+    """Chances (0..1) at a broker: ``double``: a message is delivered twice; ``lose_ack``: a PUBACK to a cabinet is lost."""
+
+    double: float = 0.0
+    lose_ack: float = 0.0
+
+
+class MqttFaults:
+    """The faults of one broker in one run."""
+
+    def __init__(self, plan: MqttPlan, seed: str) -> None:
+        self._chances = {"double": plan.double, "lose_ack": plan.lose_ack}
+        self._streams = {kind: stream(f"{seed}/{kind}") for kind in self._chances}
+
+    def strikes(self, kind: Literal["double", "lose_ack"]) -> bool:
+        """Whether this one is hit."""
+        return self._streams[kind].random() < self._chances[kind]
+
+
 def instants(seed: str, count: int, start: float, end: float, *, apart: float = 0.0) -> list[float]:
     """``count`` moments from ``start`` to ``end``, in order, at least ``apart`` from each other: power cuts, kills."""
     room = end - start - apart * (count - 1)
@@ -126,4 +146,4 @@ def instants(seed: str, count: int, start: float, end: float, *, apart: float = 
 
 def stream(seed: str) -> Random:
     """A stream of chance of its own: what others draw does not move it."""
-    return Random(seed)
+    return Random(seed)  # noqa: S311 - must be repeatable

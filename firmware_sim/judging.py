@@ -39,12 +39,13 @@ def _judge(scenario: Scenario, folder: Path, tamper: Tamper | None) -> dict[str,
         from firmware_sim.hard_day import play_hard_day  # noqa: PLC0415
 
         evening, notes = asyncio.run(play_hard_day(scenario, folder, tamper))
-    return document(
-        scenario.name, scenario.seed, scenario.mode, evening.verdict,
-        truth={"pieces": sum(evening.truth.pieces.values()), "wh": evening.truth.wh, "total": str(evening.truth.total)},
-        product={"pieces": sum(evening.product.pieces.values()), "wh": evening.product.wh, "total": str(evening.product.total)},
-        played=notes,
-    )  # fmt: skip
+    sides = {"truth": evening.truth, "product": evening.product}
+    more = {name: _summary(side) for name, side in sides.items()}
+    return document(scenario.name, scenario.seed, scenario.mode, evening.verdict, **more, played=notes)
+
+
+def _summary(account: Account) -> dict[str, Any]:
+    return {"pieces": sum(account.pieces.values()), "wh": account.wh, "total": str(account.total)}
 
 
 async def _fast(scenario: Scenario, folder: Path, tamper: Tamper | None) -> tuple[Evening, dict[str, Any]]:

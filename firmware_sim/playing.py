@@ -40,8 +40,9 @@ class Pace:
 
     async def until(self, at_ms: int) -> None:
         """Waits for an instant of the shop's clock."""
-        while (left := at_ms - self.now_ms()) > 0:
-            await asyncio.sleep(left / 1000 / self.scale)
+        # Once is not always enough: a timer may fire a clock tick early.
+        for _ in range(3):
+            await asyncio.sleep(max(at_ms - self.now_ms(), 0) / 1000 / self.scale)
 
     async def rest(self, ms: float) -> None:
         """Waits so long on the shop's clock, and never less than 20 ms of the loop's: hands are not electronics."""
@@ -145,6 +146,7 @@ class Day:
         self.truth.refilled(
             refill.cabinet, refill.slot, refill.item, badge=refill.badge, at_ms=self.pace.now_ms(), quantity=quantity
         )
+        outcome = ""
         for _ in range(200):
             outcome = (await self.kiosk.refill(refill.cabinet, refill.badge, refill.slot, quantity))["outcome"]
             if outcome == "refilled":

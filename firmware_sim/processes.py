@@ -1,7 +1,7 @@
 """Real programs of a real run: started in one folder, ended by the pid that was started, nothing left behind.
 
 Each program is the leader of its own process group, so that Ctrl-C reaches the simulator alone and the simulator ends
-the others in order; and each dies with the simulator, even when that is killed, where the system can promise it (Linux).
+the others in order; and each dies with the simulator, even when that is killed, where the system can promise it.
 """
 
 from __future__ import annotations

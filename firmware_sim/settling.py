@@ -42,6 +42,7 @@ class Evening:
 
 async def everything_sent(kiosk: People, pace: Pace, hours: int = 24) -> None:
     """Returns when the gateway has no record that the cloud has not cosigned; raises NotSettledError."""
+    status: Json = {}
     for _ in range(hours * 60):
         status = await kiosk.status()
         if status and status["pending"] == 0:

@@ -1,4 +1,4 @@
-"""The road to the cloud, with what can happen on it: the cloud is away, or its answer is lost after the work is done."""
+"""The road to the cloud and what can happen on it: the cloud is away, or its answer is lost after the work."""
 
 from __future__ import annotations
 

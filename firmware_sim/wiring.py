@@ -27,9 +27,9 @@ class Wired:
 def wire_up(scenario: Scenario, truth: Truth, pace: Pace) -> Wired:
     """Builds and connects everything; call it inside the running loop."""
     wired = Wired()
-    for line in scenario.line:
-        spec = LineSpec(baud=line.baud, parity=line.parity, half_duplex=line.half_duplex)
-        wired.lines[line.name] = Line(spec, faults=LineFaults(_plan(line), f"{scenario.seed}/{line.name}"))
+    for one in scenario.line:
+        spec = LineSpec(baud=one.baud, parity=one.parity, half_duplex=one.half_duplex)
+        wired.lines[one.name] = Line(spec, faults=LineFaults(_plan(one), f"{scenario.seed}/{one.name}"))
     for cabinet in scenario.cabinet:
         if cabinet.driver == "lock_8a":
             line = wired.lines[cabinet.line]
