@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
+from itertools import chain, repeat
 from typing import Any
 
 import msgspec
@@ -31,7 +32,6 @@ _COPY_END = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
 _BIGINT = struct.Struct("!iq").pack
 _LENGTH = struct.Struct("!i").pack
-_COPYABLE = {"bigint", "text", "bytea"}
 
 Connection = psycopg.Connection[Row]
 
@@ -65,7 +65,7 @@ class PostgresTx:
         types = tuple(known[column] for column in columns)
         if len(rows) == 1:
             return self._connection.execute(_insert_one(table, tuple(columns), conflict), rows[0]).rowcount
-        if len(rows) >= COPY_FROM and not conflict and _COPYABLE.issuperset(types):
+        if len(rows) >= COPY_FROM and not conflict and _FIELDS.keys() >= set(types):
             with self._connection.cursor() as cursor:
                 with cursor.copy(_copy(table, tuple(columns))) as copy:
                     copy.write(_binary(types, rows))
@@ -158,28 +158,25 @@ class PostgresStore:
 
 
 def _binary(types: tuple[str, ...], rows: Sequence[Sequence[Value]]) -> bytes:
-    """Rows in COPY's binary form: a count of fields, then each field's length and bytes (-1: null)."""
-    count = struct.pack("!h", len(types))
-    parts: list[bytes] = [_COPY_HEAD]
-    add = parts.append
-    for row in rows:
-        add(count)
-        for value in row:
-            if isinstance(value, int):
-                add(_BIGINT(8, value))
-            elif isinstance(value, bytes):
-                add(_LENGTH(len(value)))
-                add(value)
-            elif isinstance(value, str):
-                text = value.encode()
-                add(_LENGTH(len(text)))
-                add(text)
-            elif value is None:
-                add(_NULL)
-            else:
-                raise TypeError(f"{value!r} cannot go into a bulk insert")
-    add(_COPY_END)
-    return b"".join(parts)
+    """Rows in COPY's binary form: a count of fields, then each field's length and bytes; packed column by column."""
+    columns = [_FIELDS[kind](column) for kind, column in zip(types, zip(*rows, strict=True), strict=True)]
+    count = repeat(struct.pack("!h", len(types)), len(rows))
+    return b"".join([_COPY_HEAD, *chain.from_iterable(zip(count, *columns, strict=True)), _COPY_END])
+
+
+def _integers(column: Sequence[Any]) -> list[bytes]:
+    return [_NULL if value is None else _BIGINT(8, value) for value in column]
+
+
+def _bytes(column: Sequence[Any]) -> list[bytes]:
+    return [_NULL if value is None else _LENGTH(len(value)) + value for value in column]
+
+
+def _texts(column: Sequence[Any]) -> list[bytes]:
+    return _bytes([None if value is None else value.encode() for value in column])
+
+
+_FIELDS: dict[str, Callable[[Sequence[Any]], list[bytes]]] = {"bigint": _integers, "text": _texts, "bytea": _bytes}
 
 
 @lru_cache(maxsize=1024)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -43,6 +43,11 @@ class LeafError(ValueError):
 def serialise(value: object) -> bytes:
     """The sorted, compact JSON of a value, unchecked: for a value not built from checked parts use ``encode``."""
     return _encoder.encode(value)
+
+
+def serialise_lines(values: Sequence[object]) -> bytes:
+    """The same for many values, each with a newline behind it."""
+    return _encoder.encode_lines(values)
 
 
 def encode(value: Mapping[str, object]) -> bytes:

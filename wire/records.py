@@ -7,11 +7,22 @@ Order inside a boot is (``b``, ``m``); the wall clock ``t`` with its state ``ts`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
 
-from wire.canonical import MAX_BYTES, Deep, Integer, LeafError, check_keys, parse, plain_text, serialise
+from wire.canonical import (
+    MAX_BYTES,
+    Deep,
+    Integer,
+    LeafError,
+    check_keys,
+    parse,
+    plain_text,
+    serialise,
+    serialise_lines,
+)
 from wire.ids import RecordKey
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -251,6 +262,24 @@ def decode(leaf: bytes) -> Record:
     if serialise(record) != leaf or not plain_text(leaf) or len(leaf) > MAX_BYTES:
         parse(leaf)
     return record
+
+
+def decode_all(leaves: Sequence[bytes]) -> list[Record] | None:
+    """The records of many leaves, in less time than one by one; None when one of them needs ``decode``'s closer look.
+
+    The proof is the same: every leaf equals what its record is written as, and no text in any of them is special.
+    """
+    lines = b"\n".join(leaves) + b"\n"
+    if not leaves or not plain_text(lines) or max(map(len, leaves)) > MAX_BYTES:
+        return None
+    try:
+        records = _decoder.decode_lines(lines)
+        for record in records:
+            if type(record) in _FREE_KEYS:
+                _check_free_keys(record)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LeafError):
+        return None
+    return records if len(records) == len(leaves) and serialise_lines(records) == lines else None
 
 
 # The few fields whose keys the schema leaves open.

@@ -255,8 +255,8 @@ def desired_version(tx: Tx, tenant: str, gateway_id: str) -> int:
 def desired_versions(tx: Tx, gateways: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """The versions for many (tenant, gateway) at once."""
     rows = tx.all(
-        "SELECT v.tenant_id, v.gateway_id, v.version FROM desired_versions v "
-        "JOIN GIVEN(tenant_id text, gateway_id text) AS g "
+        "SELECT v.tenant_id, v.gateway_id, v.version FROM GIVEN(tenant_id text, gateway_id text) AS g "
+        "JOIN desired_versions v "
         "ON g.tenant_id = v.tenant_id AND g.gateway_id = v.gateway_id",
         [sorted(set(gateways))],
     )

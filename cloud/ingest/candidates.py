@@ -42,19 +42,29 @@ class Candidate(msgspec.Struct, gc=False):
 def judge(tx: Tx, candidates: Sequence[Candidate]) -> None:
     """Reads each leaf and asks whether it comes from a device of its gateway."""
     devices = repository.devices_of(tx, {(one.log.tenant, one.log.gateway) for one in candidates})
-    read = records.decode
+    _read(candidates)
     for one in candidates:
-        try:
-            record = read(one.leaf)
-        except LeafError as error:
-            one.refuse(error.code.replace("_", "-"), error.detail)
+        record, log = one.record, one.log
+        if record is None:
             continue
-        one.record = record
-        log = one.log
         if (log.tenant, log.gateway, record.src) not in devices and record.src != log.gateway:
             one.refuse("unknown-device", f"{record.src} is not registered as a device of gateway {log.gateway}.")
         elif record.n == 0:
             one.refuse("bad-body", "The record has no counter: it was never journalled.")
+
+
+def _read(candidates: Sequence[Candidate]) -> None:
+    """Reads all leaves at once where that is possible; one by one, with a reason for each bad one, where it is not."""
+    together = records.decode_all([one.leaf for one in candidates])
+    if together is not None:
+        for one, record in zip(candidates, together, strict=True):
+            one.record = record
+        return
+    for one in candidates:
+        try:
+            one.record = records.decode(one.leaf)
+        except LeafError as error:
+            one.refuse(error.code.replace("_", "-"), error.detail)
 
 
 def claim(tx: Tx, candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -78,11 +88,8 @@ def date(usable: Iterable[Candidate], anchors: dict[tuple[str, str, str], Anchor
     for one in usable:
         record, log = one.record, one.log
         assert record is not None
-        if record.ts == "S":
-            at_ms, quality = decide(record, None, one.received_ms)
-        else:
-            anchor = anchors.get((log.tenant, log.gateway, record.b))
-            at_ms, quality = decide(record, anchor, one.received_ms)
+        anchor = anchors.get((log.tenant, log.gateway, record.b)) if anchors else None
+        at_ms, quality = decide(record, anchor, one.received_ms)
         posted.append(
             Posted(log.tenant, log.log_id, one.index, record.key, one.leaf_hash, record, at_ms, quality, log.gateway)
         )

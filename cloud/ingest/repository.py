@@ -86,7 +86,7 @@ def identity_of(tx: Tx, tenant: str, log_no: int) -> LogIdentity:
 def lock_heads(tx: Tx, places: Iterable[Place]) -> dict[Place, Head]:
     """The heads of these logs, locked in one order for everybody until the transaction ends."""
     rows = tx.all(
-        f"SELECT {_HEAD} FROM log_heads h JOIN GIVEN(tenant_id text, log_no bigint) AS g "  # noqa: S608 -- constant
+        f"SELECT {_HEAD} FROM GIVEN(tenant_id text, log_no bigint) AS g JOIN log_heads h "  # noqa: S608 -- constant
         "ON g.tenant_id = h.tenant_id AND g.log_no = h.log_no ORDER BY h.tenant_id, h.log_no FOR UPDATE OF h",
         [sorted(set(places))],
     )
@@ -205,8 +205,8 @@ def leaf_hashes(tx: Tx, place: Place, start: int, end: int) -> list[bytes]:
 def devices_of(tx: Tx, gateways: Iterable[tuple[str, str]]) -> set[tuple[str, str, str]]:
     """Every (tenant, gateway, device) that belongs together, for these gateways."""
     rows: list[Row] = tx.all(
-        "SELECT d.tenant_id, d.gateway_id, d.device_id FROM device_gateways d "
-        "JOIN GIVEN(tenant_id text, gateway_id text) AS g "
+        "SELECT d.tenant_id, d.gateway_id, d.device_id FROM GIVEN(tenant_id text, gateway_id text) AS g "
+        "JOIN device_gateways d "
         "ON g.tenant_id = d.tenant_id AND g.gateway_id = d.gateway_id",
         [sorted(set(gateways))],
     )
@@ -222,8 +222,8 @@ def claim_keys(tx: Tx, rows: Sequence[tuple[str, str, str, int, str | None, int,
 def owners_of_keys(tx: Tx, keys: Sequence[tuple[str, str, str, int]]) -> dict[tuple[str, RecordKey], tuple[int, int]]:
     """Which leaf (log number, index) counts for each of these (tenant, src, ep, n)."""
     rows = tx.all(
-        "SELECT r.tenant_id, r.src, r.ep, r.n, r.log_no, r.idx FROM record_keys r "
-        "JOIN GIVEN(tenant_id text, src text, ep text, n bigint) AS g "
+        "SELECT r.tenant_id, r.src, r.ep, r.n, r.log_no, r.idx "
+        "FROM GIVEN(tenant_id text, src text, ep text, n bigint) AS g JOIN record_keys r "
         "ON g.tenant_id = r.tenant_id AND g.src = r.src AND g.ep = r.ep AND g.n = r.n",
         [list(keys)],
     )
@@ -239,8 +239,8 @@ def owner_of_did(tx: Tx, tenant: str, src: str, did: str) -> tuple[int, int] | N
 def anchors(tx: Tx, boots: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], Anchor]:
     """What ties these boots (tenant, gateway, boot) to the world, as far as it is known."""
     rows = tx.all(
-        "SELECT a.tenant_id, a.gateway_id, a.boot, a.synchronised_zero_ms, a.cosigned_zero_ms FROM boot_anchors a "
-        "JOIN GIVEN(tenant_id text, gateway_id text, boot text) AS g "
+        "SELECT a.tenant_id, a.gateway_id, a.boot, a.synchronised_zero_ms, a.cosigned_zero_ms "
+        "FROM GIVEN(tenant_id text, gateway_id text, boot text) AS g JOIN boot_anchors a "
         "ON g.tenant_id = a.tenant_id AND g.gateway_id = a.gateway_id AND g.boot = a.boot",
         [sorted(set(boots))],
     )
