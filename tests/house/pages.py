@@ -79,7 +79,7 @@ def _faults(file: Source, text: str, message: Message) -> Iterator[str]:
 def _messages(tree: Tree, web: str) -> Iterator[str]:
     for source in tree.matching(web):
         method, options = EXTRACTED.get(source.path.suffix[1:], (None, {}))
-        if method and ("_(" in source.text or "trans" in source.text):
+        if method and any(mark in source.text for mark in ("_(", "gettext(", "trans")):
             for found in extract(method, BytesIO(source.text.encode()), options=options):
                 yield _first(found[1])
 

@@ -1,0 +1,123 @@
+"""The operator's pages: the live overview, a statement, its bundle; each only behind a session."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from cloud.billing import repository as statements
+from cloud.billing.bundle import Keys, dump
+from cloud.billing.evidence import bundle_of
+from cloud.billing.statement import Statement
+from cloud.database import Tx
+from cloud.web import guard
+from cloud.web.rendering import live_values
+from cloud.web.repository import overview as rows
+from cloud.web.sessions import Visitor
+from cloud.web.site import Visit, site_of
+from cloud.web.views.statement import statement_view
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+async def overview(request: Request) -> Response:
+    """The live page, as things stand now; the browser then follows its stream."""
+    visit = Visit(request)
+    visitor = await visit.visitor()
+    if visitor is None:
+        return _stranger(visit)
+    found = await visit.site.boards.overview(visitor.tenant_id)
+    return visit.page("live.html", {"tenant": found.tenant, **live_values(visit.words, found)})
+
+
+@router.get("/live")
+async def live(request: Request) -> Response:
+    """The stream of the live page: fragments that differ from what the page has."""
+    visit = Visit(request)
+    visitor = await visit.visitor()
+    if visitor is None:
+        return Response("event: ended\ndata:\n\n", media_type="text/event-stream", headers=dict(guard.PRIVATE))
+
+    async def allowed() -> bool:
+        return await visit.visitor() is not None
+
+    events = visit.site.boards.stream(visitor.tenant_id, visit.language, allowed)
+    headers = {**guard.PRIVATE, "X-Accel-Buffering": "no"}
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+
+
+@router.get("/statements/{statement_id}")
+async def statement(request: Request, statement_id: str) -> Response:
+    """A statement with its lines, how they were worked out, and what proves them."""
+    visit = Visit(request)
+    visitor = await visit.visitor()
+    if visitor is None:
+        return _stranger(visit)
+
+    def read(tx: Tx) -> tuple[Statement | None, dict[str, str]]:
+        return statements.statement(tx, visitor.tenant_id, statement_id), rows.names(tx, visitor.tenant_id)
+
+    found, names = await visit.site.context.store.read(read)
+    if found is None:
+        return _no_statement(visit)
+    view = statement_view(visit.words, found, names)
+    command = f"tally-verify {view.file_name} --key GATEWAY_KEY"
+    return visit.page("statement.html", {"statement": view, "command": command})
+
+
+@router.get("/statements/{statement_id}/bundle")
+async def bundle(request: Request, statement_id: str) -> Response:
+    """The evidence bundle of a statement, as a file."""
+    visit = Visit(request)
+    visitor = await visit.visitor()
+    if visitor is None:
+        return _stranger(visit)
+    body = await visit.site.context.store.read(lambda tx: _bundle(tx, visit, visitor, statement_id))
+    if body is None:
+        return _no_statement(visit)
+    headers = {**guard.PRIVATE, "Content-Disposition": f'attachment; filename="{statement_id}.json"'}
+    return Response(body, media_type="application/json", headers=headers)
+
+
+@router.get("/static/{name}")
+async def static(request: Request, name: str, v: str = "") -> Response:
+    """One of our own files; kept by the browser for ever when it is asked for by its version."""
+    file = site_of(request).rendering.files.get(name)
+    if file is None:
+        return Response(status_code=404, headers=dict(guard.HEADERS))
+    tag = f'"{file.version}"'
+    kept = "public, max-age=31536000, immutable" if v == file.version else "no-cache"
+    headers = {**guard.HEADERS, "Cache-Control": kept, "ETag": tag}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(file.content, media_type=file.media_type, headers=headers)
+
+
+def _stranger(visit: Visit) -> Response:
+    """Sends somebody without a session to sign in.
+
+    A browser that comes from another site does not show its session's cookie; it is first sent here again by ourselves.
+    """
+    if guard.comes_from_elsewhere(visit.request):
+        _ = visit.words.gettext
+        path = quote(visit.request.url.path)
+        return visit.message(_("One moment"), _("The page opens in a moment."), 200, onward=path)
+    return visit.onward("/sign-in")
+
+
+def _no_statement(visit: Visit) -> Response:
+    _ = visit.words.gettext
+    sentence = _("It may belong to another supplier, or its link was cut.")
+    return visit.message(_("There is no such statement"), sentence, 404)
+
+
+def _bundle(tx: Tx, visit: Visit, visitor: Visitor, statement_id: str) -> bytes | None:
+    found = statements.statement(tx, visitor.tenant_id, statement_id)
+    if found is None:
+        return None
+    cosigner = visit.site.context.cosigner
+    keys = Keys(cosigner.cosigner_vkey, cosigner.vkey)
+    return dump(bundle_of(tx, visitor.tenant_id, found, keys))
