@@ -97,7 +97,7 @@ class DeviceFault(msgspec.Struct, frozen=True):
 
 
 class VendRequested(msgspec.Struct, frozen=True):
-    """A cabinet asks: may this badge have `qty` from this slot?"""
+    """A cabinet asks: may this badge have `qty` from this slot? `at` is its own clock, ms UTC; None: not believable."""
 
     did: str
     mid: str
@@ -105,11 +105,15 @@ class VendRequested(msgspec.Struct, frozen=True):
     slot: str
     qty: int
     for_: str = ""
+    at: int | None = None
     raw: bytes = b""
 
 
 class Dispensed(msgspec.Struct, frozen=True):
-    """What a cabinet says about one dispense. `qty` is what it believes to have left; the drop sensor may disagree."""
+    """What a cabinet says about one dispense.
+
+    `qty` is what its drop sensor saw, `ctr` that sensor's counter afterwards; `badge` where it decided alone.
+    """
 
     did: str
     cmd_id: str
@@ -118,11 +122,16 @@ class Dispensed(msgspec.Struct, frozen=True):
     motor: str
     drop: str
     ms: int = 0
+    ctr: int | None = None
+    reason: str = ""
+    badge: str = ""
+    local: bool = False
+    at: int | None = None
     raw: bytes = b""
 
 
 class CabinetState(msgspec.Struct, frozen=True):
-    """The retained self-portrait of a cabinet: slot -> dispense counter, level. Never causes a record of goods."""
+    """The retained self-portrait of a cabinet: slot -> drop counter, level. Never causes a record of goods."""
 
     online: bool
     boot: int

@@ -24,7 +24,8 @@ QUICKEST_MS = 2_000
 DOOR_POLL = 0.5
 SLOW_POLL = 5.0
 OPEN_TOO_LONG_MS = 60_000
-LOST_MS = 60_000
+# Seconds of line time without an answer after which the board is given up: a matter of wires, not of people.
+LOST_SECONDS = 60.0
 
 
 class LockDriver(Protocol):
@@ -74,8 +75,9 @@ class LockCabinet:
             raise CabinetUnreachableError(f"Door {slot} is open. Close it first.")
         return {"closed": 1}
 
-    async def give(self, slot: str, qty: int, key: RecordKey, confirm: Confirm) -> Given:  # noqa: ARG002
+    async def give(self, intent: Intent, key: RecordKey, confirm: Confirm) -> Given:  # noqa: ARG002
         """Opens the door and waits until it is closed. The command is repeated once, if a failure is proven."""
+        slot, qty = intent.slot, intent.asked
         self._serving.add(slot)
         try:
             word = await self._unlock(slot)
@@ -140,27 +142,26 @@ class LockCabinet:
     async def _until_closed(self, slot: str, qty: int, confirm: Confirm) -> Given:
         opened = self._clock.mono_ms()
         self._waiting[slot] = opened
-        seen = opened
+        seen = self._clock.line()
         try:
             while True:
                 now = self._clock.mono_ms()
                 await self._clock.sleep(DOOR_POLL if now - opened < OPEN_TOO_LONG_MS else SLOW_POLL)
                 closed = await self._closed_or_none(slot)
-                now = self._clock.mono_ms()
                 if closed:
                     fact = Fact.TAKEN_BY_DOOR if confirm == "door" else Fact.UNPROVEN
                     return Given(fact, qty, "opened", "door_closed", {"closed": 1})
                 if closed is False:
-                    seen = now
-                elif now - seen > LOST_MS:
+                    seen = self._clock.line()
+                elif self._clock.line() - seen > LOST_SECONDS:
                     return Given(Fact.NO_ANSWER, qty, "opened", "none")
         finally:
             del self._waiting[slot]
 
     async def _patiently(self, slot: str) -> bool | None:
         """The door, as soon as the board answers; None when it does not for a minute."""
-        since = self._clock.mono_ms()
-        while self._clock.mono_ms() - since < LOST_MS:
+        since = self._clock.line()
+        while self._clock.line() - since < LOST_SECONDS:
             closed = await self._closed_or_none(slot)
             if closed is not None:
                 return closed

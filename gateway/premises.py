@@ -51,7 +51,7 @@ class Cabinet(Protocol):
     async def look(self, slot: str) -> Mapping[str, int]:
         """A snapshot that a recovery can compare with. Raises CabinetUnreachableError; moves nothing."""
 
-    async def give(self, slot: str, qty: int, key: RecordKey, confirm: Confirm) -> Given:
+    async def give(self, intent: Intent, key: RecordKey, confirm: Confirm) -> Given:
         """Lets go, and waits for the proof. `key` is the intent's. Called once for an intent, never again."""
 
     async def recall(self, intent: Intent, key: RecordKey, confirm: Confirm) -> Given:

@@ -17,8 +17,9 @@ from gateway.vending import Fact
 
 
 async def recover_draws(premises: Premises, cabinets: Mapping[str, Cabinet]) -> int:
-    """Ends every open attempt; the number of them. A cabinet serves people again as soon as its own are ended."""
-    attempts = await premises.journal.open_attempts()
+    """Ends every open attempt of earlier boots; the number of them. A cabinet serves again when its own are ended."""
+    found = await premises.journal.open_attempts()
+    attempts = [attempt for attempt in found if attempt.key.ep != premises.clock.boot]
     by_cabinet: dict[str, list[Attempt]] = {}
     for attempt in attempts:
         by_cabinet.setdefault(attempt.intent.src, []).append(attempt)

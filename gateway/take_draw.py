@@ -11,7 +11,7 @@ import asyncio
 import msgspec
 
 from gateway.access import Decision
-from gateway.ports import JournalFull, NotStored, RecordRefused
+from gateway.ports import Confirm, JournalFull, NotStored, RecordRefused
 from gateway.premises import Cabinet, CabinetUnreachableError, Given, Premises
 from gateway.recording import Stamp, happened, stamp
 from gateway.vending import Fact, State, verdict
@@ -60,11 +60,21 @@ async def _draw(premises: Premises, cabinet: Cabinet, badge: str, slot: str, *, 
     intent = intend(decision, stamp(premises.clock), cabinet, quantity, before=dict(before), for_=for_)
     try:
         (key,) = await premises.keep(intent)
-        await premises.journal.mark_commanded(key)
     except (NotStored, RecordRefused) as error:
         return not_stored(error)
-    given = await cabinet.give(slot, quantity, key, decision.slot.confirm)
-    return await finish(premises, intent, key, given)
+    return await carry_out(premises, cabinet, intent, key, decision.slot.confirm)
+
+
+async def carry_out(
+    premises: Premises, cabinet: Cabinet, intent: Intent, key: RecordKey, confirm: Confirm
+) -> DrawResult:
+    """From an intent that the journal holds to the draw: the mark, then the command, then the proof."""
+    try:
+        await premises.journal.mark_commanded(key)
+    except NotStored as error:
+        await premises.keep_for_sure(never_sent(intent, key, stamp(premises.clock)))
+        return not_stored(error)
+    return await finish(premises, intent, key, await cabinet.give(intent, key, confirm))
 
 
 async def finish(

@@ -160,19 +160,20 @@ def verdict(fact: Fact, qty: int, state: State = State.COMMANDED) -> Verdict:
     return Verdict(outcome, gone, billable=outcome == "confirmed", stock=-gone, incident=incident, doubt=doubt)
 
 
-def dispensed(result: Dispensed, confirm: Confirm) -> Fact:
-    """What a cabinet's result proves, at a slot whose pieces are confirmed by `confirm`."""
+def dispensed(result: Dispensed, confirm: Confirm, before: int | None) -> Fact:
+    """What a cabinet's result proves at a slot confirmed by `confirm`; `before`: its counter at the intent.
+
+    What the sensor saw is gone, also when the motor stuck afterwards.
+    """
+    if result.motor == "unknown":
+        return counted(before, result.ctr, result.qty or 1, fresh=True)
+    if result.qty and result.drop in ("seen", "extra"):
+        return Fact.DROPPED if result.drop == "seen" else Fact.DROPPED_LATE
     if result.motor == "jam":
         return Fact.JAM
-    if result.motor in ("none", "open", "fault"):
+    if result.motor == "none":
         return Fact.NO_MOTOR
-    if result.drop == "seen":
-        return Fact.DROPPED
-    if result.drop == "late":
-        return Fact.DROPPED_LATE
-    if result.drop == "none" and confirm == "sensor":
-        return Fact.NO_DROP
-    return Fact.UNPROVEN
+    return Fact.NO_DROP if result.drop == "none" and confirm == "sensor" else Fact.UNPROVEN
 
 
 def counted(before: int | None, now: int | None, qty: int, *, fresh: bool) -> Fact:

@@ -45,6 +45,7 @@ class Pms5003:
 
     def __init__(self, settings: DustSettings) -> None:
         self.settings = settings
+        self.window = settings.window
         self.counters = Counters()
         self.wants: Sequence[Want] = ()
         self.answered = True
