@@ -116,7 +116,7 @@ class LineFaults:
 
 @dataclass(frozen=True)
 class MqttPlan:
-    """Chances (0..1) at a broker: ``double``: a message is delivered twice; ``lose_ack``: a PUBACK to a cabinet is lost."""
+    """Chances (0..1) at a broker: ``double``, a message comes twice; ``lose_ack``, a PUBACK to a cabinet is lost."""
 
     double: float = 0.0
     lose_ack: float = 0.0

@@ -190,7 +190,7 @@ class Faults:
 
     ``gateway_kills``: kill -9 of the gateway; ``device_power_cuts``: a twin is dark for ``dark_s``;
     ``broker_restarts``; ``cloud_away``: the cloud cannot be reached; ``lost_receipts``: chance that the cloud's
-    answer is lost.
+    answer is lost; ``double_messages``, ``lost_acks``: the same at the MQTT broker, see ``faults.MqttPlan``.
     """
 
     gateway_kills: int = 0
@@ -199,12 +199,16 @@ class Faults:
     broker_restarts: int = 0
     cloud_away: tuple[Window, ...] = ()
     lost_receipts: float = 0.0
+    double_messages: float = 0.0
+    lost_acks: float = 0.0
     busy: Window = field(default_factory=lambda: Window("06:00", "22:00"))
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """The whole file. ``scale``: seconds of the shop in one real second, where the mode is real."""
+    """The whole file. ``scale``: seconds of the shop in one real second, where the mode is real. ``opens``: when the
+    run begins on the first day; what the plan has before that happens at once.
+    """
 
     name: str
     about: str
@@ -219,6 +223,7 @@ class Scenario:
     shop: Shop
     agreement: Agreement
     scale: int = 1
+    opens: str = "04:00"
     site: Site = field(default_factory=Site)
     meter: tuple[Meter, ...] = ()
     air: tuple[AirSensor, ...] = ()
