@@ -16,13 +16,15 @@ from cloud.billing.bundle import Bundle
 from cloud.billing.facts import Counter, Fact, LogRange, carry_index
 from cloud.billing.scope import Scope, devices_of
 from cloud.billing.settle import Settlement, settle
-from cloud.billing.statement import Head, digest, newcomers, note_text, statement_id, version_refs
+from cloud.billing.statement import ENGINE, Head, digest, newcomers, note_text, statement_id, version_refs
 from cloud.billing.verify_lines import compare
 from cloud.billing.verify_logs import Finding, LogReader, check_keys
 from cloud.billing.verify_proofs import check_proofs
 from cloud.calendar import CalendarError, parse_day, period
 from wire.ids import log_id
 from wire.seal import SealError, Verifier, open_text, verifier
+
+BROKE_OFF = "the check broke off, so this is no bundle that this program made"
 
 
 class Trust(msgspec.Struct, frozen=True):
@@ -53,27 +55,34 @@ class Verdict(msgspec.Struct, frozen=True):
 def verify(bundle: Bundle, trust: Trust) -> Verdict:
     """Checks a bundle against keys from elsewhere, or (said in the verdict) against the keys it brings itself."""
     findings: list[Finding] = []
-    statement = bundle.statement
-    cosigner = _check_seal(bundle, trust, findings)
-    _check_hashes(bundle, findings)
-    versions = _check_versions(bundle, findings)
-    if versions:
-        _check_chain(bundle, versions, findings)
-        facts, readers = _check_logs(bundle, versions, cosigner, trust, findings)
-        settlement = _settle(bundle, versions, facts, findings)
-        if settlement is not None:
-            findings += compare(statement, settlement, [log.origin for log in statement.head.logs])
-            _check_ranges(statement.head, facts, readers, findings)
-        findings += check_proofs(bundle)
-    keys = [log.vkey for log in bundle.logs] + [bundle.keys.cosigner]
+    try:
+        _check(bundle, trust, findings)
+    except Exception as error:  # noqa: BLE001 -- whatever a forged bundle breaks here, it is not verified
+        _wrong(findings, f"{BROKE_OFF} ({type(error).__name__}: {error})", "bundle")
     return Verdict(
         findings=findings,
-        fingerprints=_fingerprints(keys),
+        fingerprints=_fingerprints([*(log.vkey for log in bundle.logs), bundle.keys.cosigner]),
         keys_from_bundle=not trust.gateways,
-        lines=len(statement.lines),
+        lines=len(bundle.statement.lines),
         leaves=sum(len(log.leaves) for log in bundle.logs),
         shown=sum(isinstance(leaf, str) for log in bundle.logs for leaf in log.leaves),
     )
+
+
+def _check(bundle: Bundle, trust: Trust, findings: list[Finding]) -> None:
+    """All checks, each adding what it finds."""
+    cosigner = _check_seal(bundle, trust, findings)
+    _check_hashes(bundle, findings)
+    versions = _check_versions(bundle, findings)
+    if not versions:
+        return
+    _check_chain(bundle, versions, findings)
+    facts, readers = _check_logs(bundle, versions, cosigner, trust, findings)
+    settlement = _settle(bundle, versions, facts, findings)
+    if settlement is not None:
+        findings += compare(bundle.statement, settlement, [log.origin for log in bundle.statement.head.logs])
+        _check_ranges(bundle.statement.head, facts, readers, findings)
+    findings += check_proofs(bundle)
 
 
 def _wrong(findings: list[Finding], what: str, text: str = "statement") -> None:
@@ -105,6 +114,8 @@ def _check_hashes(bundle: Bundle, findings: list[Finding]) -> None:
         _wrong(findings, "the lines are not those that were hashed")
     if head.unbilled_hash != digest(statement.unbilled):
         _wrong(findings, "the list of what was not billed is not the one that was hashed")
+    if head.engine != ENGINE:
+        _wrong(findings, f"it was worked out by rules {head.engine!r}; this program knows rules {ENGINE!r}")
     if head.statement_id != statement_id(head.tenant, head.agreement_id, head.number) or head.revision != 0:
         _wrong(findings, "the statement's id does not follow from agreement and number")
 
@@ -121,11 +132,11 @@ def _check_versions(bundle: Bundle, findings: list[Finding]) -> list[Version]:
     except ValueError as error:
         _wrong(findings, str(error), "agreement")
         return []
-    if version_refs(versions) != head.versions or not versions:
+    if not versions or version_refs(versions) != head.versions:
         _wrong(findings, "the terms are not those that the statement names by their hash", "agreement")
     numbers = [version.version for version in versions]
     firsts = [version.first for version in versions]
-    if numbers != list(range(1, len(versions) + 1)) or sorted(set(firsts)) != firsts:
+    if not versions or numbers != list(range(1, len(versions) + 1)) or sorted(set(firsts)) != firsts:
         _wrong(findings, "the versions of the terms are not in order", "agreement")
         return []
     _check_parties(head, versions[0].terms, firsts[0], findings)
@@ -179,7 +190,8 @@ def _check_period(head: Head, begins: str, findings: list[Finding]) -> None:
         _wrong(findings, f"the period's instants are not those of {head.zone} (statement: tzdata {head.tzdata})")
     if stated.first != begins:
         _wrong(findings, f"the period begins on {stated.first}; {begins} is due")
-    if head.closed_at != stated.to_ms or head.cutoff_at < head.closed_at:
+    cosigned = max((receipt.seconds * 1000 for log in head.logs for receipt in log.receipts), default=0)
+    if head.closed_at != stated.to_ms or head.cutoff_at < max(head.closed_at, cosigned):
         _wrong(findings, "closed_at or cutoff_at do not fit the period")
 
 
@@ -228,7 +240,7 @@ def _settle(
 
 def _check_ranges(head: Head, facts: Sequence[Fact], readers: Sequence[LogReader], findings: list[Finding]) -> None:
     """What the next statement will build on: where it begins, and the counters there."""
-    for position, (stated, reader) in enumerate(zip(head.logs, readers, strict=True)):
+    for position, (stated, reader) in enumerate(zip(head.logs, readers)):  # noqa: B905 -- compared when they were read
         if not _carries(stated, facts, position, head) or sorted(reader.carried.values()) != stated.counters:
             _wrong(findings, "carry or counters do not follow from the leaves", f"log {stated.origin}")
 

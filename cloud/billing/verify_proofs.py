@@ -31,10 +31,8 @@ def _check(bundle: Bundle, log: int, index: int, text: str) -> None:
     proof = parse(text)
     if proof.index != index or proof.note != shown.notes[-1]:
         raise ValueError("the proof is of another leaf or checkpoint")
-    if index >= stated.from_:
-        leaf = shown.leaves[index - stated.from_]
-    else:
-        leaf = next(one.leaf for one in shown.outside if one.index == index)
-    if isinstance(leaf, Hidden):
-        raise TypeError("a line's leaf is hidden")
+    before: dict[int, str | Hidden] = {one.index: one.leaf for one in shown.outside}
+    leaf = shown.leaves[index - stated.from_] if index >= stated.from_ else before.get(index)
+    if leaf is None or isinstance(leaf, Hidden):
+        raise ValueError("a line's leaf is hidden")
     check(text, leaf_hash(leaf.encode()), verifier(shown.vkey))

@@ -42,7 +42,8 @@ def lock_registers(tx: Tx, tenant: str, devices: Sequence[str]) -> dict[tuple[st
     rows = tx.all(
         "SELECT r.device_id, r.register, r.value, r.scale, r.unit, r.at_ms, r.log_id, r.idx, r.number, r.exchanged, "
         "r.held FROM GIVEN(device_id text) AS g "
-        "JOIN meter_registers r ON r.tenant_id = ? AND r.device_id = g.device_id ORDER BY r.device_id, r.register FOR UPDATE",
+        "JOIN meter_registers r ON r.tenant_id = ? AND r.device_id = g.device_id "
+        "ORDER BY r.device_id, r.register FOR UPDATE",
         ([[device] for device in devices], tenant),
     )
     found = {}

@@ -41,8 +41,8 @@ class RegisterState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     point: RegisterPoint
-    number: str = ""
-    exchanged: bool = False
+    number: str
+    exchanged: bool
 
 
 class Identified(msgspec.Struct, frozen=True):

@@ -1,0 +1,143 @@
+"""Every single change of a bundle is noticed, by whomever it is made short of the gateway's own key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from cloud.billing.bundle import Bundle, BundleError, dump, load
+from cloud.billing.statement import digest, note_text
+from cloud.billing.verify import BROKE_OFF, Trust, verify
+from cloud.billing.verify_lines import text_of
+from tests.cloud.billing.forgeries import forgeries
+from tests.cloud.databases import Databases
+from tests.cloud.trade import HOUR, Trade
+from tests.cloud.twins import CloudTwin
+
+Recorder = Callable[[str, object], None]
+UNPROVABLE = {"cutoff_at", "tzdata", "lines_hash", "unbilled_hash"}  # the last two are made to fit again
+
+
+class Sample:
+    """A statement with everything a bundle can have, and the key of the cloud that made it."""
+
+    def __init__(self, cloud: CloudTwin) -> None:
+        trade = Trade(cloud)
+        trade.read(1000)
+        drawn = trade.draw(qty=2)
+        doubtful = trade.draw("glove", slot="2", outcome="unverified")
+        trade.send()
+        trade.close("2026-11-01", "2026-11-02")
+        trade.at += HOUR
+        trade.draw(qty=1)
+        trade.to("2026-11-02", 8)
+        trade.resolve(doubtful)
+        trade.reverse(drawn)
+        trade.draw("glove", qty=3, slot="2")
+        trade.draw(cabinet="cab-9")
+        trade.read(2500)
+        trade.reboot()
+        trade.draw(t=0, ts="U")
+        trade.draw("oddment")
+        trade.send(pieces=2)
+        self.raw = trade.bundle(trade.close("2026-11-02", "2026-11-03"))
+        self.signer = cloud.app.state.context.cosigner
+
+
+@pytest.fixture(scope="module")
+def sample(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with databases.fresh("sqlite") as address, CloudTwin(address, tmp_path_factory.mktemp("state")) as cloud:
+        return Sample(cloud)
+
+
+def unnoticed(raw: bytes) -> str:
+    """Empty when the change was noticed in an orderly way, else what happened."""
+    try:
+        found = verify(load(raw), Trust())
+    except BundleError:
+        return ""
+    broke = [one.wrong for one in found.findings if one.wrong.startswith(BROKE_OFF)]
+    return "verified" if found.verified else "".join(broke)
+
+
+def test_the_sample_itself_verifies_and_has_everything(sample: Sample) -> None:
+    bundle = load(sample.raw)
+
+    assert [text_of(one) for one in verify(bundle, Trust()).findings] == []
+    head = bundle.statement.head
+    assert head.number == 2
+    assert head.logs[0].outside
+    assert {line.kind for line in bundle.statement.lines} == {"per_piece", "energy", "monthly_fee"}
+    assert bundle.statement.unbilled
+
+
+def test_every_single_change_is_noticed(sample: Sample, record_property: Recorder) -> None:
+    tried, missed = 0, []
+    for what, forged in forgeries(json.loads(sample.raw)):
+        tried += 1
+        how = unnoticed(json.dumps(forged, ensure_ascii=False).encode())
+        if how:
+            missed.append(f"{what}: {how}")
+
+    record_property("changes", tried)
+    assert tried > 2000
+    assert missed == []
+
+
+def test_the_supplier_who_signs_again_is_noticed_too(sample: Sample, record_property: Recorder) -> None:
+    """The cloud's key signs any statement, and its hashes can be made to fit; the gateway's leaves cannot."""
+    document = json.loads(sample.raw)
+    tried, missed = 0, set()
+    for part in ("head", "lines", "unbilled"):
+        for what, forged in forgeries(document["statement"][part]):
+            try:
+                raw = signed_again(sample, {**document, "statement": {**document["statement"], part: forged}})
+            except msgspec.ValidationError:
+                continue
+            tried += 1
+            if unnoticed(raw):
+                missed.add(what)
+
+    record_property("changes", tried)
+    assert tried > 700
+    assert {what.split(":")[0] for what in missed} == UNPROVABLE, missed
+
+
+def signed_again(sample: Sample, document: dict[str, Any]) -> bytes:
+    bundle = msgspec.convert(document, Bundle)
+    statement = bundle.statement
+    lines, unbilled = digest(statement.lines), digest(statement.unbilled)
+    head = msgspec.structs.replace(statement.head, lines_hash=lines, unbilled_hash=unbilled)
+    made = msgspec.structs.replace(statement, head=head, hash=head.hash, note=sample.signer.sign_text(note_text(head)))
+    return dump(msgspec.structs.replace(bundle, statement=made))
+
+
+def test_a_leaf_that_is_exchanged_is_reported_with_the_line_that_no_longer_follows(sample: Sample) -> None:
+    document = json.loads(sample.raw)
+    leaves = document["logs"][0]["leaves"]
+    at = next(index for index, leaf in enumerate(leaves) if isinstance(leaf, str) and '"qty":3' in leaf)
+    leaves[at] = leaves[at].replace('"qty":3', '"qty":2')
+
+    sentences = [text_of(one) for one in verify(load(json.dumps(document).encode()), Trust()).findings]
+
+    assert any("the leaves do not give the root" in one for one in sentences)
+    assert any(one.startswith("line 3 (3 pc glove") and "the leaves give 2 pc" in one for one in sentences), sentences
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        b"", b"nothing", b"[]", b"null", b'{"format":"tallystick/bundle/1"}', b"[" * 100_000, b"{" * 50, b"\xff\xfe",
+        b'{"a":1,"a":2}', b'{"a":1.5}', b'{"a":NaN}', b'{"a":1e3}', b'{"a":-0}', b'{"a":' + b"9" * 5000 + b"}",
+        b'"\\ud800"',
+    ],
+)  # fmt: skip
+def test_what_is_no_bundle_is_refused_with_a_sentence(rubbish: bytes) -> None:
+    with pytest.raises(BundleError) as refused:
+        load(rubbish)
+
+    assert len(str(refused.value)) > 10
