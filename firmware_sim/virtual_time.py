@@ -31,29 +31,29 @@ class NothingLeftError(RuntimeError):
         super().__init__("every task waits and no timer is set: a wake-up was lost, or an await can never end")
 
 
-# Real seconds of one wait, and how many of them in a row are too many.
+# Real seconds of one wait.
 _SLICE = 0.25
-_PATIENCE: dict[type[RuntimeError], int] = {WorkerHangsError: 240, NothingLeftError: 8}
 
 
 class _Selector(selectors.BaseSelector):
     """The real selector, asked without waiting; what the loop wanted to wait for is given to ``idle`` instead."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: Mapping[type[RuntimeError], float]) -> None:
         self._real = selectors.DefaultSelector()
+        self._patience = patience
         self.idle: Callable[[float | None], type[RuntimeError] | None] = lambda _timeout: None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = self._real.select(0)
         if ready or timeout == 0:
             return ready
-        waited = 0
+        waited = 0.0
         while (reason := self.idle(timeout)) is not None:
-            ready = self._real.select(_SLICE)
+            ready = self._real.select(min(_SLICE, self._patience[reason]))
             if ready:
                 return ready
-            waited += 1
-            if waited >= _PATIENCE[reason]:
+            waited += _SLICE
+            if waited >= self._patience[reason]:
                 raise reason
         return ready
 
@@ -74,13 +74,23 @@ class _Selector(selectors.BaseSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """``loop.time()`` starts at ``start`` seconds and moves only here. ``watch`` adds who may be busy later on."""
+    """``loop.time()`` starts at ``start`` seconds and moves only here. ``watch`` adds who may be busy later on.
 
-    def __init__(self, busy: Callable[[], bool | int] | None = None, *, start: float = 0.0) -> None:
+    Real seconds: ``hangs_s`` is how long a worker may owe a result, ``stuck_s`` how long nothing may be expected.
+    """
+
+    def __init__(
+        self,
+        busy: Callable[[], bool | int] | None = None,
+        *,
+        start: float = 0.0,
+        hangs_s: float = 60.0,
+        stuck_s: float = 2.0,
+    ) -> None:
         self._now = start
         self._watched: list[Callable[[], bool | int]] = [busy] if busy is not None else []
         self._jobs = 0
-        selector = _Selector()
+        selector = _Selector({WorkerHangsError: hangs_s, NothingLeftError: stuck_s})
         super().__init__(selector)
         # asyncio fires what is due before now + resolution. The system's nanosecond is less than the distance of two
         # neighbouring floats after some weeks, and a timer would be due for ever without firing.

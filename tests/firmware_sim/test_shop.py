@@ -9,8 +9,10 @@ from itertools import pairwise
 import pytest
 
 from firmware_sim import shop
+from firmware_sim.devices.sdm630 import Sdm630
 from firmware_sim.scenario import AirSensor, Scenario, SerialLine, load
 from firmware_sim.shop import AirStep, LoadStep, Refill, Visit
+from firmware_sim.truth import Truth
 
 
 @pytest.fixture
@@ -62,6 +64,22 @@ def test_the_plant_draws_nothing_around_midnight(day: Scenario) -> None:
     assert steps[0].at_ms == day.ms("05:30")
     assert steps[-1] == LoadStep(day.ms("22:30"), "meter-1", 0)
     assert all(step.watts > 0 for step in steps[:-1])
+
+
+def test_twin_and_ledger_show_the_same_watt_hours_at_every_step_of_the_day(day: Scenario) -> None:
+    zero_ms, begin = day.ms("00:00"), day.meter[0].start_wh
+    twin = Sdm630(start_wh=begin, world_ms=lambda now: zero_ms + round(now * 1000))
+    account = Truth(day.terms)
+    account.meter_installed("meter-1", begin, zero_ms)
+
+    for step in shop.plan(day).events:
+        if isinstance(step, LoadStep):
+            now = (step.at_ms - zero_ms) / 1000
+            assert twin.import_wh(now) == account.register_wh("meter-1", step.at_ms)
+            twin.set_load_w(step.watts, now)
+            account.load("meter-1", step.watts, step.at_ms)
+
+    assert account.wh(day.first_day, day.end_day)["meter-1"] > 50_000
 
 
 def test_slots_are_filled_before_the_first_shift(day: Scenario) -> None:

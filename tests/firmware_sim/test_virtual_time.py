@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from functools import partial
 
 import pytest
 
 from firmware_sim import virtual_time
-from firmware_sim.virtual_time import NothingLeftError, VirtualTimeLoop
+from firmware_sim.virtual_time import NothingLeftError, VirtualTimeLoop, WorkerHangsError
 
 
 class Worker:
@@ -98,14 +99,23 @@ def test_a_thread_nobody_watches_still_gets_its_answer_in() -> None:
     assert virtual_time.run(main()) == "stored"
 
 
-def test_tasks_that_wait_for_each_other_for_ever_are_named_not_hung(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(virtual_time, "_SLICE", 0.001)
-
+def stuck_with(busy: Callable[[], bool]) -> None:
     async def main() -> None:
         await asyncio.get_running_loop().create_future()
 
+    loop = partial(VirtualTimeLoop, busy, hangs_s=0.01, stuck_s=0.01)
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(main())
+
+
+def test_tasks_that_wait_for_each_other_for_ever_are_named_not_hung() -> None:
     with pytest.raises(NothingLeftError, match="no timer is set"):
-        virtual_time.run(main())
+        stuck_with(lambda: False)
+
+
+def test_a_worker_that_never_answers_is_named_not_hung() -> None:
+    with pytest.raises(WorkerHangsError, match="owed its result"):
+        stuck_with(lambda: True)
 
 
 def test_a_time_out_is_a_time_out_in_virtual_seconds() -> None:
