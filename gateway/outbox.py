@@ -19,6 +19,7 @@ FIRST_WAIT, LONGEST_WAIT = 0.25, 30.0
 REFUSED_WAIT = 60.0
 LONGEST_RETRY_AFTER = 300.0
 QUICK = 2.0
+CLOCK_STEP = 0.001
 
 
 class Outbox:
@@ -48,7 +49,9 @@ class Outbox:
         """Seconds until the next step; None: nothing to do until a record comes. ``waiting``: something is unsent."""
         if self.stopped or (self.asked and not waiting):
             return None
-        return max(0.0, self._not_before - now)
+        left = self._not_before - now
+        # A clock in whole milliseconds never reaches what rounding has put a hair behind it.
+        return left if left >= CLOCK_STEP else 0.0
 
     def headed(self) -> None:
         """The head was asked for and fits our log. Waits do not shrink yet: only a receipt shows that all is well."""

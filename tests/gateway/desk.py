@@ -56,7 +56,7 @@ def a_clock(boot: str = BOOT) -> Clock:
 
 
 @asynccontextmanager
-async def a_journal(folder: Path, boot: str = BOOT, **options: Any) -> AsyncIterator[Journal]:  # noqa: ANN401
+async def a_journal(folder: Path, boot: str = BOOT, **options: Any) -> AsyncIterator[Journal]:
     """The journal of a folder, closed as SIGTERM would."""
     salts = (f"{n:032x}" for n in itertools.count())
     journal = await Journal.open(

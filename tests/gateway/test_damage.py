@@ -31,7 +31,7 @@ def test_one_flipped_bit_costs_one_record(tmp_path: Path) -> None:
             salvaged = journal.opened.salvaged
             assert salvaged is not None
             assert (salvaged.kept, salvaged.spoilt) == (49, 1)
-            assert Path(salvaged.moved_to).exists()
+            assert salvaged.moved_to == str(tmp_path / "journal.db.damaged-1")
 
             (key,) = await journal.append([reading(1, boot=OTHER_BOOT)])
 

@@ -13,6 +13,7 @@ from gateway.journal.connection import JournalRefusedError, file_system, migrate
 from gateway.journal.store import Journal
 from gateway.ports import NotStored, RecordRefused
 from tests.gateway.desk import BOOT, START, a_journal, draw, intent, play, reading, readings
+from wire.canonical import Deepest
 from wire.ids import RecordKey
 from wire.records import GatewayEvent, Record, decode
 
@@ -219,7 +220,7 @@ def test_a_journal_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_boot_record_with_many_counters_fits_a_leaf(tmp_path: Path) -> None:
-    pairs = [[f"device-{number:03}", 2**40] for number in range(80)]
+    pairs: list[Deepest] = [[f"device-{number:03}", 2**40] for number in range(80)]
     event = GatewayEvent(
         v=1, z="", src="gw-1", ep=BOOT, n=0, t=START, ts="S", b=BOOT, m=0, event="boot", data={"last": pairs}
     )  # fmt: skip
