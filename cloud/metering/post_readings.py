@@ -54,7 +54,8 @@ def _post(tx: Tx, tenant: str, records: Sequence[Posted]) -> None:
             rules.get(key, MeterRule(*key)),
         )
         held += [Held(one.reason, one.point, records[one.point.leaf.log]) for one in course.held]
-        if course.state is not None and (course.steps or before is None or course.state != before.state):
+        same = before is not None and course.state == before.state and not course.held
+        if course.state is not None and not same:
             changed.append(_live(course.state, records, before, len(course.held)))
     repository.save_registers(tx, tenant, changed)
     repository.save_held(tx, tenant, held)

@@ -1,0 +1,133 @@
+"""Registers: what counts as consumption, and what is held because it may not be."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloud.metering.usage import Course, Identified, MeterRule, RegisterState, follow, segments
+from cloud.rating.lines import LeafRef, RegisterPoint
+
+HOUR = 3_600_000
+FREE = MeterRule("m", "r")
+STRICT = MeterRule("m", "r", modulus=Fraction(1000), max_kw=Fraction(10))
+
+
+def point(at_hour: int | Fraction, value: int, *, index: int = 0, scale: int = 0, unit: str = "kWh") -> RegisterPoint:
+    leaf = LeafRef(0, index, int(at_hour * HOUR), "synchronised")
+    return RegisterPoint("m", "r", value, scale, unit, leaf)
+
+
+def told(number: str, at_hour: int) -> Identified:
+    return Identified(LeafRef(0, at_hour, at_hour * HOUR, "synchronised"), number)
+
+
+def course(*values: int, rule: MeterRule = FREE) -> Course:
+    return follow(None, [point(hour, value, index=hour) for hour, value in enumerate(values)], rule)
+
+
+def energy(found: Course) -> list[int]:
+    return [int(step.energy) for step in found.steps]
+
+
+def test_consumption_is_the_difference_of_two_readings() -> None:
+    assert energy(course(100, 103, 103, 110)) == [0, 3, 0, 7]
+
+
+def test_a_single_lower_value_is_held_and_costs_nothing() -> None:
+    found = course(100, 3, 104)
+
+    assert energy(found) == [0, 4]
+    assert [held.reason for held in found.held] == ["register_fall"]
+
+
+def test_a_register_that_stays_low_is_held_for_ever_until_somebody_says_why() -> None:
+    found = course(100, 3, 4, 5, 6)
+
+    assert energy(found) == [0]
+    assert len(found.held) == 4
+
+
+def test_a_rollover_needs_a_declared_modulus_and_a_plausible_step() -> None:
+    assert energy(course(995, 3, rule=STRICT)) == [0, 8]
+    assert [step.rolled for step in course(995, 3, rule=STRICT).steps] == [False, True]
+    assert [held.reason for held in course(995, 3, rule=FREE).held] == ["register_fall"]
+    assert [held.reason for held in course(995, 8, rule=STRICT).held] == ["register_fall"]
+    assert [held.reason for held in course(850, 3, rule=STRICT).held] == ["register_fall"]
+
+
+def test_more_than_the_meter_can_carry_is_not_believed() -> None:
+    found = course(100, 113, 120, rule=STRICT)
+
+    assert energy(found) == [0, 20]
+    assert [held.reason for held in found.held] == ["implausible_rise"]
+
+
+def test_an_exchanged_meter_closes_one_register_and_opens_another() -> None:
+    series: list[RegisterPoint | Identified] = [point(0, 100), told("A17", 1), point(2, 110, index=2)]
+    series += [told("B04", 3), point(4, 5, index=4), point(5, 9, index=5)]
+
+    found = follow(None, series, FREE)
+
+    assert energy(found) == [0, 10, 0, 4]
+    assert [(one.opening.value, one.closing.value) for one in segments(None, found.steps, lambda _: "now")] == [
+        (100, 110), (5, 9),
+    ]  # fmt: skip
+    assert found.state is not None
+    assert (found.state.point.value, found.state.number, found.state.exchanged) == (9, "B04", False)
+
+
+def test_the_meters_first_word_about_itself_is_no_exchange() -> None:
+    state = RegisterState(point(0, 100), "", exchanged=False)
+
+    assert energy(follow(state, [told("A17", 1), point(1, 104)], FREE)) == [4]
+
+
+def test_units_are_converted_exactly() -> None:
+    found = follow(None, [point(0, 1, unit="MWh"), point(1, 1_000_250, unit="Wh"), point(2, 10009, scale=-1)], FREE)
+
+    assert [step.energy for step in found.steps] == [0, Fraction(1, 4), Fraction(13, 20)]
+
+
+def test_a_register_that_is_no_energy_is_held() -> None:
+    assert [held.reason for held in follow(None, [point(0, 230, unit="V")], FREE).held] == ["unknown_unit"]
+
+
+def test_the_closing_of_a_period_is_the_last_reading_before_its_end() -> None:
+    steps = course(100, 103, 107, 120).steps
+
+    found = segments(None, steps, lambda at: "first" if at < 2 * HOUR else "second")
+
+    assert [(one.key, one.opening.value, one.closing.value, int(one.energy)) for one in found] == [
+        ("first", 100, 103, 3), ("second", 103, 120, 17),
+    ]  # fmt: skip
+
+
+def test_a_reading_whose_clock_ran_ahead_counts_with_the_one_after_it() -> None:
+    series = [point(0, 100), point(9, 105, index=1), point(1, 106, index=2), point(9, 110, index=3)]
+
+    found = segments(None, follow(None, series, FREE).steps, lambda at: "first" if at < 5 * HOUR else "second")
+
+    assert [(one.key, int(one.energy)) for one in found] == [("first", 6), ("second", 4)]
+
+
+@given(st.lists(st.integers(0, 50), min_size=2, max_size=40), st.integers(1, 39))
+def test_periods_add_up_wherever_they_are_cut(rises: list[int], cut: int) -> None:
+    values = [sum(rises[: at + 1]) for at in range(len(rises))]
+    readings = [point(hour, value, index=hour) for hour, value in enumerate(values)]
+    cut = min(cut, len(readings))
+
+    before = follow(None, readings[:cut], FREE)
+    after = follow(before.state, readings[cut:], FREE)
+
+    assert sum(step.energy for step in before.steps + after.steps) == values[-1] - values[0]
+
+
+@given(st.lists(st.integers(0, 2000), min_size=1, max_size=30))
+def test_nothing_is_ever_billed_below_zero_or_twice(values: list[int]) -> None:
+    found = course(*values, rule=STRICT)
+
+    assert all(step.energy >= 0 for step in found.steps)
+    assert len(found.steps) + len(found.held) == len(values)
