@@ -14,6 +14,7 @@ from cloud import keyring, migrations
 from cloud.api import description, health, problems
 from cloud.api.context import Context
 from cloud.api.discovery import routers
+from cloud.api.v1 import logs
 from cloud.clock import Clock
 from cloud.database import Store
 from cloud.entropy import Entropy
@@ -53,6 +54,7 @@ def create_cloud(settings: Settings, clock: Clock, entropy: Entropy, store: Stor
         redirect_slashes=False,
     )
     app.state.context = context
+    app.router.routes.insert(0, logs.HOT)
     problems.install(app)
     for router in [health.router, *routers(cloud.api.v1), *routers(cloud.web)]:
         app.include_router(router)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 import struct
 from functools import lru_cache
 
@@ -22,6 +23,8 @@ ED25519 = 0x01
 COSIGNATURE = 0x04
 MAX_NOTE = 16_384
 MAX_SIGNATURES = 16
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_NAME = re.compile(r"[^\s+]+\Z")
 
 
 class SealError(ValueError):
@@ -190,7 +193,7 @@ def split_note(note: str) -> tuple[str, list[NoteSignature]]:
     """A note's text and its signature lines; raises SealError when it is not a signed note."""
     if len(note) > MAX_NOTE or not note.endswith("\n"):
         raise SealError("bad_note", "a note is at most 16 KiB and ends in a newline")
-    if any(ord(char) < 0x20 and char != "\n" for char in note):
+    if _CONTROL.search(note):
         raise SealError("bad_note", "a note has no control characters but newlines")
     head, blank, tail = note.rpartition("\n\n")
     if not blank:
@@ -231,7 +234,7 @@ def _key_hash(name: str, raw: bytes) -> bytes:
 
 
 def _good_name(name: str) -> bool:
-    return bool(name) and "+" not in name and not any(char.isspace() for char in name) and name.isprintable()
+    return _NAME.match(name) is not None and name.isprintable()
 
 
 def _b64(data: bytes) -> str:
