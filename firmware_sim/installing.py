@@ -35,12 +35,14 @@ def gateway_toml(scenario: Scenario, place: Place) -> str:
     if place.clock is not None:
         shown, real, scale = place.clock
         lines += ["[clock]", f"scale = {scale}.0", f"origin = {_instant(shown)}", f"since = {_instant(real)}"]
+    # Doors are looked at twice a real second at most: the wire is as slow as ever when the clock is fast.
+    watch = max(5, place.clock[2] // 2 if place.clock else 0)
     for line in scenario.line:
         lines += [
             "[[lines]]", f"name = {_text(line.name)}", f"port = {_text(place.ports[line.name])}", f"baud = {line.baud}",
             f"parity = {_text(line.parity)}", f"echo = {str(line.trouble.echo).lower()}",
         ]  # fmt: skip
-        for device in _on_line(scenario, line.name):
+        for device in _on_line(scenario, line.name, watch):
             lines += ["[[lines.devices]]", *device]
     cabinets = [cabinet for cabinet in scenario.cabinet if cabinet.driver == "mqtt_cabinet"]
     if cabinets and place.broker_port:
@@ -50,10 +52,10 @@ def gateway_toml(scenario: Scenario, place: Place) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _on_line(scenario: Scenario, line: str) -> Iterator[list[str]]:
+def _on_line(scenario: Scenario, line: str, watch: int) -> Iterator[list[str]]:
     for cabinet in scenario.cabinet:
         if cabinet.line == line and cabinet.driver == "lock_8a":
-            yield _lock_board(cabinet)
+            yield [*_lock_board(cabinet), f"watch = {watch}"]
     for meter in scenario.meter:
         if meter.line == line:
             yield _meter(meter)

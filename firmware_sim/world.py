@@ -42,7 +42,6 @@ from gateway.app import Gateway, create_gateway
 from gateway.clock import virtual_clock
 from gateway.ports import BrokerSettings, LinkDown, MqttLink, Ports, SerialLink, SerialSettings
 
-OPENS = "04:00"
 CLOUD = "http://cloud.invalid"
 Json = dict[str, Any]
 
@@ -115,7 +114,7 @@ async def fast(scenario: Scenario, folder: Path) -> AsyncIterator[Fast]:
     """The shop, set up and running on the running VirtualTimeLoop."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
-    pace = Pace(scenario.ms(OPENS), loop.time())
+    pace = Pace(scenario.ms(scenario.opens), loop.time())
     async with AsyncExitStack() as stack:
         key = _create_tenant(folder, pace.now_ms())
         cloud = await _cloud(stack, folder, pace, Chance(scenario.seed, "cloud"))

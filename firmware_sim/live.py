@@ -1,0 +1,131 @@
+"""A whole shop of real programs: cloud, broker and gateway as processes, devices behind pseudo-terminals, a fast clock.
+
+Nothing of the product is imported here: it is started by its commands and met at its wires and pages, as in a shop.
+The shop's clock runs ``scale`` times as fast as life; a byte on a line takes as long as ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from firmware_sim import shop
+from firmware_sim.bench import PtyPort
+from firmware_sim.clock import real_ms
+from firmware_sim.installing import Place, gateway_toml
+from firmware_sim.kiosk import Kiosk
+from firmware_sim.office import Office
+from firmware_sim.open_shop import Opened, open_shop
+from firmware_sim.playing import Day, Pace
+from firmware_sim.processes import Program, ProgramError, broker, free_port, python
+from firmware_sim.scenario import Scenario
+from firmware_sim.truth import Truth
+from firmware_sim.wiring import Wired, wire_up
+
+TENANT = "demo"
+
+
+@dataclass
+class Live:
+    """Everything that runs. ``programs`` by name: broker, cloud, gateway; ``urls``: cloud, gateway."""
+
+    scenario: Scenario
+    folder: Path
+    pace: Pace
+    truth: Truth
+    day: Day
+    wired: Wired
+    office: Office
+    opened: Opened
+    programs: dict[str, Program] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict)
+    api_key: str = ""
+
+
+@asynccontextmanager
+async def live(scenario: Scenario, folder: Path) -> AsyncIterator[Live]:
+    """The shop, set up and running; at the end every program is stopped, last started first."""
+    async with AsyncExitStack() as stack:
+        ports = {name: free_port() for name in ("cloud", "gateway", "broker")}
+        urls = {name: f"http://127.0.0.1:{ports[name]}" for name in ("cloud", "gateway")}
+        since, origin = real_ms(), scenario.ms(scenario.opens)
+        clock = (origin, since, scenario.scale)
+        env = {
+            "TALLY_STATE": str(folder / "cloud"),
+            "TALLY_LISTEN": f"127.0.0.1:{ports['cloud']}",
+            "TALLY_DEMO_CLOCK": ",".join(map(str, clock)),
+        }
+        key = _create_tenant(env)
+        cloud = _started(stack, Program("cloud", python("cloud.cli", "serve"), folder, env))
+        await cloud.ready(f"{urls['cloud']}/readyz")
+        programs = {"cloud": cloud}
+        if any(cabinet.driver == "mqtt_cabinet" for cabinet in scenario.cabinet):
+            programs["broker"] = _started(stack, broker(folder, ports["broker"]))
+            await programs["broker"].listening(ports["broker"])
+        office = Office(await stack.enter_async_context(_client(urls["cloud"])), key)
+        plan = shop.plan(scenario)
+        opened = await open_shop(office, scenario, plan)
+        truth, pace = Truth(scenario.terms), Pace(origin, _loop_time(since), scenario.scale)
+        wired = wire_up(scenario, truth, pace)
+        config = folder / "gateway.toml"
+        place = Place(
+            str(folder / "gateway"), urls["cloud"], await _ptys(stack, wired, folder), ports["gateway"],
+            ports["broker"] if "broker" in programs else 0, clock,
+        )  # fmt: skip
+        config.write_text(gateway_toml(scenario, place), "utf-8")
+        _run("enrol", python("gateway.cli", "enrol", "--config", str(config), opened.code), env)
+        command = python("gateway.cli", "run", "--config", str(config))
+        programs["gateway"] = _started(stack, Program("gateway", command, folder))
+        await programs["gateway"].ready(f"{urls['gateway']}/healthz")
+        kiosk = Kiosk(await stack.enter_async_context(_client(urls["gateway"])))
+        day = Day(scenario, plan, truth, kiosk, pace, wired.lockers, wired.meters)
+        yield Live(scenario, folder, pace, truth, day, wired, office, opened, programs, urls, key)
+
+
+def _client(url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(120, connect=2), trust_env=False)
+
+
+def _started(stack: AsyncExitStack, program: Program) -> Program:
+    program.start()
+    stack.callback(program.stop)
+    return program
+
+
+def _loop_time(since_ms: int) -> float:
+    """The loop time at the real instant the shop's clock was set."""
+    return asyncio.get_running_loop().time() - (real_ms() - since_ms) / 1000
+
+
+async def _ptys(stack: AsyncExitStack, wired: Wired, folder: Path) -> dict[str, str]:
+    found = {}
+    for name, line in wired.lines.items():
+        port = PtyPort(line, folder / f"tty-{name}")
+        await port.open()
+        stack.callback(port.close)
+        found[name] = str(folder / f"tty-{name}")
+    return found
+
+
+def _create_tenant(env: dict[str, str]) -> str:
+    said = _run("create-tenant", python("cloud.cli", "create-tenant", "Demo", "--id", TENANT, "--json"), env)
+    return str(json.loads(said)["key"])
+
+
+def _run(name: str, command: list[str], env: dict[str, str]) -> str:
+    done = subprocess.run(
+        command, env={**os.environ, **env}, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1]
+    )
+    if done.returncode:
+        raise ProgramError(f"{name} failed ({done.returncode}):\n{done.stderr or done.stdout}")
+    sys.stderr.write(done.stderr)
+    return done.stdout
