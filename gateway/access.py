@@ -23,6 +23,8 @@ Reason = Literal[
     "empty",
     "one_at_a_time",
     "quantity",
+    "busy",
+    "too_late",
 ]
 
 SENTENCES: dict[str, str] = {
@@ -33,6 +35,8 @@ SENTENCES: dict[str, str] = {
     "list_too_old": "The list of badges is too old to be used. Connect the gateway to the network.",
     "empty": "This slot is empty.",
     "one_at_a_time": "This slot gives one piece at a time.",
+    "busy": "Someone is being served. Wait a moment.",
+    "too_late": "The request came too late. Please ask again.",
     "quantity": "Ask for at least one piece and not more than the slot holds.",
 }
 

@@ -21,6 +21,7 @@ from gateway.downlink import Downlink
 from gateway.identity import Identity
 from gateway.journal.connection import Busy
 from gateway.journal.store import Journal
+from gateway.mqtt_session import MqttSession
 from gateway.notify import Notifier
 from gateway.ports import Desired, DesiredSource, Ports, UnknownCabinetError
 from gateway.premises import Cabinet, Premises
@@ -31,7 +32,7 @@ from gateway.take_count import take_count
 from gateway.take_draw import DrawResult, take_draw
 from gateway.take_refill import take_refill
 from gateway.uplink import Uplink
-from gateway.wiring import Site, wire_up
+from gateway.wiring import Site, cabinet_ids, wire_up
 
 log = logging.getLogger("gateway")
 
@@ -140,10 +141,10 @@ class Gateway:
         desired: DesiredSource = boot.NoDesired()
         if self.identity is not None:
             desired = self.downlink = Downlink(config.gateway.state, self.identity, ports.clock, self._applied)
-        site = wire_up(config, ports, journal)
         shelf = Shelf()
-        await boot.refill_shelf(journal, shelf, list(site.cabinets))
+        await boot.refill_shelf(journal, shelf, cabinet_ids(config))
         premises = Premises(ports.clock, journal, desired, shelf, config.access.policy)
+        site = wire_up(config, ports, journal, premises)
         self.premises, self.site = premises, site
         if self.identity is not None and client is not None:
             cloud = Cloud(client, self.identity)
@@ -152,6 +153,8 @@ class Gateway:
             assert self.downlink is not None
             start(self.downlink.run(cloud, config.cloud.poll_seconds, self.chance), "downlink")
         for session in site.sessions:
+            if isinstance(session, MqttSession):
+                session.serve(premises)
             start(session.run(), session.name)
         start(recover_draws(premises, site.cabinets), "recover draws")
         start(watch.verify_all(journal, ports.clock), "verify")

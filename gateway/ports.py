@@ -144,6 +144,9 @@ class Journal(Protocol):
     async def open_attempts(self) -> list[Attempt]:
         """Intents that no draw names yet, oldest first."""
 
+    async def told(self, device: str, count: int) -> list[str]:
+        """The device's own names (``did``) of the last events we hold of it, newest first; raises NotStored."""
+
 
 class Slot(msgspec.Struct, frozen=True):
     """One slot of a planogram. ``confirm``: how a dispensed piece is known."""

@@ -80,6 +80,10 @@ class Shelf:
             return [Resolution(draw, "not_dispensed", 0) for draw in place.unverified.values()]
         return ()
 
+    def unverified(self, cabinet: str, slot: str, intent: str) -> Draw | None:
+        """The draw of this intent ("ep/n"), if nobody has decided it yet."""
+        return next((draw for draw in self.look(cabinet, slot).unverified.values() if draw.intent == intent), None)
+
     def _place(self, cabinet: str, slot: str, record: Draw | Refill | Count) -> Contents:
         place = self._places.setdefault((cabinet, slot), Contents(unverified={}))
         place.item, place.last = record.item, f"{record.ep}/{record.n}"

@@ -160,26 +160,26 @@ def verdict(fact: Fact, qty: int, state: State = State.COMMANDED) -> Verdict:
     return Verdict(outcome, gone, billable=outcome == "confirmed", stock=-gone, incident=incident, doubt=doubt)
 
 
-def dispensed(result: Dispensed, confirm: Confirm, before: int | None) -> Fact:
-    """What a cabinet's result proves at a slot confirmed by `confirm`; `before`: its counter at the intent.
+def dispensed(result: Dispensed, confirm: Confirm, asked: int, before: int | None) -> tuple[Fact, int]:
+    """What a cabinet's result proves at a slot confirmed by `confirm`, and the pieces; `before`: counter at the intent.
 
     What the sensor saw is gone, also when the motor stuck afterwards.
     """
     if result.motor == "unknown":
-        return counted(before, result.ctr, result.qty or 1, fresh=True)
+        return counted(before, result.ctr, asked, fresh=True)
     if result.qty and result.drop in ("seen", "extra"):
-        return Fact.DROPPED if result.drop == "seen" else Fact.DROPPED_LATE
+        return (Fact.DROPPED if result.drop == "seen" else Fact.DROPPED_LATE), result.qty
     if result.motor == "jam":
-        return Fact.JAM
+        return Fact.JAM, 0
     if result.motor == "none":
-        return Fact.NO_MOTOR
-    return Fact.NO_DROP if result.drop == "none" and confirm == "sensor" else Fact.UNPROVEN
+        return Fact.NO_MOTOR, 0
+    return (Fact.NO_DROP, 0) if result.drop == "none" and confirm == "sensor" else (Fact.UNPROVEN, asked)
 
 
-def counted(before: int | None, now: int | None, qty: int, *, fresh: bool) -> Fact:
-    """What a dispense counter proves about an attempt that was cut off; an old one proves no absence."""
-    if before is None or now is None:
-        return Fact.NO_ANSWER
-    if now - before == qty:
-        return Fact.COUNTER_MOVED
-    return Fact.COUNTER_STOOD if now == before and fresh else Fact.NO_ANSWER
+def counted(before: int | None, now: int | None, asked: int, *, fresh: bool) -> tuple[Fact, int]:
+    """What a drop counter proves about an attempt that was cut off, and the pieces; an old one proves no absence."""
+    if before is None or now is None or now < before:
+        return Fact.NO_ANSWER, asked
+    if now > before:
+        return Fact.COUNTER_MOVED, now - before
+    return (Fact.COUNTER_STOOD, 0) if fresh else (Fact.NO_ANSWER, asked)

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from gateway import drivers
-from gateway.config import Config, Line
+from gateway.config import Broker, Config, Line
 from gateway.lock_cabinet import LockCabinet
 from gateway.ports import Journal, Ports, Session
-from gateway.premises import Cabinet
+from gateway.premises import Cabinet, Premises
 from gateway.session import SerialSession
 from gateway.windows import Windows
 
@@ -22,11 +22,23 @@ class Site(msgspec.Struct):
     cabinets: dict[str, Cabinet] = {}
 
 
-def wire_up(config: Config, ports: Ports, journal: Journal) -> Site:
+def cabinet_ids(config: Config) -> list[str]:
+    """The devices that can let goods go, before anything is built."""
+    kinds = drivers.discover()
+    return [
+        device.id
+        for _, device in config.devices()
+        if hasattr(kinds[device.kind], "open") or _is_mqtt(kinds[device.kind])
+    ]
+
+
+def wire_up(config: Config, ports: Ports, journal: Journal, premises: Premises) -> Site:
     """Builds every session; opens nothing."""
     site = Site()
     for line in config.lines:
         _line(site, line, ports, journal)
+    for broker in config.brokers:
+        _broker(site, broker, ports, premises)
     return site
 
 
@@ -38,6 +50,21 @@ def _line(site: Site, line: Line, ports: Ports, journal: Journal) -> None:
             cabinet = LockCabinet(device, driver, session, ports.clock)
             session.interpret(device, cabinet)
             site.cabinets[device] = cabinet
-        elif getattr(driver, "window", 0):
-            session.interpret(device, Windows(device, driver.window))
+        elif window := getattr(driver.settings, "window", 0):
+            session.interpret(device, Windows(device, window))
     site.sessions.append(session)
+
+
+def _broker(site: Site, broker: Broker, ports: Ports, premises: Premises) -> None:
+    # Imported where it is used: a site without a broker does without it.
+    from gateway.mqtt_session import MqttSession  # noqa: PLC0415
+
+    built = {device.id: drivers.create(device.kind, device.settings) for device in broker.devices}
+    session = MqttSession(broker.link, built, ports)
+    session.serve(premises)
+    site.cabinets.update(session.desks)
+    site.sessions.append(session)
+
+
+def _is_mqtt(driver: Any) -> bool:  # noqa: ANN401 - drivers differ in shape
+    return bool(driver.link == "mqtt")

@@ -109,6 +109,7 @@ class MqttCabinet:
         self.topics = (self.events_topic, self.state_topic)
         self.cfg = hashlib.sha256(b"mqtt_cabinet vend/v1").hexdigest()
         self.outgoing: list[Publish] = []
+        self.synced = False
         self._decoder = msgspec.json.Decoder(Told)
         self._portraits = msgspec.json.Decoder(Portrait)
         self._last: tuple[int, int] | None = None
@@ -140,6 +141,7 @@ class MqttCabinet:
         if not payload.isascii() or b"\\" in payload or b"\x7f" in payload:
             told = _plain(told)
         self.counters.frames += 1
+        self.synced = told.clk == "synced"
         events = self._event(told, payload)
         if self._last != (told.boot, told.seq - 1):
             events += self._sequence(told, now)

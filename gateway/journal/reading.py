@@ -57,6 +57,16 @@ def of_devices(db: sqlite3.Connection, devices: Sequence[str]) -> list[tuple[int
     return sorted(found)
 
 
+def told(db: sqlite3.Connection, device: str, count: int) -> list[str]:
+    """A device's own names of its last events, newest first; does not look for ever for a device that is gone."""
+    rows = db.execute(
+        "SELECT did FROM records WHERE src = ? AND did IS NOT NULL "
+        "AND id > (SELECT coalesce(max(id), 0) FROM records) - 50000 ORDER BY id DESC LIMIT ?",
+        (device, count),
+    )
+    return [row[0] for row in rows]
+
+
 def tail(db: sqlite3.Connection, count: int) -> list[Held]:
     """The newest records, oldest of them first."""
     rows = db.execute(

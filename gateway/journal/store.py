@@ -17,7 +17,7 @@ from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 import msgspec
 
-from gateway.journal import opening
+from gateway.journal import opening, reading
 from gateway.journal.commit import Numbering, Outcome, commit_group
 from gateway.journal.connection import (
     Busy,
@@ -159,6 +159,10 @@ class Journal:
         rows = await self.change(opening.attempts)
         found = [(decode(leaf), commanded) for leaf, commanded in rows]
         return [Attempt(intent, intent.key, bool(told)) for intent, told in found if isinstance(intent, Intent)]
+
+    async def told(self, device: str, count: int) -> list[str]:
+        """The device's own names (``did``) of the last events we hold of it, newest first; raises NotStored."""
+        return await self.read(reading.told, device, count)
 
     async def change(
         self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kw: P.kwargs

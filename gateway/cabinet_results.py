@@ -1,0 +1,75 @@
+"""What a cabinet reports about a dispense, as records: asked for, late, or asked by nobody. No I/O.
+
+The surprise is the last one: a result that no command of ours explains is still goods that left. It is recorded and
+flagged; physical facts win over rules.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from gateway.device_events import Dispensed, Scalar
+from gateway.ports import Confirm, Desired
+from gateway.premises import Given
+from gateway.recording import Stamp, frame_hash, happened
+from gateway.shelf import Resolution
+from gateway.take_count import resolved
+from gateway.take_draw import draw
+from gateway.vending import OutOfOrderError, State, dispensed, verdict
+from wire.ids import RecordKey
+from wire.records import DeviceEvent, Draw, DrawResolved, Intent
+
+
+def asked_for(event: Dispensed, intent: Intent, key: RecordKey, confirm: Confirm, at: Stamp) -> tuple[Draw, Given]:
+    """The draw that ends an attempt, and the same for whoever waits."""
+    fact, qty = dispensed(event, confirm, intent.asked, intent.before.get("ctr"))
+    words = event.drop if event.motor != "none" else event.reason or "not driven"
+    given = Given(fact, qty, event.motor, words, after(event))
+    flags = ("jam",) if event.motor == "jam" and qty else ()
+    return draw(intent, key, given, at, did=event.did, raw=frame_hash(event.raw), q=flags), given
+
+
+def late(event: Dispensed, unverified: Draw, confirm: Confirm, at: Stamp) -> DrawResolved | DeviceEvent:
+    """A result after its draw was written down as unverified: it decides it, if it proves anything."""
+    fact, qty = dispensed(event, confirm, unverified.asked, unverified.before.get("ctr"))
+    try:
+        end = verdict(fact, qty, State.UNVERIFIED)
+    except OutOfOrderError:
+        return spare("result_late", event, unverified.src, at)
+    evidence = f"the cabinet's late result: motor {event.motor}, drop {event.drop}"
+    return resolved(Resolution(unverified, end.outcome, end.qty), at, evidence, did=event.did)
+
+
+def unasked(event: Dispensed, device: str, cfg: str, desired: Desired, at: Stamp) -> Draw:
+    """Nobody here asked for it; it happened all the same."""
+    planogram = desired.planograms.get(device)
+    place = planogram.find(event.slot) if planogram else None
+    holder = desired.badges.get(event.badge)
+    fact, qty = dispensed(event, place.confirm if place else "none", event.qty, None)
+    end = verdict(fact, qty)
+    flags = ["autonomous" if event.local else "unasked", *([end.incident] if end.incident else [])]
+    return Draw(
+        v=1, z="", src=device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
+        did=event.did, who=holder.person if holder else pseudonym(event.badge), raw=frame_hash(event.raw), cfg=cfg,
+        q=flags, slot=event.slot, item=place.item if place else "unknown", asked=event.qty, qty=end.qty,
+        outcome=end.outcome, actuation=event.motor, confirmation=event.drop,
+        planogram=planogram.version if planogram else 0, rules=desired.rules or desired.version, after=after(event),
+    )  # fmt: skip
+
+
+def spare(name: str, event: Dispensed, device: str, at: Stamp) -> DeviceEvent:
+    """A result that changes nothing about goods, kept as an event."""
+    words = {"cmd_id": event.cmd_id, "motor": event.motor, "drop": event.drop, "reason": event.reason}
+    told: dict[str, Scalar] = {"qty": event.qty, **words}
+    return happened(name, at, device, slot=event.slot, data=told, raw=event.raw, did=event.did)
+
+
+def after(event: Dispensed) -> dict[str, int]:
+    """The device's own numbers afterwards: its counter, its clock where it can be believed, how long it took."""
+    numbers = {"ctr": event.ctr, "device_ms": event.at, "ms": event.ms or None}
+    return {name: number for name, number in numbers.items() if number is not None}
+
+
+def pseudonym(badge: str) -> str:
+    """A badge that no list names: the same word for the same badge, and not the badge."""
+    return f"badge-{hashlib.sha256(badge.encode()).hexdigest()[:16]}" if badge else ""
