@@ -20,6 +20,9 @@ from wire import records
 from wire.canonical import LeafError
 from wire.records import Record
 
+MAX_REGISTERED = 500_000
+Binding = tuple[str, str, str]  # tenant, gateway, device
+
 
 class Candidate(msgspec.Struct, gc=False):
     """A proven leaf on its way. ``reason`` is why it cannot be used; ``known``: it was counted before."""
@@ -39,18 +42,31 @@ class Candidate(msgspec.Struct, gc=False):
         self.reason, self.detail = reason, detail[:500]
 
 
-def judge(tx: Tx, candidates: Sequence[Candidate]) -> None:
-    """Reads each leaf and asks whether it comes from a device of its gateway."""
-    devices = repository.devices_of(tx, {(one.log.tenant, one.log.gateway) for one in candidates})
+def judge(tx: Tx, candidates: Sequence[Candidate], registered: set[Binding]) -> None:
+    """Reads each leaf and asks whether it comes from a device of its gateway.
+
+    ``registered`` remembers what was found before: a binding of a device to a gateway is never taken back.
+    """
     _read(candidates)
+    strangers: dict[Binding, list[Candidate]] = {}
     for one in candidates:
         record, log = one.record, one.log
         if record is None:
             continue
-        if (log.tenant, log.gateway, record.src) not in devices and record.src != log.gateway:
-            one.refuse("unknown-device", f"{record.src} is not registered as a device of gateway {log.gateway}.")
-        elif record.n == 0:
+        binding = (log.tenant, log.gateway, record.src)
+        if binding not in registered and record.src != log.gateway:
+            strangers.setdefault(binding, []).append(one)
+        if record.n == 0:
             one.refuse("bad-body", "The record has no counter: it was never journalled.")
+    if strangers:
+        if len(registered) > MAX_REGISTERED:
+            registered.clear()
+        found = repository.bound(tx, strangers)
+        registered |= found
+        for binding in strangers.keys() - found:
+            for one in strangers[binding]:
+                detail = f"{binding[2]} is not registered as a device of gateway {one.log.gateway}."
+                one.refuse("unknown-device", detail)
 
 
 def _read(candidates: Sequence[Candidate]) -> None:

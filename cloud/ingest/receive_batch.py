@@ -30,11 +30,15 @@ Boot = tuple[str, str, str]
 
 
 class Desk(msgspec.Struct, frozen=True):
-    """What receiving needs: the cosigner's key, the clock, and the ledgers that want the records, in order."""
+    """What receiving needs: the cosigner's key, the clock, and the ledgers that want the records, in order.
+
+    ``registered`` remembers which devices were found registered, for as long as the process lives.
+    """
 
     cosigner: Signer
     clock: Clock
     ledgers: tuple[Ledger, ...] = ()
+    registered: set[candidates_of.Binding] = msgspec.field(default_factory=set)
 
 
 class Growth(msgspec.Struct):
@@ -96,7 +100,7 @@ def _store(tx: Tx, growths: list[Growth], desk: Desk, now_ms: int, *, careful: b
     repository.add_leaves(
         tx, [(one.log.tenant, one.log.log_no, one.index, one.leaf, one.leaf_hash) for one in everything]
     )
-    candidates_of.judge(tx, everything)
+    candidates_of.judge(tx, everything, desk.registered)
     usable = candidates_of.claim(tx, everything)
     anchors = _anchor(tx, growths, now_ms)
     post(tx, usable, candidates_of.date(usable, anchors), desk.ledgers, careful=careful)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from cloud.database import Row, Tx, Value
+from cloud.database import Tx, Value
 from cloud.ingest.decide_time import Anchor
 from cloud.ingest.incoming import LogIdentity
 from wire.ids import RecordKey
@@ -202,13 +202,13 @@ def leaf_hashes(tx: Tx, place: Place, start: int, end: int) -> list[bytes]:
     return [row[0] for row in rows]
 
 
-def devices_of(tx: Tx, gateways: Iterable[tuple[str, str]]) -> set[tuple[str, str, str]]:
-    """Every (tenant, gateway, device) that belongs together, for these gateways."""
-    rows: list[Row] = tx.all(
-        "SELECT d.tenant_id, d.gateway_id, d.device_id FROM GIVEN(tenant_id text, gateway_id text) AS g "
-        "JOIN device_gateways d "
-        "ON g.tenant_id = d.tenant_id AND g.gateway_id = d.gateway_id",
-        [sorted(set(gateways))],
+def bound(tx: Tx, bindings: Iterable[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+    """Those of these (tenant, gateway, device) that belong together."""
+    rows = tx.all(
+        "SELECT d.tenant_id, d.gateway_id, d.device_id "
+        "FROM GIVEN(tenant_id text, gateway_id text, device_id text) AS g JOIN device_gateways d "
+        "ON d.tenant_id = g.tenant_id AND d.gateway_id = g.gateway_id AND d.device_id = g.device_id",
+        [sorted(bindings)],
     )
     return {(row[0], row[1], row[2]) for row in rows}
 

@@ -14,7 +14,7 @@ def retry(tx: Tx, tenant: str, log_no: int, index: int, desk: Desk) -> Waiting |
     """How the leaf stands after one more attempt; None when there is no such leaf in quarantine."""
     if quarantine.lock(tx, tenant, log_no, index):
         candidate = _candidate(tx, tenant, log_no, index)
-        candidates_of.judge(tx, [candidate])
+        candidates_of.judge(tx, [candidate], desk.registered)
         usable = candidates_of.claim(tx, [candidate])
         boots = {(tenant, one.log.gateway, one.record.b) for one in usable if one.record is not None}
         posted = candidates_of.date(usable, repository.anchors(tx, boots))

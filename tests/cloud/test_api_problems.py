@@ -12,7 +12,6 @@ from tests.cloud.twins import CloudTwin
     ("method", "path", "json", "status", "slug"),
     [
         ("GET", "/v1/nowhere", None, 404, "not-found"),
-        ("GET", "/", None, 404, "not-found"),
         ("DELETE", "/v1/gateways", None, 405, "method-not-allowed"),
         ("GET", "/v1/gateways?limit=0", None, 422, "malformed"),
         ("GET", "/v1/gateways?after=%21", None, 422, "malformed"),
