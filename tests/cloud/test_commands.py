@@ -50,7 +50,12 @@ def test_a_tenant_gets_a_key_that_opens_its_door(command: Any, address: str) -> 
         runner.run(store.close())
     assert first is not None
     assert second is not None
-    assert (first.tenant_id, first.scopes, second.scopes, late) == ("acme", frozenset(keys.SCOPES), frozenset({"read"}), None)
+    assert (first.tenant_id, first.scopes, second.scopes, late) == (
+        "acme",
+        frozenset(keys.SCOPES),
+        frozenset({"read"}),
+        None,
+    )
 
 
 def test_what_cannot_be_done_fails_and_says_what_to_do(command: Any) -> None:
