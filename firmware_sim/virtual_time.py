@@ -44,7 +44,9 @@ class _Selector(selectors.BaseSelector):
         self.idle: Callable[[float | None], type[RuntimeError] | None] = lambda _timeout: None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = self._real.select(0)
+        # What a thread hands over is in the loop's queue before it wakes the loop, so where only the loop's own wake-up
+        # is registered there is nothing to ask the system for, and a day is some hundred thousand turns.
+        ready = self._real.select(0) if len(self._real.get_map()) > 1 else []
         if ready or timeout == 0:
             return ready
         waited = 0.0
