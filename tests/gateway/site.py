@@ -22,7 +22,18 @@ from gateway import drivers
 from gateway.clock import Clock, virtual_clock
 from gateway.journal.store import Journal
 from gateway.lock_cabinet import LockCabinet
-from gateway.ports import Badge, BrokerSettings, Desired, LinkDown, MqttLink, Planogram, Ports, SerialSettings, Slot
+from gateway.ports import (
+    Badge,
+    BrokerSettings,
+    Desired,
+    LinkDown,
+    MqttLink,
+    Planogram,
+    Ports,
+    SerialLink,
+    SerialSettings,
+    Slot,
+)
 from gateway.premises import Premises
 from gateway.session import SerialSession
 from gateway.shelf import Shelf
@@ -41,7 +52,7 @@ class Told:
     age_seconds: int | None = 0
 
 
-def desired(confirm: Any = "door", cabinet: str = CABINET) -> Desired:  # noqa: ANN401 - a Confirm
+def desired(confirm: Any = "door", cabinet: str = CABINET) -> Desired:
     slots = tuple(Slot(str(n), f"item-{n}", 10, 2, 10, confirm) for n in range(1, 5))
     return Desired(
         version=3,
@@ -150,3 +161,8 @@ def _site(
 
 def no_broker(settings: BrokerSettings) -> MqttLink:
     raise LinkDown(f"no broker {settings.name}")
+
+
+def no_line(settings: SerialSettings) -> SerialLink:
+    """A site without serial lines."""
+    raise LinkDown(f"no line {settings.name}")

@@ -1,0 +1,162 @@
+"""Draws at an MQTT cabinet, with everything a broker may do to the messages in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from firmware_sim.faults import MqttPlan
+from gateway.take_draw import take_draw
+from tests.gateway.mqtt_site import CABINET, MqttSite, on_an_mqtt_site
+from wire.records import DeviceEvent, Draw, DrawResolved, Intent
+
+AUTONOMOUS = (
+    b'{"v":1,"mid":"x","boot":9,"seq":1,"t":"","clk":"unsynced","type":"dispense.result","cmd_id":"",'
+    b'"slot":"1-03","qty":1,"motor":"ok","drop":"seen"'
+)
+
+
+def test_a_badge_at_the_cabinet_becomes_one_draw(tmp_path: Path) -> None:
+    async def play(site: MqttSite) -> None:
+        site.badge("1-03")
+        await site.clock.sleep(10)
+
+        (draw,) = await site.records(Draw)
+        (intent,) = await site.records(Intent)
+        assert (draw.slot, draw.qty, draw.outcome, draw.who, draw.item) == ("1-03", 1, "confirmed", "p-17", "item-1-03")
+        assert draw.intent == f"{intent.ep}/{intent.n}"
+        assert draw.did
+        assert intent.did
+
+    on_an_mqtt_site(tmp_path, play)
+
+
+def test_an_unknown_badge_is_refused_at_the_cabinet_and_the_refusal_is_kept(tmp_path: Path) -> None:
+    async def play(site: MqttSite) -> None:
+        site.badge("1-03", "NOBODY")
+        await site.clock.sleep(10)
+
+        assert site.twin.display
+        assert await site.draws() == [("1-03", 0, "denied")]
+
+    on_an_mqtt_site(tmp_path, play)
+
+
+def test_a_draw_at_the_kiosk_waits_for_the_cabinets_result(tmp_path: Path) -> None:
+    async def play(site: MqttSite) -> None:
+        result = await take_draw(site.premises, site.session.desks[CABINET], "B0017", "1-04", quantity=2)
+
+        assert (result.outcome, result.qty) == ("confirmed", 2)
+        assert await site.draws() == [("1-04", 2, "confirmed")]
+
+    on_an_mqtt_site(tmp_path, play)
+
+
+@pytest.mark.parametrize("plan", [MqttPlan(double=0.5), MqttPlan(lose_ack=0.5), MqttPlan(double=0.3, lose_ack=0.3)])
+def test_what_is_told_twice_is_counted_once(tmp_path: Path, plan: MqttPlan) -> None:
+    async def play(site: MqttSite) -> None:
+        for _ in range(6):
+            site.badge("1-03")
+            await site.clock.sleep(10)
+        site.broker.stop()
+        site.broker.start()
+        await site.clock.sleep(60)
+
+        assert await site.draws() == [("1-03", 1, "confirmed")] * 6
+
+    on_an_mqtt_site(tmp_path, play, plan)
+
+
+@pytest.mark.parametrize("after", [0.001, 0.01, 0.5, 2.0, 3.5])
+def test_a_power_cut_at_any_moment_of_a_draw_counts_it_once(tmp_path: Path, after: float) -> None:
+    async def play(site: MqttSite) -> None:
+        site.badge("1-03")
+        await site.clock.sleep(after)
+        await site.power_off()
+        await site.power_on()
+        await site.clock.sleep(200)
+
+        left = 8 - site.twin.coils.goods("1-03")
+        assert sum(qty for _, qty, outcome in await site.draws() if outcome == "confirmed") == left
+        assert await site.journal.open_attempts() == []
+
+    on_an_mqtt_site(tmp_path, play)
+
+
+def test_a_result_that_comes_after_we_gave_up_decides_the_draw(tmp_path: Path) -> None:
+    async def play(site: MqttSite) -> None:
+        site.twin.synced = False
+        site.badge("1-03")
+        await site.clock.sleep(1)
+        site.broker.drop(site.client)
+        await site.clock.sleep(120)
+        undecided = await site.draws()
+        site.broker.connect(site.client)
+        await site.clock.sleep(10)
+
+        assert undecided == [("1-03", 1, "unverified")]
+        (resolved,) = await site.records(DrawResolved)
+        assert (resolved.outcome, resolved.qty) == ("confirmed", 1)
+
+    on_an_mqtt_site(tmp_path, play)
+
+
+@pytest.mark.parametrize("speaks_again", [True, False])
+def test_events_that_a_broker_lost_are_told_again(tmp_path: Path, *, speaks_again: bool) -> None:
+    async def play(site: MqttSite) -> None:
+        site.badge("1-03")
+        await site.clock.sleep(10)
+        await site.power_off()
+        site.client.did(site.twin.service_door(site.client.now, opened=True, forced=True))
+        await site.clock.sleep(1)
+        site.broker.stop(forget=True)
+        site.broker.start()
+        await site.power_on()
+        await site.clock.sleep(1)
+        if speaks_again:
+            site.client.did(site.twin.service_door(site.client.now, opened=False))
+        await site.clock.sleep(30)
+
+        told = await site.events()
+        assert told.count("door_forced") == 1
+        assert ("lost" in told) is speaks_again
+
+    on_an_mqtt_site(tmp_path, play)
+
+
+def test_a_malformed_message_is_told_with_its_hash_and_blocks_nothing(tmp_path: Path) -> None:
+    async def play(site: MqttSite) -> None:
+        site.broker.publish(f"vend/v1/{CABINET}/evt", b'{"v":1,')
+        site.badge("1-03")
+        await site.clock.sleep(10)
+
+        (event,) = [one for one in await site.records(DeviceEvent) if one.event == "malformed"]
+        assert (event.data["size"], len(event.raw)) == (7, 64)
+        assert await site.draws() == [("1-03", 1, "confirmed")]
+
+    on_an_mqtt_site(tmp_path, play)
+
+
+def test_a_retained_message_draws_nothing(tmp_path: Path) -> None:
+    async def play(site: MqttSite) -> None:
+        site.broker.publish(f"vend/v1/{CABINET}/evt", AUTONOMOUS + b"}", retain=True)
+        await site.power_off()
+        await site.power_on()
+        await site.clock.sleep(10)
+
+        draws = await site.draws()
+        assert len(draws) == 1  # the live copy, not the retained one
+
+    on_an_mqtt_site(tmp_path, play)
+
+
+def test_what_an_autonomous_cabinet_gave_is_recorded_and_flagged(tmp_path: Path) -> None:
+    async def play(site: MqttSite) -> None:
+        site.broker.publish(f"vend/v1/{CABINET}/evt", AUTONOMOUS + b',"badge":"B0017","auth":"local"}')
+        await site.clock.sleep(2)
+
+        (draw,) = await site.records(Draw)
+        assert (draw.qty, draw.outcome, draw.who, draw.q) == (1, "confirmed", "p-17", ["autonomous"])
+
+    on_an_mqtt_site(tmp_path, play)
