@@ -10,17 +10,20 @@ import asyncio
 import gc
 import os
 import re
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import uvicorn
+from fastapi import FastAPI
 
 from cloud import keyring, migrations
 from cloud.api import description, keys, repository
-from cloud.app import create_cloud
+from cloud.app import create_cloud, dismiss
 from cloud.database import DatabaseAwayError, Store, Tx
 from cloud.entropy import Entropy
 from cloud.fleet.repository import mark_backup
@@ -83,6 +86,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Server(uvicorn.Server):
+    """Sends those away who wait for news, before it waits for them to go."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends all connections and then the application."""
+        dismiss(cast("FastAPI", self.config.app))
+        await super().shutdown(sockets)
+
+
 def _serve(settings: Settings, options: argparse.Namespace) -> Result:
     if options.listen:
         settings = Settings.model_validate(settings.model_dump() | {"listen": options.listen})
@@ -91,7 +103,7 @@ def _serve(settings: Settings, options: argparse.Namespace) -> Result:
     config = uvicorn.Config(
         app, host=settings.host, port=settings.port, log_level="info", access_log=False, timeout_graceful_shutdown=2
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     _settle_memory()
     print(f"tally-cloud listens on http://{settings.listen}", file=sys.stderr)
     server.run()

@@ -27,6 +27,10 @@ class DatabaseAwayError(Exception):
     """The database cannot be reached or refuses to work just now; the same call may succeed later."""
 
 
+class UnstorableError(ValueError):
+    """A value that no column can hold: a NUL in a text, a number beyond 64 bits."""
+
+
 class Tx(Protocol):
     """One open transaction."""
 

@@ -21,7 +21,7 @@ import psycopg
 from psycopg import errors
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from cloud.database import DatabaseAwayError, Dialect, Param, Row, T, Tx, Value
+from cloud.database import DatabaseAwayError, Dialect, Param, Row, T, Tx, UnstorableError, Value
 
 TRIES = 6
 COPY_FROM = 20  # rows; below it one JSON statement is cheaper than the COPY conversation
@@ -139,6 +139,8 @@ class PostgresStore:
             except (errors.SerializationFailure, errors.DeadlockDetected):
                 if attempt == TRIES - 1:
                     raise
+            except (psycopg.DataError, UnicodeEncodeError) as error:
+                raise UnstorableError(str(error)) from error
             except (psycopg.OperationalError, PoolTimeout) as error:
                 raise DatabaseAwayError(f"the database does not answer: {error}") from error
         raise AssertionError("unreachable")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from cloud.database import DatabaseAwayError, Dialect, Param, Row, T, Tx, Value
+from cloud.database import DatabaseAwayError, Dialect, Param, Row, T, Tx, UnstorableError, Value
 
 BUSY_MS = 15_000
 READERS = 2
@@ -144,6 +144,9 @@ class SqliteStore:
         try:
             result = work(SqliteTx(connection))
             connection.execute("COMMIT")
+        except (OverflowError, UnicodeEncodeError) as error:
+            connection.execute("ROLLBACK")
+            raise UnstorableError(str(error)) from error
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

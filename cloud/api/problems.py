@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from cloud.database import DatabaseAwayError
+from cloud.database import DatabaseAwayError, UnstorableError
 
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("tallystick.api")
@@ -111,6 +111,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(DatabaseAwayError, _away)
+    app.add_exception_handler(UnstorableError, _unstorable)
     app.add_exception_handler(Exception, _broken)
 
     @app.get("/problems/{slug}", include_in_schema=False)
@@ -148,6 +149,12 @@ async def _malformed(request: Request, error: Exception) -> Response:
 async def _away(request: Request, error: Exception) -> Response:
     log.warning("%s %s: %s", request.method, request.url.path, error)
     problem = Problem("unavailable", "The database does not answer just now.", headers={"Retry-After": "5"})
+    return answer(problem, request.url.path)
+
+
+async def _unstorable(request: Request, error: Exception) -> Response:
+    log.info("%s %s: %s", request.method, request.url.path, error)
+    problem = Problem("malformed", "A text or number in the request cannot be stored (a NUL, or more than 64 bits).")
     return answer(problem, request.url.path)
 
 

@@ -256,3 +256,28 @@ def save_anchors(tx: Tx, found: dict[tuple[str, str, str], Anchor]) -> None:
         "ON CONFLICT (tenant_id, gateway_id, boot) DO UPDATE SET "
         "synchronised_zero_ms = excluded.synchronised_zero_ms, cosigned_zero_ms = excluded.cosigned_zero_ms",
     )
+
+
+class EvidenceRow(NamedTuple):
+    """A note that is kept for a dispute. ``kind``: fork, refused (its leaves did not prove it), ahead (of us)."""
+
+    log_no: int
+    kind: str
+    size: int
+    root: bytes
+    log_id: str
+    gateway_id: str
+    note: str
+    ours: str
+    seen_ms: int
+
+
+def evidence(tx: Tx, tenant: str, after: tuple[int, str, int, bytes], limit: int) -> list[EvidenceRow]:
+    """The kept notes behind (log number, kind, size, root), in that order."""
+    rows = tx.all(
+        "SELECT e.log_no, e.kind, e.size, e.root, l.log_id, l.gateway_id, e.note, e.ours, e.seen_ms FROM evidence e "
+        "JOIN logs l ON l.tenant_id = e.tenant_id AND l.log_no = e.log_no WHERE e.tenant_id = ? "
+        "AND (e.log_no, e.kind, e.size, e.root) > (?, ?, ?, ?) ORDER BY e.log_no, e.kind, e.size, e.root LIMIT ?",
+        (tenant, *after, limit),
+    )
+    return [EvidenceRow(*row) for row in rows]

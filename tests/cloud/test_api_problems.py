@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from cloud.api.problems import TABLE, define
@@ -56,6 +58,15 @@ def test_json_that_is_none_is_malformed_and_says_where(cloud: CloudTwin) -> None
 
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/malformed")
     assert answer.json()["errors"]
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\ud800"])
+def test_a_text_that_cannot_be_stored_is_refused_or_kept_whole(cloud: CloudTwin, text: str) -> None:
+    body = b'{"name": %s}' % json.dumps(text).encode()
+
+    answer = cloud.ask("POST", "/v1/gateways", headers={"content-type": "application/json"}, body=body)
+
+    assert (answer.status_code, answer.json().get("name", text)) in ((201, text), (422, text))
 
 
 def test_something_broken_is_a_problem_too_and_tells_no_secrets(cloud: CloudTwin) -> None:

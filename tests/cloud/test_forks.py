@@ -55,6 +55,19 @@ def evidence(tx: Tx) -> list[tuple[str, str, str]]:
     return [(row[0], row[1], row[2]) for row in tx.all("SELECT kind, note, ours FROM evidence ORDER BY kind, size")]
 
 
+def test_an_operator_reads_both_notes_in_pieces(gateway: GatewayTwin) -> None:
+    wrong = other_history(gateway, 3)
+    gateway.post(gateway.body(4, 6, note=gateway.note(6, other_history(gateway, 5))))
+    gateway.post(gateway.body(2, 4, leaves=wrong))
+
+    first = gateway.cloud.ask("GET", "/v1/evidence?limit=1").json()
+    second = gateway.cloud.ask("GET", f"/v1/evidence?limit=1&after={first['next']}").json()
+
+    [fork], [refused] = first["items"], second["items"]
+    assert (fork["kind"], fork["note"], fork["ours"]) == ("fork", gateway.note(4, wrong), gateway.note(4))
+    assert (refused["kind"], refused["size"], second["next"]) == ("refused", 6, "")
+
+
 def test_a_damaged_transit_freezes_nothing_however_often_it_is_repeated(gateway: GatewayTwin) -> None:
     damaged = gateway.body(4, 6, note=gateway.note(6), leaves=other_history(gateway, 5))
 

@@ -53,7 +53,6 @@ class MoveOut(BaseModel):
     """A move from one place to another."""
 
     device_id: str
-    entry: int
     slot: str
     item_id: str
     quantity: Quantity
@@ -88,9 +87,10 @@ async def moves(call: Reading, page: Paged, device_id: Device = "") -> Response:
     """Every move, by device and in the order of posting."""
 
     def work(tx: Tx) -> Piece[Any]:
-        after = (str(page.after[0]), int(page.after[1])) if len(page.after) == 2 else ("", 0)
-        rows = repository.moves_page(tx, call.tenant, device_id, after, page.fetch)
-        return page.piece(rows, lambda row: (str(row["device_id"]), int(str(row["entry"]))), dict)
+        after = page.after if len(page.after) == 4 else ("", -1, -1, -1)
+        key = (str(after[0]), int(after[1]), int(after[2]), int(after[3]))
+        rows = repository.moves_page(tx, call.tenant, device_id, key, page.fetch)
+        return page.piece(rows, lambda row: row[0], lambda row: row[1])
 
     return await call.read(work)
 
