@@ -50,7 +50,7 @@ def _line(site: Site, line: Line, ports: Ports, journal: Journal) -> None:
             cabinet = LockCabinet(device, driver, session, ports.clock)
             session.interpret(device, cabinet)
             site.cabinets[device] = cabinet
-        elif window := getattr(driver.settings, "window", 0):
+        elif window := getattr(getattr(driver, "settings", None), "window", 0):
             session.interpret(device, Windows(device, window))
     site.sessions.append(session)
 

@@ -74,6 +74,7 @@ class Journal:
         self._writer: Connection | None = None
         self._reader: Connection | None = None
         self._turn = asyncio.Lock()
+        self._opening = asyncio.Lock()
         self._waiting: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -188,9 +189,12 @@ class Journal:
     async def read(self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kw: P.kwargs) -> T:
         """Runs a query on the reader's thread, so that a long one does not hold up commits. Raises NotStored."""
         try:
-            if self._reader is None:
-                self._reader = await Connection.open(self.path, self._busy, read_only=True)
-                await self._reader.run(settle_in_reader)
+            async with self._opening:
+                if self._state == "closed":
+                    raise self._refusal()
+                if self._reader is None:
+                    self._reader = await Connection.open(self.path, self._busy, read_only=True)
+                    await self._reader.run(settle_in_reader)
             return await self._reader.run(function, *args, **kw)
         except sqlite3.Error as error:
             raise NotStored(f"the journal could not be read: {error}") from error
@@ -339,7 +343,8 @@ class Journal:
     async def _drop(self) -> None:
         if self._resting is not None:
             self._resting.cancel()
-        reader, self._reader = self._reader, None
+        async with self._opening:
+            reader, self._reader = self._reader, None
         if reader is not None:
             await reader.close()
         await self._drop_writer()

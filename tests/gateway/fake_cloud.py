@@ -38,6 +38,9 @@ class FakeCloud:
     seconds: int = 1_793_000_000
     before: Before | None = None
     posts: int = 0
+    desired: bytes = b""
+    version: int = 0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
     answers: list[tuple[int, str]] = field(default_factory=list)
 
     @property
@@ -49,6 +52,13 @@ class FakeCloud:
     def transport(self) -> httpx.AsyncBaseTransport:
         """What a gateway's client uses in place of the network."""
         return _Transport(self)
+
+    def want(self, **parts: object) -> None:
+        """A new desired document."""
+        self.version += 1
+        whole = {"tenant_id": "acme", "gateway_id": "gw-1", "version": self.version, "badges": [], "planograms": {}}
+        self.desired = msgspec.json.encode({**whole, **parts})
+        self.changed.set()
 
     def records(self) -> list[Record]:
         """What came up, in order."""
@@ -78,6 +88,8 @@ class FakeCloud:
             response = self._take(await request.aread(), request.headers.get("content-encoding") == "gzip")
         elif path == f"/v1/logs/{log}/entries":
             response = self._mirror(request)
+        elif path == "/v1/gateways/gw-1/desired" and self.desired:
+            response = await self._desired(request)
         else:
             response = _problem(404, "unknown-log")
         self.answers.append((response.status_code, path))
@@ -114,9 +126,26 @@ class FakeCloud:
         receipt = batch.Receipt(size, self.signer.cosign(note, self.seconds), self.backed_up)
         return httpx.Response(200, content=batch.encode_answer(receipt))
 
+    async def _desired(self, request: httpx.Request) -> httpx.Response:
+        self._check(request)
+        etag = f'"{self.version}"'
+        if request.headers.get("if-none-match") == etag:
+            self.changed.clear()
+            try:
+                async with asyncio.timeout(float(request.url.params.get("wait", 0))):
+                    await self.changed.wait()
+            except TimeoutError:
+                return httpx.Response(304, headers={"etag": etag})
+        signed = sign_answer(self.signer, status=200, body=self.desired)
+        return httpx.Response(200, content=self.desired, headers={"etag": f'"{self.version}"', **signed})
+
+    def _check(self, request: httpx.Request) -> str:
+        query, path = request.url.query.decode(), request.url.path
+        verify_request(Verifier(self.vkey), request.headers, method="GET", path=path, query=query, body=b"")
+        return query
+
     def _mirror(self, request: httpx.Request) -> httpx.Response:
-        query = request.url.query.decode()
-        verify_request(Verifier(self.vkey), request.headers, method="GET", path=request.url.path, query=query, body=b"")
+        query = self._check(request)
         start, end = (int(number) for number in re.findall(r"\d+", query))
         return httpx.Response(200, content=b"".join(leaf + b"\n" for leaf in self.leaves[start:end]))
 
