@@ -44,7 +44,7 @@ def create_cloud(settings: Settings, clock: Clock, entropy: Entropy, store: Stor
         try:
             yield
         finally:
-            context.changes.close()
+            dismiss(app)
 
     app = FastAPI(
         title="Tallystick cloud",
@@ -60,6 +60,13 @@ def create_cloud(settings: Settings, clock: Clock, entropy: Entropy, store: Stor
         app.include_router(router)
     app.openapi = lambda: description.describe(app)  # type: ignore[method-assign]  # as FastAPI documents it
     return app
+
+
+def dismiss(app: FastAPI) -> None:
+    """Lets everybody go who waits for news: gateways in a long poll, and open pages."""
+    app.state.context.changes.close()
+    if hasattr(app.state, "site"):
+        app.state.site.boards.close()
 
 
 def _version() -> str:

@@ -10,6 +10,7 @@ import asyncio
 import gc
 import os
 import re
+import signal
 import socket
 import sys
 import tempfile
@@ -105,6 +106,9 @@ def _serve(settings: Settings, options: argparse.Namespace) -> Result:
     )
     server = _Server(config)
     _settle_memory()
+    # The server ends politely and then raises the signal once more for whoever stood behind it: nobody does.
+    for polite in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(polite, lambda *_: None)
     print(f"tally-cloud listens on http://{settings.listen}", file=sys.stderr)
     server.run()
     asyncio.run(store.close())
