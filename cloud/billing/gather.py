@@ -29,6 +29,7 @@ from cloud.billing.scope import Scope, devices_of
 from cloud.billing.statement import Head, newcomers
 from cloud.calendar import Period
 from cloud.database import Tx
+from cloud.stock import repository as stock
 from wire.canonical import LeafError
 from wire.ids import RecordKey
 from wire.records import Draw, DrawResolved, Record, Return, Reversal, decode
@@ -185,8 +186,9 @@ def _add_referred(tx: Tx, tenant: str, sources: Sequence[Source], devices: Seque
     """Draws that later leaves refer to, what else refers to them, and the first telling of what was told twice."""
     pieces = [record for source in sources for record in source.records.values() if isinstance(record, PIECES)]
     targets = {key for record in pieces if (key := _target(record)) is not None and key.src in devices}
-    keys = [*targets, *repository.records_about(tx, tenant, sorted(targets)), *(record.key for record in pieces)]
-    places = set(repository.places_of_keys(tx, tenant, sorted(set(keys))).values())
+    known = stock.places(tx, tenant, [*targets, *(record.key for record in pieces)])
+    draws = sorted((key.src, known[key]) for key in targets if key in known)
+    places = {*known.values(), *repository.places_about(tx, tenant, draws)}
     dids = sorted({(record.src, record.did) for record in pieces if record.did})
     places |= set(repository.places_of_dids(tx, tenant, dids).values())
     _add(tx, tenant, sources, places)

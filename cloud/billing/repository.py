@@ -9,7 +9,6 @@ import msgspec
 from cloud.billing.facts import Counter, Receipt
 from cloud.billing.statement import Head, Statement
 from cloud.database import Tx
-from wire.ids import RecordKey
 from wire.log import Frontier
 
 Place = tuple[int, int]
@@ -104,16 +103,6 @@ def notes(tx: Tx, tenant: str, log_no: int, sizes: Sequence[int]) -> list[str]:
     return [note + cosignature for note, cosignature in rows]
 
 
-def places_of_keys(tx: Tx, tenant: str, keys: Sequence[RecordKey]) -> dict[RecordKey, Place]:
-    """Where the leaf that counts for each of these records is: (log number, index)."""
-    rows = tx.all(
-        "SELECT k.src, k.ep, k.n, k.log_no, k.idx FROM GIVEN(src text, ep text, n bigint) AS g "
-        "JOIN record_keys k ON k.tenant_id = ? AND k.src = g.src AND k.ep = g.ep AND k.n = g.n",
-        ([list(key) for key in keys], tenant),
-    )
-    return {RecordKey(src, ep, n): (log_no, index) for src, ep, n, log_no, index in rows}
-
-
 def places_of_dids(tx: Tx, tenant: str, dids: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Place]:
     """Where the leaf that counts for each of these (device, the device's own event id) is."""
     rows = tx.all(
@@ -124,15 +113,14 @@ def places_of_dids(tx: Tx, tenant: str, dids: Sequence[tuple[str, str]]) -> dict
     return {(src, did): (log_no, index) for src, did, log_no, index in rows}
 
 
-def records_about(tx: Tx, tenant: str, keys: Sequence[RecordKey]) -> list[RecordKey]:
-    """All records that moved stock about these draws: resolutions, reversals, returns."""
+def places_about(tx: Tx, tenant: str, draws: Sequence[tuple[str, Place]]) -> set[Place]:
+    """Leaves that moved stock about these (device, place of a draw): resolutions, reversals, returns."""
     rows = tx.all(
-        "SELECT DISTINCT m.device_id, m.ep, m.n FROM GIVEN(src text, ep text, n bigint) AS g JOIN stock_moves m "
-        "ON m.tenant_id = ? AND m.device_id = g.src AND m.about_ep = g.ep AND m.about_n = g.n "
-        "ORDER BY m.device_id, m.ep, m.n",
-        ([list(key) for key in keys], tenant),
+        "SELECT DISTINCT m.log_no, m.idx FROM GIVEN(src text, log_no bigint, idx bigint) AS g JOIN stock_moves m "
+        "ON m.tenant_id = ? AND m.device_id = g.src AND m.about_log_no = g.log_no AND m.about_idx = g.idx",
+        ([[src, *place] for src, place in draws], tenant),
     )
-    return [RecordKey(*row) for row in rows]
+    return {(log_no, index) for log_no, index in rows}
 
 
 def last_counter(tx: Tx, tenant: str, src: str, log_no: int, before: int) -> Counter | None:

@@ -36,21 +36,28 @@ def post(tx: Tx, records: Sequence[Posted]) -> list[Unusable]:
 
 
 def _post(tx: Tx, tenant: str, records: Sequence[Posted]) -> None:
-    known = repository.lock_registers(tx, tenant, sorted({posted.record.src for posted in records}))
-    rules = repository.rules(tx, tenant, sorted({posted.record.src for posted in records}))
+    devices = sorted({posted.record.src for posted in records})
+    known = repository.lock_registers(tx, tenant, devices)
+    rules = repository.rules(tx, tenant, devices)
     series: dict[tuple[str, str], list[int]] = {key: [] for key in known}
-    told = [at for at, one in enumerate(records) if not isinstance(one.record, Reading)]
+    told = []
     for at, posted in enumerate(records):
-        if isinstance(posted.record, Reading):
-            series.setdefault((posted.record.src, posted.record.register), []).append(at)
+        record = posted.record
+        if isinstance(record, Reading):
+            series.setdefault((record.src, record.register), []).append(at)
+        else:
+            told.append(at)
     changed: list[LiveRegister] = []
     held: list[Held] = []
     for key in sorted(series):
-        places = sorted([*series[key], *(at for at in told if records[at].record.src == key[0])])
         before = known.get(key)
+        places = series[key]
+        events = [at for at in told if records[at].record.src == key[0]] if told else []
+        if not events and key not in rules and _only_rises(before, places, records):
+            places = places[-1:]
         course = follow(
             None if before is None else before.state,
-            [_entry(at, records[at]) for at in places],
+            [_entry(at, records[at]) for at in sorted([*places, *events])],
             rules.get(key, MeterRule(*key)),
         )
         held += [Held(one.reason, one.point, records[one.point.leaf.log]) for one in course.held]
@@ -59,6 +66,28 @@ def _post(tx: Tx, tenant: str, records: Sequence[Posted]) -> None:
             changed.append(_live(course.state, records, before, len(course.held)))
     repository.save_registers(tx, tenant, changed)
     repository.save_held(tx, tenant, held)
+
+
+def _only_rises(before: LiveRegister | None, places: Sequence[int], records: Sequence[Posted]) -> bool:
+    """Whether every reading of a register would be believed as it stands, so that the last one alone decides.
+
+    The usual case, and readings are what comes most: integers are compared, nothing is worked out.
+    """
+    last, scale, unit = None, None, None
+    if before is not None:
+        point = before.state.point
+        if before.state.exchanged:
+            return False
+        last, scale, unit = point.value, point.scale, point.unit
+    for at in places:
+        record = records[at].record
+        assert isinstance(record, Reading)
+        if last is None:
+            scale, unit = record.scale, record.unit
+        elif record.scale != scale or record.unit != unit or record.value < last:
+            return False
+        last = record.value
+    return True
 
 
 def _entry(at: int, posted: Posted) -> RegisterPoint | Identified:

@@ -63,19 +63,15 @@ CREATE TABLE badges (
     PRIMARY KEY (tenant_id, gateway_id, badge)
 ) /*sqlite WITHOUT ROWID*/;
 
--- The row a posting locks: all moves of a device are numbered in the order in which they were posted.
-CREATE TABLE stock_devices (
-    tenant_id TEXT NOT NULL,
-    device_id TEXT NOT NULL,
-    last_entry BIGINT NOT NULL,
-    PRIMARY KEY (tenant_id, device_id)
-) /*sqlite WITHOUT ROWID*/ /*postgresql WITH (fillfactor = 70)*/;
-
--- Places: warehouse, slot, doubtful, loaned (supplier's title), consumed (customer's), variance (nobody knows).
+-- A move stands under the leaf that made it; `leg` counts the moves of one leaf. Slim on purpose: it is written for every
+-- draw. `about_*`: the leaf of the draw that a resolution, reversal or return takes up. Places: warehouse, slot, doubtful,
+-- loaned (supplier's title), consumed (customer's), variance (nobody knows).
 CREATE TABLE stock_moves (
     tenant_id TEXT NOT NULL,
     device_id TEXT NOT NULL,
-    entry BIGINT NOT NULL,
+    log_no BIGINT NOT NULL,
+    idx BIGINT NOT NULL,
+    leg BIGINT NOT NULL,
     slot TEXT NOT NULL,
     item_id TEXT NOT NULL,
     micro BIGINT NOT NULL,
@@ -83,20 +79,15 @@ CREATE TABLE stock_moves (
     source TEXT NOT NULL,
     target TEXT NOT NULL,
     reason TEXT NOT NULL,
-    ep TEXT NOT NULL,
-    n BIGINT NOT NULL,
-    about_ep TEXT NOT NULL,
-    about_n BIGINT NOT NULL,
-    log_id TEXT NOT NULL,
-    idx BIGINT NOT NULL,
     at_ms BIGINT NOT NULL,
-    PRIMARY KEY (tenant_id, device_id, entry)
+    about_log_no BIGINT,
+    about_idx BIGINT,
+    PRIMARY KEY (tenant_id, device_id, log_no, idx, leg)
 ) /*sqlite WITHOUT ROWID*/;
 
--- A move is about the record that made it, or about the draw that a resolution or reversal takes up.
-CREATE INDEX stock_moves_about ON stock_moves (tenant_id, device_id, about_ep, about_n);
+CREATE INDEX stock_moves_about ON stock_moves (tenant_id, device_id, about_log_no, about_idx) WHERE about_idx IS NOT NULL;
 
--- `counted_entry`: the device's entry at which the slot was last counted, 0 for never.
+-- `counted_log_no`, `counted_idx`: the leaf after which the slot was last counted, -1 for never.
 CREATE TABLE stock_balances (
     tenant_id TEXT NOT NULL,
     device_id TEXT NOT NULL,
@@ -105,7 +96,8 @@ CREATE TABLE stock_balances (
     place TEXT NOT NULL,
     micro BIGINT NOT NULL,
     unit TEXT NOT NULL,
-    counted_entry BIGINT NOT NULL,
+    counted_log_no BIGINT NOT NULL,
+    counted_idx BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, device_id, slot, item_id, place)
 ) /*sqlite WITHOUT ROWID*/ /*postgresql WITH (fillfactor = 70)*/;
 

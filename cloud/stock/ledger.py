@@ -1,16 +1,17 @@
 """Stock is never set, it moves: from one place to another, so that all places together always hold nothing. PURE.
 
 The surprise: a count is a move too (to or from *variance*), worked out for the position in the log at which it was
-taken; and an unverified draw moves to *doubtful*, from where evidence moves it on. Once a slot was counted after such a
-draw, the count has already settled where the piece is, so a draw that did not happen goes to variance, not back into
-the slot. A balance below nothing is a discrepancy, never a refusal: physical facts win. Source: vending.md 5.2-5.5.
+taken; and an unverified draw moves to *doubtful*, from where evidence moves it on. Whatever lies before a slot's last
+count in the log is settled by that count: what is posted late (after a quarantine, or as a draw that did not happen)
+then moves to or from variance and leaves the slot as it was counted. A slot below nothing is a discrepancy, never a
+refusal: physical facts win. Source: vending.md 5.2-5.5.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -19,6 +20,7 @@ from wire.ids import RecordKey
 from wire.records import Count, Draw, DrawResolved, Goods, Loan, LoanBack, Record, Refill, Return, Reversal
 
 MICRO_SCALE = -6
+MICRO = 1_000_000
 MOST_MICRO = 10**15
 STOCK_KINDS = (Draw, DrawResolved, Reversal, Refill, Count, Return, Loan, LoanBack)
 
@@ -26,8 +28,11 @@ Place = Literal["warehouse", "slot", "doubtful", "loaned", "consumed", "variance
 DiscrepancyKind = Literal[
     "negative_balance", "planogram_mismatch", "unknown_ref", "count_variance", "inexact", "taken_back_twice"
 ]
-
-
+Position = tuple[int, int]
+"""Log number and index of a leaf: the order of everything that happened at a device."""
+Shelf = tuple[str, str, str, Place]
+"""Device, slot, item, place."""
+NEVER: Position = (-1, -1)
 GOODS_MOVES: Mapping[type, tuple[Place, Place]] = {
     Refill: ("warehouse", "slot"),
     Return: ("consumed", "slot"),
@@ -36,20 +41,12 @@ GOODS_MOVES: Mapping[type, tuple[Place, Place]] = {
 }
 
 
-class Shelf(NamedTuple):
-    """A place that holds an item: the slot it belongs to, the item, the kind of place."""
+class Move(msgspec.Struct, frozen=True, gc=False):
+    """So many millionths of an item from one place to another, by the leaf at ``at``, about the draw at ``about``."""
 
     device: str
-    slot: str
-    item: str
-    place: Place
-
-
-class Move(msgspec.Struct, frozen=True):
-    """So many millionths of an item from one place to another. ``entry`` numbers the moves of a device."""
-
-    device: str
-    entry: int
+    at: Position
+    about: Position
     slot: str
     item: str
     micro: int
@@ -57,8 +54,7 @@ class Move(msgspec.Struct, frozen=True):
     source: Place
     target: Place
     reason: str
-    about: RecordKey
-    posted: Posted
+    at_ms: int
 
 
 class Discrepancy(msgspec.Struct, frozen=True):
@@ -71,33 +67,26 @@ class Discrepancy(msgspec.Struct, frozen=True):
     posted: Posted
 
 
-class Earlier(msgspec.Struct, frozen=True):
-    """A move as later records refer to it: made by record ``key``, about record ``about`` (itself, or a draw)."""
-
-    key: RecordKey
-    about: RecordKey
-    entry: int
-    slot: str
-    item: str
-    micro: int
-    unit: str
-    source: Place
-    target: Place
-
-
 class Books(msgspec.Struct):
-    """What the ledger has to know of the devices it posts to, as loaded before and as it stands after."""
+    """What the ledger has to know of the devices it posts to, as loaded before and as it stands after.
 
-    last_entry: dict[str, int]
-    balances: dict[Shelf, int] = msgspec.field(default_factory=dict)
-    units: dict[Shelf, str] = msgspec.field(default_factory=dict)
-    counted: dict[Shelf, int] = msgspec.field(default_factory=dict)
-    earlier: dict[RecordKey, list[Earlier]] = msgspec.field(default_factory=dict)
-    positions: dict[RecordKey, int] = msgspec.field(default_factory=dict)
-    after: dict[RecordKey, list[Earlier]] = msgspec.field(default_factory=dict)
-    planogram: Mapping[tuple[str, str], str] = msgspec.field(default_factory=dict)
-    moves: list[Move] = msgspec.field(default_factory=list)
-    discrepancies: list[Discrepancy] = msgspec.field(default_factory=list)
+    ``logs``: number of each log id. ``places``: where records that others refer to stand. ``earlier``: the moves about
+    a draw, by its position. ``later``: moves of counted slots that are posted already and lie behind the count.
+    ``planogram``: the item that (device, slot) should hold. ``changed``: shelves whose balance has to be written.
+    """
+
+    logs: Mapping[str, int]
+    balances: dict[Shelf, int] = {}
+    units: dict[Shelf, str] = {}
+    counted: dict[Shelf, Position] = {}
+    places: Mapping[RecordKey, Position] = {}
+    earlier: dict[Position, list[Move]] = {}
+    later: Mapping[Position, list[Move]] = {}
+    planogram: Mapping[tuple[str, str], str] = {}
+    moves: list[Move] = []
+    discrepancies: list[Discrepancy] = []
+    changed: set[Shelf] = set()
+    indexed: int = 0
 
     def post(self, records: Iterable[Posted]) -> None:
         """Posts records in the order given."""
@@ -116,25 +105,43 @@ class Books(msgspec.Struct):
 
     def shelf(self, device: str, slot: str, item: str, place: Place) -> int:
         """The balance of one place, in millionths."""
-        return self.balances.get(Shelf(device, slot, item, place), 0)
+        return self.balances.get((device, slot, item, place), 0)
 
-    def move(self, posted: Posted, of: Earlier, source: Place, target: Place, reason: str) -> None:
-        """Books one move of ``of.micro``; says so when a slot falls below nothing."""
-        if not of.micro:
+    def position(self, posted: Posted) -> Position:
+        """Where a record stands in the order of its device."""
+        return (self.logs[posted.log], posted.index)
+
+    def about(self, position: Position) -> list[Move]:
+        """All moves so far about the draw at a position, in order."""
+        for move in self.moves[self.indexed :]:
+            self.earlier.setdefault(move.about, []).append(move)
+        self.indexed = len(self.moves)
+        return self.earlier.get(position, [])
+
+    def move(self, posted: Posted, move: Move, settled_by: Position) -> None:
+        """Books one move; ``settled_by`` is the position that a count must have passed to have settled it already."""
+        if not move.micro:
             return
-        device = posted.record.src
-        entry = self.last_entry[device] = self.last_entry.get(device, 0) + 1
-        moved = Move(device, entry, of.slot, of.item, of.micro, of.unit, source, target, reason, of.about, posted)
-        self.moves.append(moved)
-        known = Earlier(posted.key, of.about, entry, of.slot, of.item, of.micro, of.unit, source, target)
-        self.earlier.setdefault(of.about, []).append(known)
-        for place, change in ((source, -of.micro), (target, of.micro)):
-            shelf = Shelf(device, of.slot, of.item, place)
-            before = self.balances.get(shelf, 0)
-            self.balances[shelf] = before + change
-            self.units.setdefault(shelf, of.unit)
-            if place == "slot" and before >= 0 > before + change:
-                self.doubt(posted, "negative_balance", of.slot, {"item": of.item, "micro": before + change})
+        device, slot, item, unit = move.device, move.slot, move.item, move.unit
+        source, target = move.source, move.target
+        if self.counted:
+            counted = self.counted.get((device, slot, item, "slot"), NEVER)
+            if counted >= settled_by and counted != NEVER:
+                source = "variance" if source == "slot" else source
+                target = "variance" if target == "slot" else target
+                move = msgspec.structs.replace(move, source=source, target=target)
+            if source == target:
+                return
+        self.moves.append(move)
+        taken, given = (device, slot, item, source), (device, slot, item, target)
+        before = self.balances.get(taken, 0)
+        after = self.balances[taken] = before - move.micro
+        self.balances[given] = self.balances.get(given, 0) + move.micro
+        self.units[taken] = self.units[given] = unit
+        self.changed.add(taken)
+        self.changed.add(given)
+        if source == "slot" and before >= 0 > after:
+            self.doubt(posted, "negative_balance", slot, {"item": item, "micro": after})
 
     def doubt(self, posted: Posted, kind: DiscrepancyKind, subject: str, facts: dict[str, str | int]) -> None:
         """Notes a discrepancy."""
@@ -158,55 +165,67 @@ def count_position(record: Record) -> RecordKey | None:
     if not isinstance(record, Count) or not record.position:
         return None
     epoch, _, n = record.position.rpartition("/")
-    if not epoch or not n.isdigit() or len(n) > 15 or (epoch == record.ep and int(n) >= record.n - 1):
+    if not epoch or not n.isdecimal() or len(n) > 15 or (epoch == record.ep and int(n) >= record.n - 1):
         return None
     return RecordKey(record.src, epoch, int(n))
 
 
 def in_micro(quantity: int, scale: int) -> int | None:
     """The quantity in millionths; None when it is finer than that, or more than a billion units."""
+    if scale == 0 and quantity < MICRO:
+        return quantity * MICRO
     exact = Fraction(quantity) * Fraction(10) ** (scale - MICRO_SCALE)
     return exact.numerator if exact.denominator == 1 and exact.numerator <= MOST_MICRO else None
 
 
-def _amount(books: Books, posted: Posted, goods: Draw | Goods) -> Earlier | None:
-    micro = goods.qty * 1_000_000 if goods.scale == 0 and goods.qty < 10**6 else in_micro(goods.qty, goods.scale)
+def _amount(books: Books, posted: Posted, goods: Draw | Goods) -> int | None:
+    micro = in_micro(goods.qty, goods.scale)
     if micro is None:
         books.doubt(posted, "inexact", goods.slot, {"item": goods.item, "qty": goods.qty, "scale": goods.scale})
-        return None
-    about = referred(posted.record) or posted.key
-    return Earlier(posted.key, about, 0, goods.slot, goods.item, micro, goods.unit, "slot", "slot")
+    return micro
 
 
 def _goods(books: Books, posted: Posted, record: Goods) -> None:
-    amount = _amount(books, posted, record)
-    if amount is not None:
-        source, target = GOODS_MOVES[type(record)]
-        books.move(posted, amount, source, target, str(type(record).__struct_config__.tag))
+    micro = _amount(books, posted, record)
+    if micro is None:
+        return
+    source, target = GOODS_MOVES[type(record)]
+    at, reason = books.position(posted), str(type(record).__struct_config__.tag)
+    key = referred(posted.record)
+    about = at if key is None else books.places.get(key, at)
+    move = Move(
+        record.src, at, about, record.slot, record.item, micro, record.unit, source, target, reason, posted.at_ms
+    )
+    books.move(posted, move, at)
 
 
 def _draw(books: Books, posted: Posted, draw: Draw) -> None:
-    if draw.outcome not in ("confirmed", "unverified"):
+    outcome = draw.outcome
+    if outcome not in ("confirmed", "unverified"):
         return
-    amount = _amount(books, posted, draw)
-    if amount is None:
+    micro = _amount(books, posted, draw)
+    if micro is None:
         return
-    planned = books.planogram.get((draw.src, draw.slot))
-    if planned is not None and planned != draw.item:
-        books.doubt(posted, "planogram_mismatch", draw.slot, {"drawn": draw.item, "planned": planned})
-    if draw.outcome == "unverified":
-        presumed = amount if amount.micro else msgspec.structs.replace(amount, micro=1_000_000)
-        books.move(posted, presumed, "slot", "doubtful", "draw_unverified")
+    src, slot, item = draw.src, draw.slot, draw.item
+    planned = books.planogram.get((src, slot), item)
+    if planned != item:
+        books.doubt(posted, "planogram_mismatch", slot, {"drawn": item, "planned": planned})
+    at = books.position(posted)
+    if outcome == "confirmed":
+        move = Move(src, at, at, slot, item, micro, draw.unit, "slot", "consumed", "draw", posted.at_ms)
     else:
-        books.move(posted, amount, "slot", "consumed", "draw")
+        presumed = micro or MICRO
+        move = Move(src, at, at, slot, item, presumed, draw.unit, "slot", "doubtful", "draw_unverified", posted.at_ms)
+    books.move(posted, move, at)
 
 
 def _taken_up(
     books: Books, posted: Posted, record: DrawResolved | Reversal, place: Place
-) -> tuple[Earlier, int, int] | None:
+) -> tuple[Move, int, int] | None:
     """The draw a record is about with what of it still lies at ``place``, and how much the record speaks of."""
     key = referred(record)
-    about = books.earlier.get(key, []) if key is not None else []
+    position = None if key is None else books.places.get(key)
+    about = [] if position is None else books.about(position)
     micro = in_micro(record.qty, record.scale)
     lying = sum(one.micro * ((one.target == place) - (one.source == place)) for one in about)
     subject = f"{record.ref.src}/{record.ref.ep}/{record.ref.n}"
@@ -225,11 +244,14 @@ def _resolve(books: Books, posted: Posted, record: DrawResolved) -> None:
         return
     draw, lying, micro = found
     proven = micro if record.outcome == "confirmed" else 0
-    whence = _whence(books, draw, record.src)
     taken = min(proven, lying)
-    books.move(posted, msgspec.structs.replace(draw, micro=taken), "doubtful", "consumed", "draw_resolved")
-    books.move(posted, msgspec.structs.replace(draw, micro=lying - taken), "doubtful", whence, "draw_resolved")
-    books.move(posted, msgspec.structs.replace(draw, micro=proven - taken), whence, "consumed", "draw_resolved")
+    legs: tuple[tuple[int, Place, Place], ...] = (
+        (taken, "doubtful", "consumed"),
+        (lying - taken, "doubtful", "slot"),
+        (proven - taken, "slot", "consumed"),
+    )
+    for amount, source, target in legs:
+        _correct(books, posted, draw, (amount, source, target), "draw_resolved")
 
 
 def _reverse(books: Books, posted: Posted, record: Reversal) -> None:
@@ -239,45 +261,47 @@ def _reverse(books: Books, posted: Posted, record: Reversal) -> None:
     draw, lying, micro = found
     if micro > lying:
         books.doubt(posted, "taken_back_twice", draw.slot, {"item": draw.item, "micro": micro - lying})
-    back = msgspec.structs.replace(draw, micro=min(micro, lying))
-    books.move(posted, back, "consumed", _whence(books, draw, record.src), "reversal")
+    _correct(books, posted, draw, (min(micro, lying), "consumed", "slot"), "reversal")
 
 
-def _whence(books: Books, draw: Earlier, device: str) -> Place:
-    """Where a draw that did not happen goes back to: the slot, unless a count has settled the slot since."""
-    counted = books.counted.get(Shelf(device, draw.slot, draw.item, "slot"), 0)
-    return "variance" if counted >= draw.entry else "slot"
+def _correct(books: Books, posted: Posted, draw: Move, leg: tuple[int, Place, Place], reason: str) -> None:
+    """A move that says a draw was otherwise: a count that came after the draw has settled the slot already."""
+    micro, source, target = leg
+    move = msgspec.structs.replace(
+        draw, at=books.position(posted), micro=micro, source=source, target=target, reason=reason, at_ms=posted.at_ms
+    )
+    books.move(posted, move, draw.about)
 
 
 def _count(books: Books, posted: Posted, count: Count) -> None:
-    amount = _amount(books, posted, count)
-    if amount is None:
+    micro = _amount(books, posted, count)
+    if micro is None:
         return
-    shelf = Shelf(count.src, count.slot, count.item, "slot")
-    later = _later_moves(books, count)
-    since = sum(one.micro * ((one.target == "slot") - (one.source == "slot")) for one in later)
-    books.counted[shelf] = min((one.entry for one in later), default=books.last_entry.get(count.src, 0) + 1) - 1
-    variance = amount.micro - (books.balances.get(shelf, 0) - since)
-    moved = msgspec.structs.replace(amount, micro=abs(variance))
-    if variance > 0:
-        books.move(posted, moved, "variance", "slot", "count")
-    else:
-        books.move(posted, moved, "slot", "variance", "count")
+    shelf: Shelf = (count.src, count.slot, count.item, "slot")
+    at = books.position(posted)
+    key = count_position(count)
+    taken_at = at if key is None else books.places.get(key, at)
+    if books.counted.get(shelf, NEVER) > taken_at:
+        return
+    later = [one for one in (*books.later.get(taken_at, []), *books.moves) if one.at > taken_at]
+    since = sum(
+        one.micro * ((one.target == "slot") - (one.source == "slot"))
+        for one in later
+        if (one.device, one.slot, one.item) == shelf[:3]
+    )
+    variance = micro - (books.balances.get(shelf, 0) - since)
+    source, target = _sides(variance)
+    move = Move(
+        count.src, at, at, count.slot, count.item, abs(variance), count.unit, source, target, "count", posted.at_ms
+    )
+    books.move(posted, move, at)
     if variance:
         books.doubt(posted, "count_variance", count.slot, {"item": count.item, "micro": variance})
+    books.counted[shelf] = taken_at
     books.units.setdefault(shelf, count.unit)
     books.balances.setdefault(shelf, 0)
+    books.changed.add(shelf)
 
 
-def _later_moves(books: Books, count: Count) -> list[Earlier | Move]:
-    """Moves of the counted slot and item that were posted after the position the count speaks of."""
-    position = count_position(count)
-    if position is None:
-        return []
-    posted_now = [one for one in books.moves if one.device == count.src]
-    within = [one.entry for one in posted_now if one.posted.key.ep == position.ep and one.posted.key.n <= position.n]
-    at = max([*within, books.positions.get(position, -1)])
-    if at < 0:
-        return []
-    later: list[Earlier | Move] = [*books.after.get(position, []), *posted_now]
-    return [one for one in later if one.entry > at and (one.slot, one.item) == (count.slot, count.item)]
+def _sides(variance: int) -> tuple[Place, Place]:
+    return ("variance", "slot") if variance > 0 else ("slot", "variance")

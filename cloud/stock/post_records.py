@@ -14,7 +14,7 @@ from cloud.ingest.posted import Posted, Unusable
 from cloud.replenishment.propose_orders import propose
 from cloud.stock import repository
 from cloud.stock.ledger import Books, count_position, is_stock, referred
-from wire.records import Draw, Goods, Refill
+from wire.records import Count, Draw, Goods, Refill
 
 
 def post(tx: Tx, records: Sequence[Posted]) -> list[Unusable]:
@@ -32,17 +32,39 @@ def post(tx: Tx, records: Sequence[Posted]) -> list[Unusable]:
 
 
 def _post(tx: Tx, tenant: str, stock: Sequence[Posted]) -> None:
-    books = Books(repository.lock_devices(tx, tenant, sorted({posted.record.src for posted in stock})))
-    books.earlier = repository.earlier_moves(tx, tenant, filter(None, (referred(one.record) for one in stock)))
-    back = [position for one in stock if (position := count_position(one.record)) is not None]
-    books.positions, books.after = repository.positions(tx, tenant, back)
-    shelves = {(one.src, one.slot, one.item) for one in (two.record for two in stock) if isinstance(one, Draw | Goods)}
-    shelves |= {(key.src, one.slot, one.item) for key, moves in books.earlier.items() for one in moves}
+    repository.lock_devices(tx, tenant, sorted({posted.record.src for posted in stock}))
+    books = Books(repository.log_numbers(tx, tenant, {posted.log for posted in stock}))
+    goods = [(one.src, one.slot, one.item) for one in (two.record for two in stock) if isinstance(one, Draw | Goods)]
+    shelves = set(goods) | _load_referred(tx, tenant, stock, books)
     repository.load_balances(tx, tenant, shelves, books)
     drawn = {(one.record.src, one.record.slot) for one in stock if isinstance(one.record, Draw)}
     books.planogram = repository.planned_items(tx, tenant, drawn) if drawn else {}
     books.post(stock)
     repository.save(tx, tenant, books)
-    touched: dict[tuple[str, str], Posted] = {(move.device, move.slot): move.posted for move in books.moves}
-    refilled = {(move.device, move.slot) for move in books.moves if isinstance(move.posted.record, Refill)}
+    _propose(tx, tenant, stock, books)
+
+
+def _load_referred(tx: Tx, tenant: str, stock: Sequence[Posted], books: Books) -> set[tuple[str, str, str]]:
+    """What the few records need that refer to others: positions, earlier moves, moves behind a count."""
+    draws = [key for one in stock if (key := referred(one.record)) is not None]
+    counts = [(one, one.record) for one in stock if isinstance(one.record, Count)]
+    positions = [key for _, count in counts if (key := count_position(count)) is not None]
+    if not draws and not counts:
+        return set()
+    books.places = repository.places(tx, tenant, [*draws, *positions])
+    known = [(key.src, books.places[key]) for key in draws if key in books.places]
+    books.earlier = repository.earlier_moves(tx, tenant, known)
+    behind = []
+    for posted, count in counts:
+        key = count_position(count)
+        at = books.position(posted)
+        behind.append((count.src, at if key is None else books.places.get(key, at), count.slot, count.item))
+    books.later = repository.later_moves(tx, tenant, behind)
+    return {(one.device, one.slot, one.item) for moves in books.earlier.values() for one in moves}
+
+
+def _propose(tx: Tx, tenant: str, stock: Sequence[Posted], books: Books) -> None:
+    by_place = {books.position(posted): posted for posted in stock}
+    touched = {(move.device, move.slot): by_place[move.at] for move in books.moves}
+    refilled = {(one.record.src, one.record.slot) for one in stock if isinstance(one.record, Refill)}
     propose(tx, tenant, touched, refilled)

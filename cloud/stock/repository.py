@@ -10,87 +10,114 @@ import json
 from collections.abc import Iterable, Sequence
 
 from cloud.calendar import utc_text
-from cloud.database import Tx
-from cloud.stock.ledger import Books, Discrepancy, Earlier, Move, Shelf
+from cloud.database import Row, Tx
+from cloud.stock.ledger import NEVER, Books, Discrepancy, Move, Position
 from wire.ids import RecordKey
 
+MoveKey = tuple[str, int, int, int]
+"""Device, log number, index, leg."""
 _MOVES = (
-    "tenant_id", "device_id", "entry", "slot", "item_id", "micro", "unit", "source", "target", "reason",
-    "ep", "n", "about_ep", "about_n", "log_id", "idx", "at_ms",
+    "tenant_id", "device_id", "log_no", "idx", "leg", "slot", "item_id", "micro", "unit", "source", "target", "reason",
+    "at_ms", "about_log_no", "about_idx",
 )  # fmt: skip
-_BALANCES = ("tenant_id", "device_id", "slot", "item_id", "place", "micro", "unit", "counted_entry")
+_MOVE = (
+    "m.device_id, m.log_no, m.idx, m.slot, m.item_id, m.micro, m.unit, m.source, m.target, m.reason, m.at_ms, "
+    "m.about_log_no, m.about_idx"
+)
+_MOVES_OF_DRAWS = (
+    f"SELECT {_MOVE} FROM GIVEN(device_id text, log_no bigint, idx bigint) AS g JOIN stock_moves m "  # noqa: S608 -- constant
+    "ON m.tenant_id = ? AND m.device_id = g.device_id AND "
+)
+_MOVES_BEHIND_COUNTS = (
+    f"SELECT g.log_no, g.idx, {_MOVE} "  # noqa: S608 -- constant
+    "FROM GIVEN(device_id text, log_no bigint, idx bigint, slot text, item_id text) AS g JOIN stock_moves m "
+    "ON m.tenant_id = ? AND m.device_id = g.device_id AND "
+)
+_BALANCES = (
+    "tenant_id", "device_id", "slot", "item_id", "place", "micro", "unit", "counted_log_no", "counted_idx",
+)  # fmt: skip
 
 
-def lock_devices(tx: Tx, tenant: str, devices: Sequence[str]) -> dict[str, int]:
-    """Locks the devices' ledgers, in order; the last entry of each."""
-    rows = [(tenant, device, 0) for device in devices]
-    tx.insert("stock_devices", ("tenant_id", "device_id", "last_entry"), rows, "ON CONFLICT DO NOTHING")
-    locked = tx.all(
-        "SELECT d.device_id, d.last_entry FROM GIVEN(device_id text) AS g "
-        "JOIN stock_devices d ON d.tenant_id = ? AND d.device_id = g.device_id ORDER BY d.device_id FOR UPDATE",
+def lock_devices(tx: Tx, tenant: str, devices: Sequence[str]) -> None:
+    """Keeps other postings of these devices waiting, in order."""
+    tx.all(
+        "SELECT d.device_id FROM GIVEN(device_id text) AS g "
+        "JOIN devices d ON d.tenant_id = ? AND d.device_id = g.device_id ORDER BY d.device_id FOR UPDATE",
         ([[device] for device in devices], tenant),
     )
-    return dict(locked)
 
 
-def earlier_moves(tx: Tx, tenant: str, keys: Iterable[RecordKey]) -> dict[RecordKey, list[Earlier]]:
-    """The moves about these records, in the order they were posted."""
+def log_numbers(tx: Tx, tenant: str, logs: Iterable[str]) -> dict[str, int]:
+    """The number of each log id."""
+    rows = tx.all(
+        "SELECT l.log_id, l.log_no FROM GIVEN(log_id text) AS g JOIN logs l ON l.tenant_id = ? AND l.log_id = g.log_id",
+        ([[log] for log in sorted(set(logs))], tenant),
+    )
+    return dict(rows)
+
+
+def places(tx: Tx, tenant: str, keys: Iterable[RecordKey]) -> dict[RecordKey, Position]:
+    """Where these records stand: log number and index of the leaf that counts."""
     wanted = [list(key) for key in sorted(set(keys))]
     if not wanted:
         return {}
     rows = tx.all(
-        "SELECT m.device_id, m.ep, m.n, m.about_ep, m.about_n, m.entry, m.slot, m.item_id, m.micro, m.unit, m.source, "
-        "m.target FROM GIVEN(device_id text, ep text, n bigint) AS g JOIN stock_moves m ON m.tenant_id = ? "
-        "AND m.device_id = g.device_id AND m.about_ep = g.ep AND m.about_n = g.n ORDER BY m.entry",
+        "SELECT k.src, k.ep, k.n, k.log_no, k.idx FROM GIVEN(src text, ep text, n bigint) AS g "
+        "JOIN record_keys k ON k.tenant_id = ? AND k.src = g.src AND k.ep = g.ep AND k.n = g.n",
         (wanted, tenant),
     )
-    found: dict[RecordKey, list[Earlier]] = {}
-    for device, ep, n, about_ep, about_n, *rest in rows:
-        about = RecordKey(device, about_ep, about_n)
-        found.setdefault(about, []).append(Earlier(RecordKey(device, ep, n), about, *rest))
+    return {RecordKey(src, ep, n): (log_no, index) for src, ep, n, log_no, index in rows}
+
+
+def earlier_moves(tx: Tx, tenant: str, draws: Iterable[tuple[str, Position]]) -> dict[Position, list[Move]]:
+    """The moves about these (device, position of a draw), in the order of their leaves: its own, and later ones."""
+    wanted = [[device, *position] for device, position in sorted(set(draws))]
+    if not wanted:
+        return {}
+    given = _MOVES_OF_DRAWS
+    rows = tx.all(given + "m.log_no = g.log_no AND m.idx = g.idx", (wanted, tenant))
+    rows += tx.all(given + "m.about_log_no = g.log_no AND m.about_idx = g.idx", (wanted, tenant))
+    found: dict[Position, list[Move]] = {}
+    for move in sorted(map(_move, rows), key=lambda one: one.at):
+        found.setdefault(move.about, []).append(move)
     return found
 
 
-def positions(
-    tx: Tx, tenant: str, keys: Iterable[RecordKey]
-) -> tuple[dict[RecordKey, int], dict[RecordKey, list[Earlier]]]:
-    """For counts taken further back: the ledger entry at each position, and the moves posted since."""
-    wanted = [list(key) for key in sorted(set(keys))]
+def later_moves(tx: Tx, tenant: str, counts: Iterable[tuple[str, Position, str, str]]) -> dict[Position, list[Move]]:
+    """Moves of a (device, position, slot, item) that lie behind the position, for counts that come late."""
+    wanted = [[device, *position, slot, item] for device, position, slot, item in sorted(set(counts))]
     if not wanted:
-        return {}, {}
-    rows = tx.all(
-        "SELECT g.device_id, g.ep, g.n, MAX(m.entry) FROM GIVEN(device_id text, ep text, n bigint) AS g "
-        "JOIN stock_moves m ON m.tenant_id = ? AND m.device_id = g.device_id AND m.ep = g.ep AND m.n <= g.n "
-        "GROUP BY g.device_id, g.ep, g.n",
-        (wanted, tenant),
-    )
-    entries = {RecordKey(device, ep, n): int(entry) for device, ep, n, entry in rows}
-    after: dict[RecordKey, list[Earlier]] = {}
-    for position, entry in entries.items():
-        for row in tx.all(
-            "SELECT ep, n, entry, slot, item_id, micro, unit, source, target FROM stock_moves "
-            "WHERE tenant_id = ? AND device_id = ? AND entry > ? ORDER BY entry",
-            (tenant, position.src, entry),
-        ):
-            key = RecordKey(position.src, row[0], row[1])
-            after.setdefault(position, []).append(Earlier(key, key, *row[2:]))
-    return entries, after
+        return {}
+    given = _MOVES_BEHIND_COUNTS
+    same = " AND m.slot = g.slot AND m.item_id = g.item_id"
+    rows = tx.all(given + "m.log_no = g.log_no AND m.idx > g.idx" + same, (wanted, tenant))
+    rows += tx.all(given + "m.log_no > g.log_no" + same, (wanted, tenant))
+    found: dict[Position, list[Move]] = {}
+    for log_no, index, *rest in rows:
+        found.setdefault((log_no, index), []).append(_move(tuple(rest)))
+    return found
+
+
+def _move(row: Row) -> Move:
+    at = (row[1], row[2])
+    about = at if row[12] is None else (row[11], row[12])
+    return Move(row[0], at, about, *row[3:11])
 
 
 def load_balances(tx: Tx, tenant: str, shelves: Iterable[tuple[str, str, str]], books: Books) -> None:
     """Every place's balance of these (device, slot, item) into the books."""
     wanted = [list(shelf) for shelf in sorted(set(shelves))]
     rows = tx.all(
-        "SELECT b.device_id, b.slot, b.item_id, b.place, b.micro, b.unit, b.counted_entry "
+        "SELECT b.device_id, b.slot, b.item_id, b.place, b.micro, b.unit, b.counted_log_no, b.counted_idx "
         "FROM GIVEN(device_id text, slot text, item_id text) AS g JOIN stock_balances b ON b.tenant_id = ? "
         "AND b.device_id = g.device_id AND b.slot = g.slot AND b.item_id = g.item_id",
         (wanted, tenant),
     )
-    for device, slot, item, place, micro, unit, counted in rows:
-        shelf = Shelf(device, slot, item, place)
+    for device, slot, item, place, micro, unit, log_no, index in rows:
+        shelf = (device, slot, item, place)
         books.balances[shelf], books.units[shelf] = int(micro), unit
-        if counted:
-            books.counted[shelf] = int(counted)
+        if log_no >= 0:
+            books.counted[shelf] = (log_no, index)
 
 
 def planned_items(tx: Tx, tenant: str, slots: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -105,25 +132,28 @@ def planned_items(tx: Tx, tenant: str, slots: Iterable[tuple[str, str]]) -> dict
 
 
 def save(tx: Tx, tenant: str, books: Books) -> None:
-    """Writes what a posting has changed: moves, balances in key order, discrepancies, the devices' last entries."""
-    tx.insert("stock_moves", _MOVES, [_move_row(tenant, move) for move in books.moves])
-    touched = {Shelf(one.device, one.slot, one.item, at) for one in books.moves for at in (one.source, one.target)}
-    rows = [
-        (tenant, *shelf, books.balances[shelf], books.units[shelf], books.counted.get(shelf, 0))
-        for shelf in sorted(touched | (set(books.counted) & set(books.balances)))
-    ]
+    """Writes what a posting has changed: moves, balances in key order, discrepancies."""
+    legs: dict[Position, int] = {}
+    rows = []
+    for one in books.moves:
+        leg = legs[one.at] = legs.get(one.at, -1) + 1
+        own = one.about == one.at
+        rows.append(
+            (
+                tenant, one.device, *one.at, leg, one.slot, one.item, one.micro, one.unit, one.source, one.target,
+                one.reason, one.at_ms, None if own else one.about[0], None if own else one.about[1],
+            )
+        )  # fmt: skip
+    tx.insert("stock_moves", _MOVES, rows)
     tx.insert(
         "stock_balances",
         _BALANCES,
-        rows,
+        [
+            (tenant, *shelf, books.balances[shelf], books.units[shelf], *books.counted.get(shelf, NEVER))
+            for shelf in sorted(books.changed)
+        ],
         "ON CONFLICT (tenant_id, device_id, slot, item_id, place) DO UPDATE SET micro = excluded.micro, "
-        "unit = excluded.unit, counted_entry = excluded.counted_entry",
-    )
-    tx.insert(
-        "stock_devices",
-        ("tenant_id", "device_id", "last_entry"),
-        [(tenant, device, entry) for device, entry in sorted(books.last_entry.items())],
-        "ON CONFLICT (tenant_id, device_id) DO UPDATE SET last_entry = excluded.last_entry",
+        "unit = excluded.unit, counted_log_no = excluded.counted_log_no, counted_idx = excluded.counted_idx",
     )
     save_discrepancies(tx, tenant, books.discrepancies)
 
@@ -139,14 +169,6 @@ def save_discrepancies(tx: Tx, tenant: str, found: Sequence[Discrepancy]) -> Non
         ],
         "ON CONFLICT DO NOTHING",
     )
-
-
-def _move_row(tenant: str, move: Move) -> tuple[str | int, ...]:
-    key, posted = move.posted.key, move.posted
-    return (
-        tenant, move.device, move.entry, move.slot, move.item, move.micro, move.unit, move.source, move.target,
-        move.reason, key.ep, key.n, move.about.ep, move.about.n, posted.log, posted.index, posted.at_ms,
-    )  # fmt: skip
 
 
 def stock_page(tx: Tx, tenant: str, device: str, after: Sequence[str], limit: int) -> list[dict[str, object]]:
@@ -174,27 +196,30 @@ def stock_page(tx: Tx, tenant: str, device: str, after: Sequence[str], limit: in
     ]
 
 
-def moves_page(tx: Tx, tenant: str, device: str, after: tuple[str, int], limit: int) -> list[dict[str, object]]:
-    """Moves in the order of posting, device by device; ``after`` is the last (device, entry) seen."""
+def moves_page(tx: Tx, tenant: str, device: str, after: MoveKey, limit: int) -> list[tuple[MoveKey, dict[str, object]]]:
+    """Moves with their sort keys, by device and in the order of their leaves; ``after`` is the last key seen."""
     rows = tx.all(
-        "SELECT device_id, entry, slot, item_id, micro, unit, source, target, reason, log_id, idx, at_ms "
-        "FROM stock_moves WHERE tenant_id = ? AND (? = '' OR device_id = ?) "
-        "AND (device_id > ? OR (device_id = ? AND entry > ?)) ORDER BY device_id, entry LIMIT ?",
-        (tenant, device, device, after[0], after[0], after[1], limit),
+        "SELECT m.device_id, m.log_no, m.idx, m.leg, m.slot, m.item_id, m.micro, m.unit, m.source, m.target, m.reason, "
+        "m.at_ms, l.log_id FROM stock_moves m JOIN logs l ON l.tenant_id = m.tenant_id AND l.log_no = m.log_no "
+        "WHERE m.tenant_id = ? AND (? = '' OR m.device_id = ?) "
+        "AND (m.device_id, m.log_no, m.idx, m.leg) > (?, ?, ?, ?) ORDER BY m.device_id, m.log_no, m.idx, m.leg LIMIT ?",
+        (tenant, device, device, *after, limit),
     )
     return [
-        {
-            "device_id": row[0],
-            "entry": row[1],
-            "slot": row[2],
-            "item_id": row[3],
-            "quantity": micro_json(row[4], row[5]),
-            "source": row[6],
-            "target": row[7],
-            "reason": row[8],
-            "evidence": {"log": row[9], "index": row[10]},
-            "at": utc_text(row[11]),
-        }
+        (
+            (row[0], row[1], row[2], row[3]),
+            {
+                "device_id": row[0],
+                "slot": row[4],
+                "item_id": row[5],
+                "quantity": micro_json(row[6], row[7]),
+                "source": row[8],
+                "target": row[9],
+                "reason": row[10],
+                "evidence": {"log": row[12], "index": row[2]},
+                "at": utc_text(row[11]),
+            },
+        )
         for row in rows
     ]
 

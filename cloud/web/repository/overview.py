@@ -125,14 +125,16 @@ def quarantined(tx: Tx, tenant: str) -> dict[str, int]:
 def last_posted(tx: Tx, tenant: str) -> dict[str, int]:
     """When the ledgers last heard of each device (ms UTC): its last stock move, or its meter's last reading."""
     rows = tx.all(
-        "SELECT d.device_id, m.at_ms FROM stock_devices d JOIN stock_moves m ON m.tenant_id = d.tenant_id "
-        "AND m.device_id = d.device_id AND m.entry = d.last_entry WHERE d.tenant_id = ? "
-        "UNION ALL SELECT device_id, MAX(at_ms) FROM meter_registers WHERE tenant_id = ? GROUP BY device_id",
+        "SELECT d.device_id, (SELECT m.at_ms FROM stock_moves m WHERE m.tenant_id = d.tenant_id "
+        "AND m.device_id = d.device_id ORDER BY m.log_no DESC, m.idx DESC LIMIT 1) "
+        "FROM devices d WHERE d.tenant_id = ? UNION ALL "
+        "SELECT device_id, MAX(at_ms) FROM meter_registers WHERE tenant_id = ? GROUP BY device_id",
         (tenant, tenant),
     )
     found: dict[str, int] = {}
     for device, at_ms in rows:
-        found[device] = max(found.get(device, 0), int(at_ms))
+        if at_ms is not None:
+            found[device] = max(found.get(device, 0), int(at_ms))
     return found
 
 

@@ -115,7 +115,7 @@ def test_lists_come_in_pieces_without_loss(cloud: CloudTwin) -> None:
     trade.draw("glove", slot="2")
     trade.send()
 
-    for path, key in (("/v1/stock", "slot"), ("/v1/stock-moves", "entry"), ("/v1/discrepancies", "kind")):
+    for path, key in (("/v1/stock", "slot"), ("/v1/stock-moves", "evidence"), ("/v1/discrepancies", "kind")):
         whole = [row[key] for row in trade.get(path)["items"]]
         pieces, after = [], ""
         for _ in whole:
