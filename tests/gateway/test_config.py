@@ -1,0 +1,99 @@
+"""The configuration: every mistake is named, with its place, at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config_file import ConfigError, load, parse
+
+METER = '[[lines]]\nname = "a"\nport = "/dev/a"\ndevices = [{ id = "m-1", kind = "modbus_meter", unit = 2 }]\n'
+
+
+def mistakes(text: str) -> dict[str, str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    return dict(caught.value.errors)
+
+
+def test_an_empty_file_is_a_gateway_with_defaults() -> None:
+    config = parse("")
+
+    assert config.journal_path == Path("/var/lib/tallystick/journal.db")
+    assert config.lines == ()
+
+
+def test_devices_are_found_with_their_lines() -> None:
+    config = parse(METER)
+
+    ((line, device),) = config.devices()
+    assert (line, device.id, device.kind, device.settings) == ("a", "m-1", "modbus_meter", {"unit": 2})
+
+
+def test_an_unknown_key_is_an_error_with_a_suggestion() -> None:
+    assert mistakes("[journal]\nquotamb = 5") == {"journal.quotamb": "there is no such key; did you mean 'quota_mb'?"}
+    assert "known here: " in mistakes("[journal]\nxyzzy = 5")["journal.xyzzy"]
+
+
+def test_a_device_setting_is_checked_by_its_driver() -> None:
+    found = mistakes(METER.replace("unit = 2", "unitt = 2, unit = 2"))
+
+    assert found == {"lines[0].devices[0].unitt": "there is no such key; did you mean 'unit'?"}
+
+
+def test_an_unknown_kind_is_an_error_with_those_there_are() -> None:
+    (text,) = mistakes(METER.replace("modbus_meter", "modbus_metre")).values()
+
+    assert "did you mean 'modbus_meter'?" in text
+
+
+def test_a_serial_device_does_not_belong_to_a_broker() -> None:
+    text = '[[brokers]]\nname = "b"\nhost = "h"\ndevices = [{ id = "m-1", kind = "modbus_meter", unit = 2 }]'
+
+    assert mistakes(text) == {"brokers[0].devices[0].kind": "modbus_meter is a device on serial, and this is mqtt"}
+
+
+def test_all_mistakes_come_at_once() -> None:
+    found = mistakes('[gateway]\nnam = "x"\n[web]\nport = 99999\n' + METER.replace("unit = 2", 'unit = "two"'))
+
+    assert set(found) == {"gateway.nam", "web.port", "lines[0].devices[0].unit"}
+
+
+def test_two_devices_cannot_have_one_id() -> None:
+    found = mistakes(METER + METER.replace('"a"', '"b"').replace("/dev/a", "/dev/b"))
+
+    assert found == {"": "the device id 'm-1' is used twice; each must have its own"}
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("[journal]\nkeep_days = 30", "journal"),
+        ("[clock]\nscale = 60", "clock"),
+        ('[cloud]\nurl = "cloud.example"', "cloud.url"),
+        ('[[lines]]\nname = "a b"\nport = "x"', "lines[0].name"),
+        ("[gateway\n", ""),
+    ],
+)
+def test_what_cannot_be_is_refused(text: str, place: str) -> None:
+    assert set(mistakes(text)) == {place}
+
+
+def test_a_demo_may_keep_less_and_run_faster() -> None:
+    config = parse('[journal]\nkeep_days = 0\ndemo = true\n[clock]\nscale = 60\norigin = "2026-11-02T06:00:00Z"')
+
+    assert config.clock.origin_ms == 1_793_599_200_000
+    assert config.journal.keep_days == 0
+
+
+def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="tally-gateway init"):
+        load(tmp_path / "gateway.toml")
+
+
+def test_a_password_comes_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+    config = parse(f'[[brokers]]\nname = "b"\nhost = "h"\npassword_file = "{tmp_path / "secret"}"')
+
+    assert config.brokers[0].link.password == "s3cret"
