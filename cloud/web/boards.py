@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial
 
 import msgspec
@@ -64,23 +64,42 @@ class Board:
         self.read_at = 0.0
         self.cost = 0.0
         self.away = False
+        self.departures = 0
 
 
 class Boards:
     """The boards of a running cloud. ``clock`` is the cloud's, ``people`` the one that people live by."""
 
-    def __init__(self, store: Store, clock: Clock, people: Clock, rendering: Rendering) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, people: Clock, rendering: Rendering, *, beat_seconds: float = BEAT_SECONDS
+    ) -> None:
+        self._beat_seconds = beat_seconds
         self._store = store
         self._clock = clock
         self._people = people
         self._rendering = rendering
         self._boards: dict[str, Board] = {}
+        self._closed = False
+
+    def close(self) -> None:
+        """Ends every stream, and those that come after."""
+        self._closed = True
+        for board in self._boards.values():
+            for watcher in board.watchers:
+                watcher.news.set()
 
     async def overview(self, tenant: str) -> Overview:
         """The tenant's page as it is now."""
         return await self._read(tenant, self._boards.setdefault(tenant, Board()))
 
-    async def stream(self, tenant: str, language: str, allowed: Allowed) -> AsyncIterator[str]:
+    def departed(self, tenant: str) -> None:
+        """Somebody signed out: every open page of the tenant is asked at once whether it is still allowed."""
+        board = self._boards.setdefault(tenant, Board())
+        board.departures += 1
+        for watcher in board.watchers:
+            watcher.news.set()
+
+    async def stream(self, tenant: str, language: str, allowed: Allowed) -> AsyncGenerator[str, None]:
         """Server-sent events for one page until it goes away: ``part`` (a fragment), ``beat`` (now), ``ended``."""
         board, watcher = self._boards.setdefault(tenant, Board()), Watcher(language)
         board.watchers.append(watcher)
@@ -90,10 +109,10 @@ class Boards:
             watcher.give(self._rendering.parts(language, overview))
             if board.watching is None:
                 board.watching = asyncio.create_task(self._watch(tenant, board))
-            asked = monotonic()
-            while board.watching is not None:
-                if monotonic() - asked >= BEAT_SECONDS:
-                    asked = monotonic()
+            asked, departures = monotonic(), board.departures
+            while self._is_open(board):
+                if monotonic() - asked >= self._beat_seconds or departures != board.departures:
+                    asked, departures = monotonic(), board.departures
                     if not await allowed():
                         yield event("ended", "")
                         return
@@ -101,11 +120,16 @@ class Boards:
                     yield event("part", html)
                 if not board.away:
                     yield event("beat", self._now(language, overview.zone))
-                await _at_most(BEAT_SECONDS, watcher.news)
+                await _at_most(self._beat_seconds, watcher.news)
+        except DatabaseAwayError as error:
+            log.warning("a stream of %s ends, its page will ask again: %s", tenant, error)
         finally:
             board.watchers.remove(watcher)
             if not board.watchers and board.watching is not None:
                 board.watching.cancel()
+
+    def _is_open(self, board: Board) -> bool:
+        return board.watching is not None and not self._closed
 
     async def _watch(self, tenant: str, board: Board) -> None:
         """Looks for changes as long as somebody looks at the page; a stream without a watcher ends and comes again."""

@@ -99,6 +99,7 @@ async def sign_out(request: Request) -> Response:
     visitor = await visit.visitor()
     if visitor is not None:
         await visit.site.context.store.run(lambda tx: sessions.end(tx, visitor))
+        visit.site.boards.departed(visitor.tenant_id)
     return visit.without_session("/sign-in")
 
 
