@@ -148,12 +148,19 @@ async def _work(config: Any) -> None:  # noqa: ANN401 - imported late
         loop.add_signal_handler(one, gateway.stop)
     loop.add_signal_handler(signal.SIGHUP, gateway.sync_now)
     pid = config.gateway.state / PID_FILE
-    config.gateway.state.mkdir(parents=True, exist_ok=True)
-    pid.write_text(str(os.getpid()), "ascii")
+
+    async def note_pid() -> None:
+        # Not before the journal is ours: another gateway may be running, and its file must stay.
+        await gateway.ready.wait()
+        pid.write_text(str(os.getpid()), "ascii")
+
+    noting = asyncio.create_task(note_pid())
     try:
         await gateway.run()
     finally:
-        pid.unlink(missing_ok=True)
+        if noting.done():
+            pid.unlink(missing_ok=True)
+        noting.cancel()
 
 
 def _open_serial(settings: SerialSettings) -> SerialLink:
