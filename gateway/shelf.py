@@ -68,6 +68,10 @@ class Shelf:
         """Someone should count this slot."""
         self._places.setdefault((cabinet, slot), Contents(unverified={})).doubtful = True
 
+    def doubtful(self) -> list[Place]:
+        """Cabinet and slot of each that should be counted."""
+        return sorted(where for where, place in self._places.items() if place.doubtful)
+
     def resolutions(self, cabinet: str, slot: str, counted: int) -> Sequence[Resolution]:
         """What a count of so many pieces proves about the unverified draws of the slot; empty: nothing."""
         place = self.look(cabinet, slot)
