@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from importlib import resources
 from typing import Annotated, Any, Protocol
 
@@ -23,6 +25,7 @@ from gateway.web.languages import Words, choose, read_languages
 from gateway.web.sentences import sentence, title
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
+Speaker = Callable[[Request], tuple[str, Words]]
 NAMES = {"en": "English", "zh_CN": "\u4e2d\u6587"}
 
 
@@ -74,12 +77,18 @@ def create_pages(gateway: Gateway) -> FastAPI:
     """The application. Bind it to the local machine unless the site's network is trusted."""
     pages = FastAPI(title="Tallystick gateway", docs_url=None, redoc_url=None, openapi_url=None)
     languages = read_languages()
-    template = _templates().get_template("status.html")
 
     def words(request: Request) -> tuple[str, Words]:
         code = choose(request.query_params.get("lang", ""), request.headers.get("accept-language", ""))
         return code, languages[code]
 
+    _kiosk(pages, gateway, words)
+    _views(pages, gateway, words)
+    _problems(pages)
+    return pages
+
+
+def _kiosk(pages: FastAPI, gateway: Gateway, words: Speaker) -> None:
     def told(request: Request, result: DrawResult) -> JSONResponse:
         key = f"{result.key.src}/{result.key.ep}/{result.key.n}" if result.key else ""
         text = sentence(result, words(request)[1])
@@ -99,24 +108,23 @@ def create_pages(gateway: Gateway) -> FastAPI:
     async def count(request: Request, body: GoodsBody) -> Response:
         return told(request, await gateway.count(body.cabinet, body.slot, body.quantity, body.badge))
 
+
+def _views(pages: FastAPI, gateway: Gateway, words: Speaker) -> None:
+    template = _templates().get_template("status.html")
+
     @pages.get("/")
     async def home() -> Response:
         return RedirectResponse("/status")
 
     @pages.get("/status")
     async def status(request: Request) -> Response:
-        now = gateway.status()
+        now, doubtful = gateway.status(), _doubtful(gateway)
         if "text/html" not in request.headers.get("accept", ""):
-            return JSONResponse({**msgspec.to_builtins(now), "doubtful": _doubtful(gateway)})
+            return JSONResponse({**msgspec.to_builtins(now), "doubtful": doubtful})
         code, language = words(request)
-        page = template.render(
-            now=now,
-            doubtful=_doubtful(gateway),
-            tag=code.replace("_", "-"),
-            languages=NAMES,
-            title=lambda alarm: title(alarm, language),
-            _=language.gettext,
-        )
+        tag, _ = code.replace("_", "-"), language.gettext
+        called = functools.partial(title, words=language)
+        page = template.render(now=now, doubtful=doubtful, tag=tag, languages=NAMES, title=called, _=_)
         return HTMLResponse(page)
 
     @pages.get("/healthz")
@@ -128,9 +136,6 @@ def create_pages(gateway: Gateway) -> FastAPI:
     @pages.get("/metrics")
     async def metrics() -> Response:
         return Response(gateway.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-    _problems(pages)
-    return pages
 
 
 def _problems(pages: FastAPI) -> None:
