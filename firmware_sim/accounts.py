@@ -17,10 +17,9 @@ def of_truth(scenario: Scenario, truth: Truth, first: date, end: date) -> Accoun
     bill = truth.bill(first, end)
     on_hand = truth.on_hand()
     low = {
-        (cabinet.id, slot.slot): 1
+        (cabinet.id, slot.slot): int(on_hand.get((cabinet.id, slot.slot), 0) <= slot.min)
         for cabinet in scenario.cabinet
         for slot in cabinet.slot
-        if on_hand.get((cabinet.id, slot.slot), 0) <= slot.min
     }
     return Account(
         pieces=truth.pieces(first, end),
@@ -40,6 +39,7 @@ async def of_product(office: Office, statement: Json) -> Account:
         _add_line(account, line)
     for shelf in await office.every("/v1/stock"):
         account.stock[shelf["device_id"], shelf["slot"]] = _whole(shelf["on_hand"]["value"])
+        account.orders[shelf["device_id"], shelf["slot"]] = 0
     for order in await office.every("/v1/orders", {"state": "proposed"}):
         account.orders[order["device_id"], order["slot"]] = 1
     moves: Counter[str] = Counter({"draws": 0, "refills": 0, "missing or surplus pieces": 0})

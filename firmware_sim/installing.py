@@ -28,7 +28,7 @@ def gateway_toml(scenario: Scenario, place: Place) -> str:
     """The whole file."""
     lines = [
         "[gateway]", f"name = {_text(scenario.site.name)}", f"state = {_text(place.state)}",
-        "[cloud]", f"url = {_text(place.cloud_url)}",
+        "[cloud]", f"url = {_text(place.cloud_url)}", "poll_seconds = 300",
         "[journal]", "demo = true",
         "[web]", f"port = {place.web_port}",
     ]  # fmt: skip
@@ -44,11 +44,18 @@ def gateway_toml(scenario: Scenario, place: Place) -> str:
         ]  # fmt: skip
         for device in _on_line(scenario, line.name, watch):
             lines += ["[[lines.devices]]", *device]
+    # Messages take as long as ever when the clock is fast: the longest patience there is.
+    patience = 600 if place.clock else 15
     cabinets = [cabinet for cabinet in scenario.cabinet if cabinet.driver == "mqtt_cabinet"]
     if cabinets and place.broker_port:
         lines += ["[[brokers]]", 'name = "broker"', 'host = "127.0.0.1"', f"port = {place.broker_port}"]
         for cabinet in cabinets:
-            lines += ["[[brokers.devices]]", f"id = {_text(cabinet.id)}", 'kind = "mqtt_cabinet"']
+            lines += [
+                "[[brokers.devices]]",
+                f"id = {_text(cabinet.id)}",
+                'kind = "mqtt_cabinet"',
+                f"patience = {patience}",
+            ]
     return "\n".join(lines) + "\n"
 
 

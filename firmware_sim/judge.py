@@ -20,8 +20,8 @@ class Account:
     """What one side says of a period.
 
     ``pieces``: (device, item) -> pieces billed or taken. ``stock``: (device, slot) -> pieces in the slot at the end.
-    ``wh``: meter -> Wh. ``money``: (kind, device, subject) -> amount; ``total`` their sum. ``low``: (device, slot) ->
-    pieces asked for on open orders, or, on the side of truth, that should be. ``records``: facts of each kind.
+    ``wh``: meter -> Wh. ``money``: (kind, device, subject) -> amount; ``total`` their sum. ``orders``: (device,
+    slot) -> how many open orders there are, or, on the side of truth, should be. ``records``: facts of each kind.
     """
 
     pieces: dict[tuple[str, str], int] = field(default_factory=dict)

@@ -25,6 +25,7 @@ from firmware_sim.installing import Place, gateway_toml
 from firmware_sim.kiosk import Kiosk
 from firmware_sim.office import Office
 from firmware_sim.open_shop import Opened, open_shop
+from firmware_sim.paho_cabinet import PahoCabinet
 from firmware_sim.playing import Day, Pace
 from firmware_sim.processes import Program, ProgramError, broker, free_port, python
 from firmware_sim.scenario import Scenario
@@ -49,6 +50,7 @@ class Live:
     programs: dict[str, Program] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
     api_key: str = ""
+    cabinets: dict[str, PahoCabinet] = field(default_factory=dict)
 
 
 @asynccontextmanager
@@ -76,6 +78,12 @@ async def live(scenario: Scenario, folder: Path) -> AsyncIterator[Live]:
         opened = await open_shop(office, scenario, plan)
         truth, pace = Truth(scenario.terms), Pace(origin, _loop_time(since), scenario.scale)
         wired = wire_up(scenario, truth, pace)
+        cabinets: dict[str, PahoCabinet] = {}
+        for hands in wired.coils.values():
+            cabinet = PahoCabinet(hands.client, "127.0.0.1", ports["broker"])
+            cabinet.connect()
+            stack.push_async_callback(cabinet.close)
+            cabinets[hands.cabinet.id] = cabinet
         config = folder / "gateway.toml"
         place = Place(
             str(folder / "gateway"), urls["cloud"], await _ptys(stack, wired, folder), ports["gateway"],
@@ -87,8 +95,8 @@ async def live(scenario: Scenario, folder: Path) -> AsyncIterator[Live]:
         programs["gateway"] = _started(stack, Program("gateway", command, folder))
         await programs["gateway"].ready(f"{urls['gateway']}/healthz")
         kiosk = Kiosk(await stack.enter_async_context(_client(urls["gateway"])))
-        day = Day(scenario, plan, truth, kiosk, pace, wired.lockers, wired.meters)
-        yield Live(scenario, folder, pace, truth, day, wired, office, opened, programs, urls, key)
+        day = Day(scenario, plan, truth, kiosk, pace, wired.lockers, wired.meters, wired.coils)
+        yield Live(scenario, folder, pace, truth, day, wired, office, opened, programs, urls, key, cabinets)
 
 
 def _client(url: str) -> httpx.AsyncClient:

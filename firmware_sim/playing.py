@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from firmware_sim import shop
 from firmware_sim.bench import Line
+from firmware_sim.coil_hands import CoilHands
 from firmware_sim.devices.lock_8a import DoorMoved, Lock8A
 from firmware_sim.devices.sdm630 import Sdm630
 from firmware_sim.kiosk import People
@@ -105,7 +106,7 @@ class Day:
     pace: Pace
     lockers: dict[str, LockerHands]
     meters: dict[str, Meter]
-    vend: Callable[[shop.Visit], Awaitable[str]] | None = None
+    coils: dict[str, CoilHands] = field(default_factory=dict)
     breathe: Callable[[shop.AirStep], None] | None = None
     tell: Callable[[object, str], None] = lambda _event, _outcome: None
     answers: Counter[str] = field(default_factory=Counter)
@@ -147,6 +148,8 @@ class Day:
             refill.cabinet, refill.slot, refill.item, badge=refill.badge, at_ms=self.pace.now_ms(), quantity=quantity
         )
         outcome = ""
+        if refill.cabinet in self.coils:
+            self.coils[refill.cabinet].fill(refill.slot, quantity)
         for _ in range(200):
             outcome = (await self.kiosk.refill(refill.cabinet, refill.badge, refill.slot, quantity))["outcome"]
             if outcome == "refilled":
@@ -156,11 +159,10 @@ class Day:
         self.tell(refill, outcome)
 
     async def _visit(self, visit: shop.Visit) -> None:
-        hands = self.lockers.get(visit.cabinet)
-        if hands is None:
-            outcome = await self.vend(visit) if self.vend else "nobody serves it"
+        if visit.cabinet in self.coils:
+            outcome = await self.coils[visit.cabinet].serve(visit.badge, visit.slot, visit.quantity)
         else:
-            outcome = await self._at_locker(hands, visit)
+            outcome = await self._at_locker(self.lockers[visit.cabinet], visit)
         self.answers[outcome] += 1
         self.tell(visit, outcome)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from firmware_sim.bench import Line, LineSpec
+from firmware_sim.coil_hands import CoilHands, coil_hands
 from firmware_sim.devices.lock_8a import Lock8A
 from firmware_sim.devices.pms5003 import Pms5003
 from firmware_sim.devices.sdm630 import Sdm630
@@ -12,6 +13,9 @@ from firmware_sim.faults import LineFaults, LinePlan
 from firmware_sim.playing import LockerHands, Meter, Pace
 from firmware_sim.scenario import Scenario, SerialLine
 from firmware_sim.truth import Truth
+
+# Seconds of line time that a coil takes for one turn; when the shop's clock is fast its motors are quick.
+TURN_S, FAST_TURN_S = 3.0, 0.1
 
 
 @dataclass
@@ -22,6 +26,7 @@ class Wired:
     lockers: dict[str, LockerHands] = field(default_factory=dict)
     meters: dict[str, Meter] = field(default_factory=dict)
     sensors: dict[str, tuple[Pms5003, Line]] = field(default_factory=dict)
+    coils: dict[str, CoilHands] = field(default_factory=dict)
 
 
 def wire_up(scenario: Scenario, truth: Truth, pace: Pace) -> Wired:
@@ -38,6 +43,10 @@ def wire_up(scenario: Scenario, truth: Truth, pace: Pace) -> Wired:
             )
             line.attach(board)
             wired.lockers[cabinet.id] = LockerHands(cabinet, board, line, truth, pace)
+        else:
+            wired.coils[cabinet.id] = coil_hands(
+                cabinet, truth, pace.at, turn_s=TURN_S if pace.scale == 1 else FAST_TURN_S
+            )
     for meter in scenario.meter:
         line = wired.lines[meter.line]
         twin = Sdm630(

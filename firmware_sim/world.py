@@ -28,6 +28,7 @@ from firmware_sim import faults, shop
 from firmware_sim.bench import MemoryPort
 from firmware_sim.installing import Place, gateway_toml
 from firmware_sim.kiosk import People
+from firmware_sim.memory_broker import MemoryBroker, MemoryMqttLink
 from firmware_sim.office import Office
 from firmware_sim.open_shop import Opened, open_shop
 from firmware_sim.playing import Day, Pace
@@ -40,7 +41,7 @@ from firmware_sim.wiring import Wired, wire_up
 from gateway import config_file, enrol
 from gateway.app import Gateway, create_gateway
 from gateway.clock import virtual_clock
-from gateway.ports import BrokerSettings, LinkDown, MqttLink, Ports, SerialLink, SerialSettings
+from gateway.ports import BrokerSettings, LinkDown, Message, MqttLink, Ports, SerialLink, SerialSettings
 
 CLOUD = "http://cloud.invalid"
 Json = dict[str, Any]
@@ -128,7 +129,7 @@ async def fast(scenario: Scenario, folder: Path) -> AsyncIterator[Fast]:
         truth = Truth(scenario.terms)
         wired = wire_up(scenario, truth, pace)
         gateway = await _gateway(stack, scenario, folder, wired, road, opened.code, pace)
-        day = Day(scenario, plan, truth, DirectKiosk(gateway), pace, wired.lockers, wired.meters)
+        day = Day(scenario, plan, truth, DirectKiosk(gateway), pace, wired.lockers, wired.meters, wired.coils)
         yield Fast(scenario, day, office, opened, road, wired)
 
 
@@ -149,14 +150,14 @@ async def _gateway(
     assert isinstance(loop, VirtualTimeLoop)
     chance = Chance(scenario.seed, "gateway")
     state = folder / "gateway"
-    place = Place(str(state), CLOUD, {name: name for name in wired.lines})
+    place = Place(str(state), CLOUD, {name: name for name in wired.lines}, broker_port=1883)
     text = gateway_toml(scenario, place).replace("[web]", "[web]\nenabled = false")
     config = config_file.parse(text)
     ports = Ports(
         clock=virtual_clock(chance.bytes(8).hex(), loop, origin_ms=pace.now_ms()),
         salt=chance.salt,
         open_serial=_memory_ports(wired),
-        open_mqtt=_no_broker,
+        open_mqtt=_memory_links(wired),
         transport=road,
     )
     async with httpx.AsyncClient(base_url=CLOUD, transport=road) as client:
@@ -180,8 +181,18 @@ def _memory_ports(wired: Wired) -> Callable[[SerialSettings], SerialLink]:
     return lambda settings: MemoryPort(wired.lines[settings.port], down=LinkDown)
 
 
-def _no_broker(settings: BrokerSettings) -> MqttLink:
-    raise LinkDown(f"there is no broker {settings.name} in this world")
+def _memory_links(wired: Wired) -> Callable[[BrokerSettings], MqttLink]:
+    broker = MemoryBroker()
+    for hands in wired.coils.values():
+        broker.attach(hands.client)
+    return lambda settings: MemoryMqttLink(
+        broker,
+        settings.client_id,
+        make=lambda packet: Message(packet.topic, packet.payload, packet.mid, packet.retain),
+        mid=lambda message: message.mid,
+        down=LinkDown,
+        window=settings.window,
+    )
 
 
 def _create_tenant(folder: Path, now_ms: int) -> str:
