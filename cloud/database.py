@@ -27,6 +27,10 @@ class DatabaseAwayError(Exception):
     """The database cannot be reached or refuses to work just now; the same call may succeed later."""
 
 
+class TakenError(Exception):
+    """A row that was to be inserted has a key that another row has."""
+
+
 class UnstorableError(ValueError):
     """A value that no column can hold: a NUL in a text, a number beyond 64 bits."""
 
@@ -48,8 +52,9 @@ class Tx(Protocol):
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], conflict: str = "") -> int:
         """Inserts many rows in as few round trips as the database allows.
 
-        ``conflict`` is an ``ON CONFLICT ...`` clause. Returns how many rows were written, those left out by
-        ``DO NOTHING`` not counted.
+        ``conflict`` is an ``ON CONFLICT ...`` clause; without one a key that is taken raises TakenError (which spoils
+        the transaction unless a savepoint stands around it). Where conflicts are rare, try without a clause first:
+        PostgreSQL takes half the time. Returns how many rows were written, those left out by ``DO NOTHING`` not counted.
         """
 
     def savepoint(self) -> AbstractContextManager[None]:

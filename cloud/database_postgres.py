@@ -21,7 +21,7 @@ import psycopg
 from psycopg import errors
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from cloud.database import DatabaseAwayError, Dialect, Param, Row, T, Tx, UnstorableError, Value
+from cloud.database import DatabaseAwayError, Dialect, Param, Row, T, TakenError, Tx, UnstorableError, Value
 
 TRIES = 6
 COPY_FROM = 20  # rows; below it one JSON statement is cheaper than the COPY conversation
@@ -61,6 +61,16 @@ class PostgresTx:
         """Inserts many rows by one COPY or one statement with one JSON parameter."""
         if not rows:
             return 0
+        try:
+            return self._insert(table, columns, rows, conflict)
+        except errors.UniqueViolation as error:
+            raise TakenError(str(error)) from error
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """What is done inside is undone alone when it raises."""
+        return self._savepoint()
+
+    def _insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], conflict: str) -> int:
         known = self._columns(table)
         types = tuple(known[column] for column in columns)
         if len(rows) == 1:
@@ -73,10 +83,6 @@ class PostgresTx:
         statement, row_type = _insert_many(table, tuple(columns), types, conflict)
         packed = msgspec.json.encode([row_type(*row) for row in rows]).decode()
         return self._connection.execute(statement, (packed,)).rowcount
-
-    def savepoint(self) -> AbstractContextManager[None]:
-        """What is done inside is undone alone when it raises."""
-        return self._savepoint()
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:

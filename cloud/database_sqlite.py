@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from cloud.database import DatabaseAwayError, Dialect, Param, Row, T, Tx, UnstorableError, Value
+from cloud.database import DatabaseAwayError, Dialect, Param, Row, T, TakenError, Tx, UnstorableError, Value
 
 BUSY_MS = 15_000
 READERS = 2
@@ -53,7 +53,10 @@ class SqliteTx:
         """Inserts many rows with one prepared statement."""
         if not rows:
             return 0
-        return self._connection.executemany(_insert(table, tuple(columns), conflict), rows).rowcount
+        try:
+            return self._connection.executemany(_insert(table, tuple(columns), conflict), rows).rowcount
+        except sqlite3.IntegrityError as error:
+            raise (TakenError(str(error)) if "UNIQUE" in str(error) else error) from error
 
     def _execute(self, sql: str, params: Sequence[Param]) -> sqlite3.Cursor:
         packed = [msgspec.json.encode(value).decode() if isinstance(value, list) else value for value in params]

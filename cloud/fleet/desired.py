@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from cloud.clock import Clock
-from cloud.database import Store, Tx
+from cloud.database import DatabaseAwayError, Store, Tx
 from cloud.fleet import repository
 
 POLL_SECONDS = 1.0
@@ -81,11 +81,18 @@ class Changes:
     async def _watch(self) -> None:
         try:
             while self._waiting:
-                versions = await self._store.read(lambda tx: repository.desired_versions(tx, list(self._waiting)))
+                versions = await self._versions()
                 for place, waiters in list(self._waiting.items()):
                     for version, change in waiters:
-                        if versions.get(place, 0) != version and not change.done():
+                        if versions is not None and versions.get(place, 0) != version and not change.done():
                             change.set_result(None)
                 await self._clock.sleep(POLL_SECONDS)
         finally:
             self._watching = None
+
+    async def _versions(self) -> dict[Place, int] | None:
+        """The versions of all that is waited for; None while the database is away, which is no news."""
+        try:
+            return await self._store.read(lambda tx: repository.desired_versions(tx, list(self._waiting)))
+        except DatabaseAwayError:
+            return None

@@ -82,6 +82,10 @@ class GroupCommit:
             batches = [incoming for incoming, _ in group]
             try:
                 answers = await self._store.run(partial(receive, batches=batches, desk=self._desk))
+            except DatabaseAwayError as error:
+                for _, future in group:
+                    _fail(future, error)
+                return
             except Exception:
                 log.warning("a group of %d batches failed; taking them one by one", len(group), exc_info=True)
             else:
@@ -92,11 +96,16 @@ class GroupCommit:
             try:
                 _settle(future, await self.alone(incoming))
             except Exception as error:  # noqa: BLE001 -- it belongs to the one who waits for this answer
-                if not future.done():
-                    future.set_exception(error)
+                _fail(future, error)
 
 
 def _settle(future: asyncio.Future[Answer], answer: Answer) -> None:
     """Gives the answer to who asked, unless he went away."""
     if not future.done():
         future.set_result(answer)
+
+
+def _fail(future: asyncio.Future[Answer], error: Exception) -> None:
+    """Tells who asked that there is no answer, unless he went away."""
+    if not future.done():
+        future.set_exception(error)

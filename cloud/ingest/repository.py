@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from cloud.database import Tx, Value
+from cloud.database import TakenError, Tx, Value
 from cloud.ingest.decide_time import Anchor
 from cloud.ingest.incoming import LogIdentity
 from wire.ids import RecordKey
@@ -216,7 +216,13 @@ def bound(tx: Tx, bindings: Iterable[tuple[str, str, str]]) -> set[tuple[str, st
 def claim_keys(tx: Tx, rows: Sequence[tuple[str, str, str, int, str | None, int, int]]) -> bool:
     """Enters record keys (tenant, src, ep, n, did, log number, index); False when one of them was taken already."""
     columns = ("tenant_id", "src", "ep", "n", "did", "log_no", "idx")
-    return tx.insert("record_keys", columns, rows, "ON CONFLICT DO NOTHING") == len(rows)
+    try:
+        with tx.savepoint():
+            tx.insert("record_keys", columns, rows)
+    except TakenError:
+        tx.insert("record_keys", columns, rows, "ON CONFLICT DO NOTHING")
+        return False
+    return True
 
 
 def owners_of_keys(tx: Tx, keys: Sequence[tuple[str, str, str, int]]) -> dict[tuple[str, RecordKey], tuple[int, int]]:

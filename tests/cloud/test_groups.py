@@ -8,12 +8,13 @@ from functools import partial
 
 import pytest
 
-from cloud.database import Tx
+from cloud.database import DatabaseAwayError, Tx
 from cloud.ingest.group_commit import GroupCommit
 from cloud.ingest.incoming import Incoming, Refusal, admit
 from cloud.ingest.posted import Posted, Unusable
 from cloud.ingest.receive_batch import Answer, Desk, receive
 from cloud.metrics import Metrics
+from cloud.open_store import open_store
 from tests.cloud.twins import CloudTwin, GatewayTwin
 from wire.batch import Receipt
 
@@ -133,6 +134,19 @@ def test_what_a_ledger_cannot_use_yet_waits_and_is_posted_on_a_retry(
     assert [answer.quarantined if isinstance(answer, Receipt) else -1 for answer in answers] == [0, 2, 0]
     assert {item["reason"] for item in items} == {"unknown-item"}
     assert mended == ["resolved", "resolved"]
+
+
+def test_a_group_whose_database_is_away_is_told_so_at_once(cloud: CloudTwin, gateways: list[GatewayTwin]) -> None:
+    batches = [coming(gateway, gateway.body(0, 2)) for gateway in gateways]
+    away = open_store("sqlite:////proc/nowhere/x.db")
+
+    async def share() -> list[Answer | BaseException]:
+        queue = GroupCommit(away, desk(cloud), Metrics(), max_waiting=10)
+        return await asyncio.gather(*(queue.share(one) for one in batches), return_exceptions=True)
+
+    answers = cloud.wait(share())
+
+    assert [type(answer) for answer in answers] == [DatabaseAwayError] * 3
 
 
 def test_a_queue_that_is_full_says_so(cloud: CloudTwin, gateways: list[GatewayTwin]) -> None:
