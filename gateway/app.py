@@ -166,9 +166,9 @@ class Gateway:
         self.watch.notifier.ready("vending" if self.identity else "not enrolled")
 
     async def _pages(self) -> None:
-        from gateway.web.pages import create_pages  # noqa: PLC0415 - FastAPI's megabytes only where there are pages
-
-        await web_server.serve(create_pages(self), self.config.web.host, self.config.web.port, self.ports.clock)
+        # FastAPI takes half a second of a Pi to import, and the first record should not wait for that.
+        pages = await asyncio.to_thread(_load_pages, self)
+        await web_server.serve(pages, self.config.web.host, self.config.web.port, self.ports.clock)
 
     async def _applied(self, desired: Desired) -> None:
         assert self.journal is not None
@@ -192,6 +192,12 @@ class Gateway:
             return None
         url = self.config.cloud.url or self.identity.cloud_url
         return open_client(url, ca=self.config.cloud.ca, transport=self.ports.transport)
+
+
+def _load_pages(gateway: Gateway) -> Any:  # noqa: ANN401 - an ASGI application
+    from gateway.web.pages import create_pages  # noqa: PLC0415 - only where there are pages
+
+    return create_pages(gateway)
 
 
 def create_gateway(

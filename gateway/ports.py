@@ -228,24 +228,5 @@ class Session(Protocol):
         """Each device's state now."""
 
 
-class Front(Protocol):
-    """What the pages see of the gateway: four use cases and how it is. Results are structs with ``outcome``."""
-
-    async def draw(self, cabinet: str, badge: str, slot: str, quantity: int = 1, for_: str = "") -> msgspec.Struct:
-        """Somebody takes something. Raises UnknownCabinetError."""
-
-    async def refill(self, cabinet: str, slot: str, quantity: int, badge: str) -> msgspec.Struct:
-        """Somebody put something in. Raises UnknownCabinetError."""
-
-    async def count(self, cabinet: str, slot: str, quantity: int, badge: str) -> msgspec.Struct:
-        """Somebody counted a slot. Raises UnknownCabinetError."""
-
-    def status(self) -> msgspec.Struct:
-        """How the gateway is now (``status.Status``)."""
-
-    def metrics(self) -> bytes:
-        """The same in Prometheus's text format."""
-
-
 class UnknownCabinetError(LookupError):
     """No cabinet of this id is configured here."""
