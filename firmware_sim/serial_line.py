@@ -116,7 +116,10 @@ class Line:
         """Puts the host's bytes behind what it is already sending; returns at once."""
         start = max(self.now, self._host_free)
         self._host_free = start + len(data) * self.spec.char_s
-        self._loop.call_at(start, self._begin, None, data, start)
+        if start <= self.now:
+            self._begin(None, data, start)
+        else:
+            self._loop.call_at(start, self._begin, None, data, start)
 
     # Inside
 
@@ -183,7 +186,10 @@ class Line:
         if air.sender is not None or self.faults.echo:
             self.counts["to_host"] += len(data)
             for later, piece in self.faults.pieces(data[air.handed :], air.end):
-                self._loop.call_at(air.end + later, self._hand_over, piece)
+                if later:
+                    self._loop.call_at(air.end + later, self._hand_over, piece)
+                else:
+                    self._hand_over(piece)
         if air.sender is None and self.faults.echo:
             self.faults.counts["echo"] += 1
 
