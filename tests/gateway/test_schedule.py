@@ -1,0 +1,124 @@
+"""The grid of a shared line: who is next, what travels together, what a silent device costs."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.device_events import Want
+from gateway.schedule import PROBE_MS, LineSchedule, Turn, silence_seconds, time_out, until_next
+
+ENERGY = Want("import_wh", 900, 4, 0x48, 2)
+HERTZ = Want("frequency", 900, 4, 0x46, 2)
+VOLTS = Want("voltage", 900, 4, 0x00, 2)
+
+
+def turn_of(schedule: LineSchedule, mono: int) -> Turn:
+    turn = schedule.turn(mono)
+    assert isinstance(turn, Turn)
+    return turn
+
+
+def test_everything_is_asked_at_once_after_a_start_and_then_on_the_grid() -> None:
+    schedule = LineSchedule({"m": [ENERGY]})
+
+    schedule.answered(turn_of(schedule, 0), mono=200, wall=1_000_000 * 900_000 + 400_000)
+
+    assert schedule.turn(200) == 500_000
+
+
+def test_neighbours_travel_together_and_strangers_do_not() -> None:
+    schedule = LineSchedule({"m": [ENERGY, VOLTS, HERTZ]})
+
+    first = turn_of(schedule, 0)
+    schedule.answered(first, 0, 0)
+    second = turn_of(schedule, 0)
+
+    assert (first.wants, second.wants) == ((VOLTS,), (HERTZ, ENERGY))
+
+
+def test_a_frame_is_never_longer_than_the_meter_allows() -> None:
+    wants = [Want(f"r{n}", 60, 4, 2 * n, 2) for n in range(60)]
+    schedule = LineSchedule({"m": wants}, {"m": 80})
+
+    turn = turn_of(schedule, 0)
+
+    assert max(w.address + w.width for w in turn.wants) - min(w.address for w in turn.wants) <= 80
+
+
+def test_the_earliest_deadline_is_first() -> None:
+    schedule = LineSchedule({"slow": [Want("a", 900)], "quick": [Want("b", 1)]})
+    for _ in range(2):
+        schedule.answered(turn_of(schedule, 0), 0, 0)
+
+    assert schedule.turn(0) == 1000
+    assert turn_of(schedule, 1000).device == "quick"
+
+
+def test_a_missed_device_is_asked_again_at_once_then_set_aside_and_probed_rarely() -> None:
+    schedule = LineSchedule({"dead": [Want("a", 1)], "live": [Want("b", 1)]})
+    schedule.answered(turn_of(schedule, 0), 0, 0) if turn_of(schedule, 0).device == "live" else None
+
+    assert schedule.missed(turn_of(schedule, 0), 100, 100) is False
+    assert schedule.missed(turn_of(schedule, 100), 200, 200) is True
+    assert schedule.is_aside("dead")
+
+    asked = []
+    for mono in range(200, 200 + PROBE_MS - 1, 100):
+        turn = schedule.turn(mono)
+        if isinstance(turn, Turn):
+            asked.append(turn.device)
+            schedule.answered(turn, mono, mono)
+    assert set(asked) == {"live"}
+    probe = turn_of(schedule, 200 + PROBE_MS)
+    assert (probe.device, probe.probe) == ("dead", True)
+
+
+def test_every_third_probe_is_patient() -> None:
+    schedule = LineSchedule({"dead": [Want("a", 1)]})
+    schedule.missed(turn_of(schedule, 0), 0, 0)
+    schedule.missed(turn_of(schedule, 0), 0, 0)
+
+    patience = []
+    for number in range(1, 7):
+        turn = turn_of(schedule, number * PROBE_MS)
+        patience.append(turn.patient)
+        schedule.missed(turn, number * PROBE_MS, 0)
+
+    assert patience == [False, False, True, False, False, True]
+
+
+def test_a_device_that_is_back_is_read_at_once() -> None:
+    schedule = LineSchedule({"dead": [ENERGY]})
+    schedule.missed(turn_of(schedule, 0), 0, 0)
+    schedule.missed(turn_of(schedule, 0), 0, 0)
+    probe = turn_of(schedule, PROBE_MS)
+
+    assert schedule.answered(probe, PROBE_MS, 0) is True
+    assert turn_of(schedule, PROBE_MS).probe is False
+
+
+def test_a_device_that_speaks_but_is_not_fit_waits_for_the_grid() -> None:
+    schedule = LineSchedule({"m": [ENERGY]})
+
+    schedule.answered(turn_of(schedule, 0), 0, 600_000, fit=False)
+
+    assert schedule.turn(0) == 300_000
+
+
+@given(wall=st.integers(0, 2**45), every=st.integers(1000, 86_400_000))
+def test_no_instant_is_further_away_than_a_period_and_a_bit(wall: int, every: int) -> None:
+    left = until_next(wall, every)
+
+    assert 0 < left <= every + min(every // 50, 1000)
+    assert (wall + left) % every == 0
+
+
+@pytest.mark.parametrize(("baud", "seconds"), [(9600, 0.003646), (19200, 0.001823), (115200, 0.00175)])
+def test_the_silence_is_three_and_a_half_characters_and_never_less_than_1_75_ms(baud: int, seconds: float) -> None:
+    assert silence_seconds(baud, 10) == pytest.approx(seconds, abs=1e-6)
+
+
+def test_a_time_out_covers_both_frames_and_the_devices_thinking() -> None:
+    assert time_out(9600, 10, 8, 9, 0.2) == pytest.approx(17 * 10 / 9600 + 0.25)
