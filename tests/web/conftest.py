@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from tests.cloud.conftest import address, databases
 from tests.cloud.twins import CloudTwin
@@ -17,6 +17,7 @@ from tests.web.server import RemoteCloud, serving
 from tests.web.shop import Shop
 
 __all__ = ["address", "databases"]
+PATIENCE_MS = 20_000
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -66,6 +67,7 @@ def shop_on_either(address: str, tmp_path: Path) -> Iterator[Shop]:
 def browser() -> Iterator[Browser]:
     """Debian's Chromium. While it is open, its loop runs in this thread: nothing else may start one here."""
     path = next(found for found in map(shutil.which, BROWSERS) if found)
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield opened
@@ -92,5 +94,5 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def context(served: Served, browser: Browser) -> Iterator[BrowserContext]:
     """A fresh browser profile that opens pages of the shop."""
     with browser.new_context(base_url=served.address, viewport={"width": 1440, "height": 900}) as made:
-        made.set_default_timeout(15_000)
+        made.set_default_timeout(PATIENCE_MS)
         yield made

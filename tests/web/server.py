@@ -46,7 +46,7 @@ class RemoteCloud:
 
 @contextmanager
 def serving(database: str, state: Path, shown_ms: int) -> Iterator[str]:
-    """`tally-cloud serve` on a free port: its address. Ends with SIGTERM."""
+    """`tally-cloud serve` on a free port: its address. Ends with SIGTERM, and must end well."""
     settings = {"TALLY_DATABASE": database, "TALLY_STATE": str(state), "TALLY_DEMO_CLOCK": f"{shown_ms},0,0"}
     command = [sys.executable, "-m", "cloud.cli", "serve", "--listen", "127.0.0.1:0"]
     environment = {**os.environ, **settings, "PYTHONUNBUFFERED": "1"}
@@ -55,7 +55,8 @@ def serving(database: str, state: Path, shown_ms: int) -> Iterator[str]:
             yield _address(process)
         finally:
             process.terminate()
-            process.communicate()
+            _, said = process.communicate()
+    assert (process.returncode, "Cancel" in said) == (0, False), said
 
 
 def _address(process: subprocess.Popen[str]) -> str:

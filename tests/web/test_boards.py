@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TypeVar
+
+import httpx
 
 from cloud.clock import Clock
 from cloud.database import DatabaseAwayError, Tx
 from cloud.web.boards import Boards
 from cloud.web.languages import read_languages
 from cloud.web.rendering import PARTS, Rendering
-from tests.web.shop import Shop
+from tests.cloud.twins import CloudTwin
+from tests.web.server import serving
+from tests.web.shop import Shop, enter
 
 T = TypeVar("T")
 RENDERING = Rendering(read_languages())
@@ -145,3 +151,18 @@ def test_a_page_is_not_told_all_is_well_while_the_database_is_away(shop: Shop) -
         return quiet and await coming == []
 
     assert shop.cloud.wait(look())
+
+
+def test_an_open_page_does_not_hold_up_the_end_of_the_cloud(tmp_path: Path) -> None:
+    database, state = f"sqlite:///{tmp_path}/cloud.db", tmp_path / "state"
+    with CloudTwin(database, state) as cloud:
+        session = enter(cloud)
+
+    with ExitStack() as open_things:
+        address = open_things.enter_context(serving(database, state, cloud.clock.ms))
+        with httpx.stream("GET", f"{address}/live", headers={"cookie": f"tally_session={session}"}) as stream:
+            lines = stream.iter_lines()
+            assert next(line for line in lines if line == "event: beat")
+            open_things.close()
+
+            assert not [line for line in lines if line.startswith("event: ended")]
