@@ -122,7 +122,8 @@ class MqttCabinet:
 
     def remember(self, dids: Sequence[str]) -> None:
         """What the journal holds of this cabinet, so that a gap across our own restart is seen too."""
-        known = [(int(boot), int(seq)) for boot, seq, _ in (d.split("/") for d in dids if d.count("/") == 2)]
+        parts = [did.split("/", 2) for did in dids]
+        known = [(int(one[0]), int(one[1])) for one in parts if len(one) == 3 and one[0].isdigit() and one[1].isdigit()]
         self._last = max(known, default=self._last)
 
     def feed(self, topic: str, payload: bytes, now: float, *, retained: bool = False) -> list[Event]:
