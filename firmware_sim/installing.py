@@ -54,6 +54,7 @@ def gateway_toml(scenario: Scenario, place: Place) -> str:
                 "[[brokers.devices]]",
                 f"id = {_text(cabinet.id)}",
                 'kind = "mqtt_cabinet"',
+                f"cabinet = {_text(cabinet.id)}",
                 f"patience = {patience}",
             ]
     return "\n".join(lines) + "\n"

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -49,7 +49,6 @@ class Live:
     opened: Opened
     programs: dict[str, Program] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
-    api_key: str = ""
     cabinets: dict[str, PahoCabinet] = field(default_factory=dict)
 
 
@@ -57,46 +56,75 @@ class Live:
 async def live(scenario: Scenario, folder: Path) -> AsyncIterator[Live]:
     """The shop, set up and running; at the end every program is stopped, last started first."""
     async with AsyncExitStack() as stack:
-        ports = {name: free_port() for name in ("cloud", "gateway", "broker")}
-        urls = {name: f"http://127.0.0.1:{ports[name]}" for name in ("cloud", "gateway")}
-        since, origin = real_ms(), scenario.ms(scenario.opens)
-        clock = (origin, since, scenario.scale)
-        env = {
-            "TALLY_STATE": str(folder / "cloud"),
-            "TALLY_LISTEN": f"127.0.0.1:{ports['cloud']}",
-            "TALLY_DEMO_CLOCK": ",".join(map(str, clock)),
-        }
-        key = _create_tenant(env)
+        site = await _set_up(stack, scenario, folder)
+        since = real_ms()
+        clock = (scenario.ms(scenario.opens), since, scenario.scale)
+        env = {**site.env, "TALLY_DEMO_CLOCK": ",".join(map(str, clock))}
         cloud = _started(stack, Program("cloud", python("cloud.cli", "serve"), folder, env))
-        await cloud.ready(f"{urls['cloud']}/readyz")
-        programs = {"cloud": cloud}
-        if any(cabinet.driver == "mqtt_cabinet" for cabinet in scenario.cabinet):
-            programs["broker"] = _started(stack, broker(folder, ports["broker"]))
-            await programs["broker"].listening(ports["broker"])
-        office = Office(await stack.enter_async_context(_client(urls["cloud"])), key)
-        plan = shop.plan(scenario)
-        opened = await open_shop(office, scenario, plan)
-        truth, pace = Truth(scenario.terms), Pace(origin, _loop_time(since), scenario.scale)
+        await cloud.ready(f"{site.urls['cloud']}/readyz")
+        truth, pace = Truth(scenario.terms), Pace(clock[0], _loop_time(since), scenario.scale)
         wired = wire_up(scenario, truth, pace)
-        cabinets: dict[str, PahoCabinet] = {}
-        for hands in wired.coils.values():
-            cabinet = PahoCabinet(hands.client, "127.0.0.1", ports["broker"])
-            cabinet.connect()
-            stack.push_async_callback(cabinet.close)
-            cabinets[hands.cabinet.id] = cabinet
-        config = folder / "gateway.toml"
-        place = Place(
-            str(folder / "gateway"), urls["cloud"], await _ptys(stack, wired, folder), ports["gateway"],
-            ports["broker"] if "broker" in programs else 0, clock,
-        )  # fmt: skip
-        config.write_text(gateway_toml(scenario, place), "utf-8")
-        _run("enrol", python("gateway.cli", "enrol", "--config", str(config), opened.code), env)
-        command = python("gateway.cli", "run", "--config", str(config))
-        programs["gateway"] = _started(stack, Program("gateway", command, folder))
-        await programs["gateway"].ready(f"{urls['gateway']}/healthz")
-        kiosk = Kiosk(await stack.enter_async_context(_client(urls["gateway"])))
-        day = Day(scenario, plan, truth, kiosk, pace, wired.lockers, wired.meters, wired.coils)
-        yield Live(scenario, folder, pace, truth, day, wired, office, opened, programs, urls, key, cabinets)
+        cabinets = _connect(stack, wired, site.place.broker_port)
+        await _ptys(stack, wired, folder)
+        site.config.write_text(gateway_toml(scenario, replace(site.place, clock=clock)), "utf-8")
+        gateway = _started(stack, Program("gateway", _gateway("run", site.config), folder))
+        await gateway.ready(f"{site.urls['gateway']}/healthz")
+        kiosk = Kiosk(await stack.enter_async_context(_client(site.urls["gateway"])))
+        day = Day(scenario, site.plan, truth, kiosk, pace, wired.lockers, wired.meters, wired.coils)
+        programs = {**site.programs, "cloud": cloud, "gateway": gateway}
+        yield Live(scenario, folder, pace, truth, day, wired, site.office, site.opened, programs, site.urls, cabinets)
+
+
+@dataclass
+class _Site:
+    """What is there before the clock runs fast."""
+
+    place: Place
+    config: Path
+    env: dict[str, str]
+    urls: dict[str, str]
+    office: Office
+    opened: Opened
+    plan: shop.Plan
+    programs: dict[str, Program]
+
+
+async def _set_up(stack: AsyncExitStack, scenario: Scenario, folder: Path) -> _Site:
+    """At life's own pace, an hour before opening: a code that is good for 15 minutes would else be old in a second."""
+    ports = {name: free_port() for name in ("cloud", "gateway", "broker")}
+    urls = {name: f"http://127.0.0.1:{ports[name]}" for name in ("cloud", "gateway")}
+    env = {"TALLY_STATE": str(folder / "cloud"), "TALLY_LISTEN": f"127.0.0.1:{ports['cloud']}"}
+    slow = {**env, "TALLY_DEMO_CLOCK": f"{scenario.ms(scenario.opens) - 3_600_000},{real_ms()},1"}
+    key = _create_tenant(slow)
+    cloud = _started(stack, Program("cloud", python("cloud.cli", "serve"), folder, slow))
+    await cloud.ready(f"{urls['cloud']}/readyz")
+    programs: dict[str, Program] = {}
+    if any(cabinet.driver == "mqtt_cabinet" for cabinet in scenario.cabinet):
+        programs["broker"] = _started(stack, broker(folder, ports["broker"]))
+        await programs["broker"].listening(ports["broker"])
+    office = Office(await stack.enter_async_context(_client(urls["cloud"])), key)
+    plan = shop.plan(scenario)
+    opened = await open_shop(office, scenario, plan)
+    paths = {line.name: str(folder / f"tty-{line.name}") for line in scenario.line}
+    place = Place(str(folder / "gateway"), urls["cloud"], paths, ports["gateway"], ports["broker"] if programs else 0)
+    config = folder / "gateway.toml"
+    config.write_text(gateway_toml(scenario, place), "utf-8")
+    _run("enrol", [*_gateway("enrol", config), opened.code], slow)
+    cloud.stop()
+    return _Site(place, config, env, urls, office, opened, plan, programs)
+
+
+def _connect(stack: AsyncExitStack, wired: Wired, port: int) -> dict[str, PahoCabinet]:
+    cabinets: dict[str, PahoCabinet] = {}
+    for name, hands in wired.coils.items():
+        cabinets[name] = PahoCabinet(hands.client, "127.0.0.1", port)
+        cabinets[name].connect()
+        stack.push_async_callback(cabinets[name].close)
+    return cabinets
+
+
+def _gateway(verb: str, config: Path) -> list[str]:
+    return python("gateway.cli", verb, "--config", str(config))
 
 
 def _client(url: str) -> httpx.AsyncClient:
@@ -114,14 +142,11 @@ def _loop_time(since_ms: int) -> float:
     return asyncio.get_running_loop().time() - (real_ms() - since_ms) / 1000
 
 
-async def _ptys(stack: AsyncExitStack, wired: Wired, folder: Path) -> dict[str, str]:
-    found = {}
+async def _ptys(stack: AsyncExitStack, wired: Wired, folder: Path) -> None:
     for name, line in wired.lines.items():
         port = PtyPort(line, folder / f"tty-{name}")
         await port.open()
         stack.callback(port.close)
-        found[name] = str(folder / f"tty-{name}")
-    return found
 
 
 def _create_tenant(env: dict[str, str]) -> str:

@@ -19,6 +19,7 @@ from firmware_sim.judge import Account, Verdict, judge
 from firmware_sim.judging import judge_scenario
 from firmware_sim.scenario import Scenario, Shift
 from firmware_sim.settling import everything_sent, settle
+from firmware_sim.truth import PerPiece
 from firmware_sim.world import Fast, fast
 
 
@@ -84,7 +85,8 @@ def a_meter_shows_more_than_flowed(run: Fast) -> None:
 
 def a_price_differs_by_a_cent(run: Fast) -> None:
     per_piece, *others = run.truth.terms.charges
-    prices = {item: price + Decimal("0.01") for item, price in per_piece.prices.items()}  # type: ignore[union-attr]
+    assert isinstance(per_piece, PerPiece)
+    prices = {item: price + Decimal("0.01") for item, price in per_piece.prices.items()}
     run.truth.terms = replace(run.truth.terms, charges=[replace(per_piece, prices=prices), *others])
 
 
