@@ -18,7 +18,7 @@ FIRST_WAIT, LONGEST_WAIT = 0.25, 30.0
 # The cloud does not know us, or calls our log forked: only a person changes that, so asking often is noise.
 REFUSED_WAIT = 60.0
 LONGEST_RETRY_AFTER = 300.0
-QUICK = 2.0
+FAR, SLOW = 0.15, 2.0
 CLOCK_STEP = 0.001
 
 
@@ -59,10 +59,13 @@ class Outbox:
         self.last_failure = None
 
     def receipt(self, began: float, now: float, leaves: int) -> None:
-        """A piece of so many leaves, begun at ``began``, was cosigned. Full pieces that were quick may grow."""
+        """A piece of so many leaves, begun at ``began``, was cosigned.
+
+        Full pieces grow where the way there and back takes most of the time: a near cloud gains nothing by them.
+        """
         self._calm()
         self._not_before = began + self._linger
-        if leaves >= self.limit and now - began < QUICK:
+        if leaves >= self.limit and FAR <= now - began < SLOW:
             self.limit = min(self.limit * 2, LARGEST)
 
     def failed(self, now: float, kind: Failure, retry_after: float = 0.0) -> float:

@@ -90,7 +90,16 @@ def test_what_does_not_get_through_is_sent_in_smaller_pieces(kind: Failure) -> N
     assert box.limit == SMALLEST
 
 
-def test_pieces_grow_while_full_ones_are_quick() -> None:
+def test_a_near_cloud_gets_pieces_of_one_size() -> None:
+    box = asked()
+    before = box.limit
+
+    box.receipt(0, 0.02, before)
+
+    assert box.limit == before
+
+
+def test_pieces_grow_where_the_way_takes_the_time() -> None:
     box = asked()
     for now in range(9):
         box.receipt(now, now + 0.5, box.limit)

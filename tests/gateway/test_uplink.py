@@ -129,6 +129,11 @@ def test_an_answer_that_is_lost_is_found_at_the_head(tmp_path: Path) -> None:
     play(main())
 
 
+async def far_away(_: httpx.Request) -> None:
+    """300 ms of mobile network."""
+    await pass_time(0.3)
+
+
 async def _nothing_yet(_: Journal, __: FakeCloud) -> None:
     """Crash before the seal."""
 
@@ -359,9 +364,10 @@ def test_a_cosignature_of_somebody_else_is_no_receipt(tmp_path: Path) -> None:
     play(main())
 
 
-def test_a_backlog_goes_in_pieces_and_grows_while_the_link_is_quick(tmp_path: Path) -> None:
+def test_a_backlog_goes_in_pieces_larger_ones_where_the_way_is_long(tmp_path: Path) -> None:
     async def main() -> None:
         cloud = new_cloud()
+        cloud.before = far_away
         async with a_journal(tmp_path) as journal:
             for start in range(0, 9000, 1000):
                 await journal.append(readings(1000, first=start))
