@@ -154,6 +154,27 @@ def test_a_draw_that_did_not_happen_does_not_return_into_a_slot_that_was_counted
     assert (story.held("slot"), story.held("doubtful"), story.held("variance")) == (10, 0, 0)
 
 
+def test_what_is_posted_late_leaves_a_slot_as_it_was_counted_since() -> None:
+    story = Story()
+    story.refill(10)
+    story.n += 1
+    story.count(7)
+    story.n = 1
+    story.draw(2)
+
+    assert (story.held("slot"), story.held("consumed"), story.held("variance")) == (7, 2, 1)
+
+
+def test_a_count_that_comes_later_than_a_newer_one_changes_nothing() -> None:
+    story = Story()
+    first = story.refill(10)
+    story.draw(1)
+    story.count(9)
+    story.count(10, position=f"e/{first.n}")
+
+    assert (story.held("slot"), story.doubts()) == (9, [])
+
+
 def test_goods_that_are_lent_stay_the_suppliers() -> None:
     story = Story()
     story.refill(3)
