@@ -54,7 +54,7 @@ class Tx(Protocol):
 
         ``conflict`` is an ``ON CONFLICT ...`` clause; without one a key that is taken raises TakenError (which spoils
         the transaction unless a savepoint stands around it). Where conflicts are rare, try without a clause first:
-        PostgreSQL takes half the time. Returns how many rows were written, those left out by ``DO NOTHING`` not counted.
+        PostgreSQL takes half the time. Returns how many rows were written, without those left out by ``DO NOTHING``.
         """
 
     def savepoint(self) -> AbstractContextManager[None]:

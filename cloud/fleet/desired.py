@@ -29,6 +29,14 @@ def publish(tx: Tx, tenant: str, gateway_id: str, *, part: str, body: object, ke
     return repository.put_part(tx, tenant, gateway_id, part=part, key=key, body=_encoder.encode(body).decode())
 
 
+def hand_over(tx: Tx, tenant: str, device_id: str, old: str, new: str) -> None:
+    """A device hangs on another gateway: what was published of it follows, and the old gateway has it no more."""
+    for part, key, body in repository.parts(tx, tenant, old):
+        if key == device_id and old != new:
+            repository.drop_part(tx, tenant, old, part=part, key=key)
+            repository.put_part(tx, tenant, new, part=part, key=key, body=body)
+
+
 def document(tx: Tx, tenant: str, gateway_id: str) -> tuple[int, bytes]:
     """The version and the JSON document: ``tenant_id``, ``gateway_id``, ``version`` and the parts."""
     version = repository.desired_version(tx, tenant, gateway_id)

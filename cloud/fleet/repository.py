@@ -222,12 +222,7 @@ def log(tx: Tx, tenant: str, log_no: int) -> LogRow | None:
 
 def put_part(tx: Tx, tenant: str, gateway_id: str, *, part: str, key: str, body: str) -> int:
     """Sets one part of what a gateway should be like; the document's version after it."""
-    tx.run(
-        "INSERT INTO desired_versions (tenant_id, gateway_id, version) VALUES (?, ?, 1) "
-        "ON CONFLICT (tenant_id, gateway_id) DO UPDATE SET version = desired_versions.version + 1",
-        (tenant, gateway_id),
-    )
-    version = desired_version(tx, tenant, gateway_id)
+    version = _next_version(tx, tenant, gateway_id)
     tx.run(
         "INSERT INTO desired_parts (tenant_id, gateway_id, part, part_key, body, version) VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (tenant_id, gateway_id, part, part_key) DO UPDATE SET body = excluded.body, "
@@ -235,6 +230,24 @@ def put_part(tx: Tx, tenant: str, gateway_id: str, *, part: str, key: str, body:
         (tenant, gateway_id, part, key, body, version),
     )
     return version
+
+
+def drop_part(tx: Tx, tenant: str, gateway_id: str, *, part: str, key: str) -> None:
+    """Takes one part away from what a gateway should be like."""
+    _next_version(tx, tenant, gateway_id)
+    tx.run(
+        "DELETE FROM desired_parts WHERE tenant_id = ? AND gateway_id = ? AND part = ? AND part_key = ?",
+        (tenant, gateway_id, part, key),
+    )
+
+
+def _next_version(tx: Tx, tenant: str, gateway_id: str) -> int:
+    tx.run(
+        "INSERT INTO desired_versions (tenant_id, gateway_id, version) VALUES (?, ?, 1) "
+        "ON CONFLICT (tenant_id, gateway_id) DO UPDATE SET version = desired_versions.version + 1",
+        (tenant, gateway_id),
+    )
+    return desired_version(tx, tenant, gateway_id)
 
 
 def parts(tx: Tx, tenant: str, gateway_id: str) -> list[tuple[str, str, str]]:

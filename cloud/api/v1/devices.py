@@ -12,7 +12,7 @@ from cloud.api.cursor import Paged, Piece
 from cloud.api.problems import Problem, responses
 from cloud.api.times import rfc3339
 from cloud.database import Tx
-from cloud.fleet import repository
+from cloud.fleet import desired, repository
 from cloud.fleet.repository import DeviceRow
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
@@ -77,7 +77,9 @@ async def move(device_id: Annotated[str, Path(pattern=ID)], body: DeviceMove, ca
 
     def work(tx: Tx) -> DeviceOut:
         _gateway_exists(tx, call.tenant, body.gateway_id)
+        old = _device(tx, call.tenant, device_id).gateway_id
         repository.move_device(tx, call.tenant, device_id, body.gateway_id, call.now_ms)
+        desired.hand_over(tx, call.tenant, device_id, old, body.gateway_id)
         return _device(tx, call.tenant, device_id)
 
     return await call.write(work)

@@ -64,30 +64,6 @@ class CodeOut(BaseModel):
     expires_at: str
 
 
-class Badge(BaseModel):
-    """Who may take goods."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    badge: str = Field(min_length=1, max_length=128, description="What the reader reads.")
-    person: str = Field(min_length=1, max_length=128, description="The person's pseudonym.")
-    groups: list[str] = Field(default_factory=list, max_length=50)
-
-
-class BadgesIn(BaseModel):
-    """All badges of a gateway; those not named any more are taken away."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    badges: list[Badge] = Field(max_length=20_000)
-
-
-class VersionOut(BaseModel):
-    """The document's version after a change."""
-
-    version: int
-
-
 @router.post("", status_code=201, response_model=GatewayOut, responses=responses("conflict", "malformed"))
 async def create(body: GatewayIn, call: Writing) -> Response:
     """Registers a gateway; enrol it with a code afterwards."""
@@ -130,18 +106,6 @@ async def enrolment_code(gateway_id: Id, call: Writing) -> Response:
         return CodeOut(code=new.code, expires_at=rfc3339(new.expires_ms))
 
     return await call.write_secret(work, 201)
-
-
-@router.put("/{gateway_id}/badges", response_model=VersionOut, responses=responses("not-found", "malformed"))
-async def put_badges(gateway_id: Id, body: BadgesIn, call: Writing) -> Response:
-    """Sets who may take goods at this gateway."""
-    badges = [badge.model_dump() for badge in body.badges]
-
-    def work(tx: Tx) -> VersionOut:
-        _gateway(tx, call.tenant, gateway_id)
-        return VersionOut(version=desired.publish(tx, call.tenant, gateway_id, part="badges", body=badges))
-
-    return await call.write(work)
 
 
 @router.get(
