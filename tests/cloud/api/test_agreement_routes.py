@@ -144,7 +144,14 @@ def test_planograms_and_badges_reach_the_gateway(cloud: CloudTwin) -> None:
 def test_a_planogram_that_cannot_be_is_refused(cloud: CloudTwin) -> None:
     Trade(cloud)
     plain: dict[str, object] = {"slot": "1", "item_id": "drill-8", "capacity": 20, "min": 3, "max": 10}
-    wrong = [{"min": 10}, {"max": 30}, {"capacity": -1}, {"confirm": "hope"}, {"surprise": 1}, {"slot": ""}]
+    wrong: list[dict[str, object]] = [
+        {"min": 10},
+        {"max": 30},
+        {"capacity": -1},
+        {"confirm": "hope"},
+        {"surprise": 1},
+        {"slot": ""},
+    ]
 
     answers = [cloud.ask("PUT", "/v1/cabinets/cab-1/planogram", {"slots": [plain | one]}) for one in wrong]
     double = cloud.ask("PUT", "/v1/cabinets/cab-1/planogram", {"slots": [plain, plain]})

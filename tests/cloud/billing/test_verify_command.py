@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,12 @@ def test_a_file_that_is_no_bundle_is_refused_without_a_traceback(
 
     assert code == 1
     assert "refused: bundle:" in capsys.readouterr().out
+
+
+def test_the_check_needs_neither_network_nor_database_nor_web_server() -> None:
+    program = "import sys, cloud.billing.verify_cli; print(*sys.modules)"
+
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+
+    unwanted = {"sqlite3", "psycopg", "fastapi", "httpx", "uvicorn", "asyncio", "cloud.database", "cloud.clock"}
+    assert not unwanted & set(loaded)
