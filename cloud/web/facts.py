@@ -72,7 +72,10 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
-    """An agreement's period under way, as if it were closed now. ``unbilled``: how many leaves are kept aside."""
+    """An agreement's period under way, as if it were closed now: ``lines`` of what was used.
+
+    ``unbilled``: how many leaves are kept aside; ``broken``: it cannot be worked out just now.
+    """
 
     agreement_id: str
     customer: str

@@ -66,6 +66,6 @@ def _running(tx: Tx, tenant: str, agreement: Agreement, now_ms: int, parties: Ma
         zone=terms.zone,
         period=bill.period,
         total=Decimal(bill.settlement.total),
-        lines=tuple(bill.settlement.lines),
+        lines=tuple(line for line in bill.settlement.lines if Decimal(line.quantity.value)),
         unbilled=sum(len(one.leaves) for one in bill.settlement.unbilled),
     )

@@ -59,7 +59,7 @@ class Shop:
             ("meter-1", "modbus_meter", "Chiller meter"),
             ("air-1", "pms5003", "Air, welding bay"),
         ):
-            placed = {"gateway_id": "gw-1", "site_id": "hall-3"}
+            placed = {"gateway_id": "gw-1"} if kind == "pms5003" else {"gateway_id": "gw-1", "site_id": "hall-3"}
             self.put("devices", {"device_id": device, "kind": kind, "name": name, **placed})
         for cabinet, items in SLOTS.items():
             slots = [

@@ -98,12 +98,13 @@ def tenant_name(tx: Tx, tenant: str) -> str:
 
 
 def devices(tx: Tx, tenant: str) -> list[DeviceRow]:
-    """All devices, by site and name."""
+    """All devices, by site and name; one without a site of its own is at its gateway's."""
     rows = tx.all(
         "SELECT d.device_id, d.kind, d.name, COALESCE(s.name, d.site_id), COALESCE(s.zone, 'UTC'), d.gateway_id, "
         "COALESCE(g.name, d.gateway_id), h.state, COALESCE(h.heard_ms, 0) FROM devices d "
-        "LEFT JOIN sites s ON s.tenant_id = d.tenant_id AND s.site_id = d.site_id "
         "LEFT JOIN gateways g ON g.tenant_id = d.tenant_id AND g.gateway_id = d.gateway_id "
+        "LEFT JOIN sites s ON s.tenant_id = d.tenant_id "
+        "AND s.site_id = CASE WHEN d.site_id = '' THEN g.site_id ELSE d.site_id END "
         "LEFT JOIN logs l ON l.tenant_id = d.tenant_id AND l.gateway_id = d.gateway_id AND l.epoch = "
         "(SELECT MAX(m.epoch) FROM logs m WHERE m.tenant_id = d.tenant_id AND m.gateway_id = d.gateway_id) "
         "LEFT JOIN log_heads h ON h.tenant_id = l.tenant_id AND h.log_no = l.log_no "
