@@ -81,8 +81,7 @@ class LineSchedule:
         standing.aside_until = None
         if was_aside and fit:
             standing.due = dict.fromkeys(standing.due, mono)
-        else:
-            self._advance(standing, turn.wants if fit else tuple(standing.due), mono, wall)
+        self._advance(standing, turn.wants if fit else tuple(standing.due), mono, wall)
         return was_aside
 
     def missed(self, turn: Turn, mono: int, wall: int) -> bool:

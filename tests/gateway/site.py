@@ -77,6 +77,7 @@ class Site:
     cabinet: LockCabinet
     port: MemoryPort
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    opened_since_asked: int = 0
 
     async def records(self) -> list[Record]:
         """All records of the journal, in order."""
@@ -97,11 +98,13 @@ class Site:
 
         def moved(door: DoorMoved) -> None:
             if door.open:
-                loop.call_later(seconds, self._shut, door.lock)
+                self.opened_since_asked += 1
+                loop.call_later(seconds, self.shut, door.lock)
 
         self.locks.on_door = moved
 
-    def _shut(self, lock: int) -> None:
+    def shut(self, lock: int) -> None:
+        """Pushes one door shut."""
         self.locks.door_closed(lock, self.clock.line())
         self.line.stir(self.locks)
 

@@ -24,7 +24,7 @@ def cabinet() -> Any:
     return drivers.create("mqtt_cabinet", {"cabinet": "cab-7"})
 
 
-def evt(seq: int, boot: int = 17, kind: str = "door", **fields: object) -> bytes:
+def evt(seq: int, boot: int = 17, kind: str = "door", **fields: Any) -> bytes:
     head = {"v": 1, "mid": f"B{boot}S{seq}", "boot": boot, "seq": seq, "t": "", "clk": "unsynced", "type": kind}
     return msgspec.json.encode({**head, **fields})
 
@@ -150,7 +150,9 @@ def test_a_flood_of_malformed_messages_is_told_ten_times_and_then_once_a_minute(
 
 def test_text_is_made_fit_for_a_record() -> None:
     (event,) = cabinet().feed(
-        EVT, evt(1, kind="vend.request", badge="B\u00001", slot="1-03", qty=1, **{"for": "e\u0301"}), 0.0
+        EVT,
+        evt(1, kind="vend.request", badge="B\u00001", slot="1-03", qty=1, **dict[str, Any]({"for": "e\u0301"})),
+        0.0,
     )
 
     assert (event.badge, event.for_) == ("B1", "\u00e9")
@@ -158,7 +160,7 @@ def test_text_is_made_fit_for_a_record() -> None:
 
 def test_the_cabinets_own_time_counts_only_when_it_is_set() -> None:
     driver = cabinet()
-    body = {"badge": "B", "slot": "1", "qty": 1, "t": "2026-01-06T08:15:02.120Z"}
+    body: dict[str, Any] = {"badge": "B", "slot": "1", "qty": 1, "t": "2026-01-06T08:15:02.120Z"}
 
     (unset,) = driver.feed(EVT, evt(1, kind="vend.request", **body), 0.0)
     (synced,) = driver.feed(EVT, evt(2, kind="vend.request", **body, clk="synced"), 0.0)

@@ -90,13 +90,14 @@ def test_every_third_probe_is_patient() -> None:
 
 
 def test_a_device_that_is_back_is_read_at_once() -> None:
-    schedule = LineSchedule({"dead": [ENERGY]})
+    schedule = LineSchedule({"dead": [ENERGY, VOLTS]})
     schedule.missed(turn_of(schedule, 0), 0, 0)
     schedule.missed(turn_of(schedule, 0), 0, 0)
     probe = turn_of(schedule, PROBE_MS)
 
     assert schedule.answered(probe, PROBE_MS, 0) is True
-    assert turn_of(schedule, PROBE_MS).probe is False
+    again = turn_of(schedule, PROBE_MS)
+    assert (probe.wants, again.wants, again.probe) == ((VOLTS,), (ENERGY,), False)
 
 
 def test_a_device_that_speaks_but_is_not_fit_waits_for_the_grid() -> None:

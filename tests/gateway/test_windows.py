@@ -28,7 +28,8 @@ def sample(pm25: int, *, follows: bool = True) -> AirSample:
 
 
 def heard(*samples: tuple[float, int]) -> tuple[Windows, list[Any]]:
-    windows, told = Windows("air-1", 60), []
+    windows = Windows("air-1", 60)
+    told: list[Any] = []
     for number, (second, value) in enumerate(samples):
         told += windows.hear(sample(value, follows=number > 0), at(second), "cfg")
     return windows, told
