@@ -97,38 +97,38 @@ def load(raw: bytes) -> Bundle:
     if len(raw) > MAX_BYTES:
         raise BundleError(f"the file has {len(raw)} bytes; a bundle has at most {MAX_BYTES}")
     try:
-        value = json.loads(
+        # Typed first: rubbish of many small pieces, which would fill the memory as a tree, ends at its first piece.
+        bundle = msgspec.json.decode(raw, type=Bundle)
+        json.loads(
             raw.decode("utf-8"),
-            object_pairs_hook=_object,
+            object_pairs_hook=_check_object,
             parse_float=_no_float,
             parse_constant=_no_float,
-            parse_int=_integer,
+            parse_int=_check_integer,
         )
-        return msgspec.convert(value, Bundle)
     except BundleError:
         raise
     except RecursionError as error:
         raise BundleError("the file is nested too deep") from error
     except ValueError as error:
         raise BundleError(f"the file is not a bundle: {error}") from error
+    return bundle
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        double = next(name for name in names if names.count(name) > 1)
-        raise BundleError(f"the field {double!r} is written twice")
-    return found
+def _check_object(pairs: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise BundleError(f"the field {name!r} is written twice")
+        seen.add(name)
 
 
 def _no_float(text: str) -> NoReturn:
     raise BundleError(f"{text[:40]} is not an integer; a bundle has no other numbers")
 
 
-def _integer(text: str) -> int:
+def _check_integer(text: str) -> None:
     if len(text) > 17 or abs(int(text)) > MAX_INTEGER:
         raise BundleError(f"{text[:40]} is too large a number")
     if text == "-0":
         raise BundleError("-0 is not a number of a bundle")
-    return int(text)

@@ -17,7 +17,7 @@ from cloud.billing.facts import Counter, Fact, LogRange, carry_index
 from cloud.billing.scope import Scope, devices_of
 from cloud.billing.settle import Settlement, settle
 from cloud.billing.statement import ENGINE, Head, digest, newcomers, note_text, statement_id, version_refs
-from cloud.billing.verify_lines import compare
+from cloud.billing.verify_lines import compare, openings
 from cloud.billing.verify_logs import Finding, LogReader, check_keys
 from cloud.billing.verify_proofs import check_proofs
 from cloud.calendar import CalendarError, parse_day, period
@@ -42,6 +42,7 @@ class Verdict(msgspec.Struct, frozen=True):
     findings: list[Finding]
     fingerprints: dict[str, str]
     keys_from_bundle: bool
+    cosigner_from_bundle: bool
     lines: int
     leaves: int
     shown: int
@@ -63,6 +64,7 @@ def verify(bundle: Bundle, trust: Trust) -> Verdict:
         findings=findings,
         fingerprints=_fingerprints([*(log.vkey for log in bundle.logs), bundle.keys.cosigner]),
         keys_from_bundle=not trust.gateways,
+        cosigner_from_bundle=not trust.cosigner,
         lines=len(bundle.statement.lines),
         leaves=sum(len(log.leaves) for log in bundle.logs),
         shown=sum(isinstance(leaf, str) for log in bundle.logs for leaf in log.leaves),
@@ -80,6 +82,7 @@ def _check(bundle: Bundle, trust: Trust, findings: list[Finding]) -> None:
     facts, readers = _check_logs(bundle, versions, cosigner, trust, findings)
     settlement = _settle(bundle, versions, facts, findings)
     if settlement is not None:
+        findings += openings(bundle.previous, facts)
         findings += compare(bundle.statement, settlement, [log.origin for log in bundle.statement.head.logs])
         _check_ranges(bundle.statement.head, facts, readers, findings)
     findings += check_proofs(bundle)
@@ -165,6 +168,8 @@ def _check_chain(bundle: Bundle, versions: Sequence[Version], findings: list[Fin
     if before is not None:
         if (before.agreement_id, before.tenant) != (head.agreement_id, head.tenant):
             _wrong(findings, "the statement before is of another agreement")
+        if head.versions[: len(before.versions)] != before.versions:
+            _wrong(findings, "the terms are not those of the statement before: billed terms never change", "agreement")
         new_devices = newcomers(versions, before)
         for old, new in zip(before.logs, head.logs):  # noqa: B905 -- later statements may have more logs
             opening = [counter for counter in new.opening if counter.src not in new_devices]

@@ -24,8 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     options = _arguments(argv)
     try:
-        for vkey in [*options.key, *([options.cosigner] if options.cosigner else [])]:
-            verifier(vkey)
+        keys = tuple(verifier(vkey).vkey for vkey in options.key)
+        cosigner = "" if options.cosigner is None else verifier(options.cosigner).vkey
         with Path(options.bundle).open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except SealError as error:
@@ -36,13 +36,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         bundle = load(raw)
     except BundleError as error:
         return _report(None, _broken(str(error)), as_document=options.json)
-    verdict = verify(bundle, Trust(tuple(options.key), options.cosigner))
+    verdict = verify(bundle, Trust(keys, cosigner))
     return _report(bundle, verdict, as_document=options.json)
 
 
 def _broken(wrong: str) -> Verdict:
     return Verdict(
-        findings=[Finding(0, "bundle", wrong)], fingerprints={}, keys_from_bundle=True, lines=0, leaves=0, shown=0
+        findings=[Finding(0, "bundle", wrong)],
+        fingerprints={},
+        keys_from_bundle=True,
+        cosigner_from_bundle=True,
+        lines=0,
+        leaves=0,
+        shown=0,
     )
 
 
@@ -50,7 +56,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tally-verify", description="Check a statement's evidence bundle offline.")
     parser.add_argument("bundle", metavar="BUNDLE", help="the evidence bundle, a JSON file")
     parser.add_argument("--key", action="append", default=[], metavar="VKEY", help="a gateway's key, as on its label")
-    parser.add_argument("--cosigner", default="", metavar="VKEY", help="the cloud's cosigning key")
+    parser.add_argument("--cosigner", default=None, metavar="VKEY", help="the cloud's cosigning key")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of sentences")
     return parser.parse_args(argv)
 
@@ -61,36 +67,54 @@ def _unusable(sentence: str) -> int:
 
 
 def _report(bundle: Bundle | None, verdict: Verdict, *, as_document: bool) -> int:
-    write = sys.stdout.write
     if as_document:
         document = {
             "verified": verdict.verified,
             "findings": [as_json(finding) for finding in verdict.findings],
             "keys": verdict.fingerprints,
             "keys_from_bundle": verdict.keys_from_bundle,
+            "cosigner_from_bundle": verdict.cosigner_from_bundle,
             "lines": verdict.lines,
             "leaves": verdict.leaves,
             "leaves_shown": verdict.shown,
         }
-        write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
         return 0 if verdict.verified else 1
-    if verdict.keys_from_bundle and verdict.fingerprints:
-        write("No --key was given: the keys came from the bundle itself. Compare these fingerprints with the labels:\n")
-    for name, fingerprint in verdict.fingerprints.items():
-        write(f"  {fingerprint}  {name}\n")
+    _say_keys(verdict)
     if verdict.verified and bundle is not None:
         head = bundle.statement.head
-        write(
+        for terms in head.versions:
+            _say(f"  terms {terms.version} from {terms.first}: {terms.terms_hash}")
+        if head.prev_hash:
+            _say(f"  follows statement {head.number - 1}: {head.prev_hash}")
+        _say(
             f"verified: statement {head.number} of {head.agreement_id}, {head.period.label}, "
             f"{head.total} {head.currency}; "
-            f"{verdict.lines} lines from {verdict.leaves} leaves ({verdict.shown} of them shown)\n"
+            f"{verdict.lines} lines from {verdict.leaves} leaves ({verdict.shown} of them shown)"
         )
         return 0
     for finding in verdict.findings[:SHOWN]:
-        write(f"refused: {text_of(finding)}\n")
+        _say(f"refused: {text_of(finding)}")
     if len(verdict.findings) > SHOWN:
-        write(f"refused: and {len(verdict.findings) - SHOWN} more\n")
+        _say(f"refused: and {len(verdict.findings) - SHOWN} more")
     return 1
+
+
+def _say_keys(verdict: Verdict) -> None:
+    """Whose keys were used, and which of them nobody but the bundle vouches for."""
+    if verdict.keys_from_bundle and verdict.fingerprints:
+        _say("No --key was given: the keys came from the bundle itself. Compare these fingerprints with the labels:")
+    elif verdict.cosigner_from_bundle and verdict.fingerprints:
+        _say("No --cosigner was given: the cloud's key came from the bundle itself. Compare its fingerprint:")
+    for name, fingerprint in verdict.fingerprints.items():
+        _say(f"  {fingerprint}  {name}")
+
+
+def _say(sentence: str) -> None:
+    """One line and no more, whatever a forger wrote into the bundle: nothing that moves the cursor or ends the line."""
+    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in sentence)
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(shown.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from cloud.billing.facts import Fact
 from cloud.billing.scope import Unbilled
 from cloud.billing.settle import Settlement
-from cloud.billing.statement import Statement
+from cloud.billing.statement import Head, Statement, digest
 from cloud.billing.verify_logs import Finding
 from cloud.rating.lines import LeafRef, Line, describe
+from wire.records import Reading
 
 _IDENTITY = ("charge", "version", "belongs_to", "device", "subject", "first", "effect", "kind")
 
@@ -27,6 +29,22 @@ def compare(statement: Statement, expected: Settlement, origins: Sequence[str]) 
     if statement.head.total != expected.total:
         wrong = f"the total says {statement.head.total}, the leaves and prices give {expected.total}"
         findings.append(Finding(0, "total", wrong))
+    return findings
+
+
+def openings(previous: Sequence[Head], facts: Sequence[Fact]) -> list[Finding]:
+    """The statement before is shown as a head only, and nothing in this file proves it; but a register it says it left
+    is where this bill begins to count, so its reading has to be among the leaves.
+    """
+    readings = {(fact.leaf.log, fact.leaf.index): fact.record for fact in facts if isinstance(fact.record, Reading)}
+    findings = []
+    for state in previous[0].registers if previous else ():
+        point = state.point
+        read = readings.get((point.leaf.log, point.leaf.index))
+        held = None if read is None else (read.src, read.register, read.value, read.scale, read.unit)
+        if held != (point.device, point.register, point.value, point.scale, point.unit):
+            wrong = "the register at which the statement before ended is not the one in its leaf"
+            findings.append(Finding(0, f"{point.register} of {point.device}", wrong))
     return findings
 
 
@@ -91,14 +109,15 @@ def _leaves(said: Sequence[LeafRef], due: Sequence[LeafRef], origins: Sequence[s
 
 def _unbilled(said: Sequence[Unbilled], due: Sequence[Unbilled], origins: Sequence[str]) -> list[Finding]:
     findings = []
-    for one in [*said, *due]:
-        if one in said and one in due:
+    stated, follows = ({digest(one): one for one in side} for side in (said, due))
+    for key, one in {**stated, **follows}.items():
+        if key in stated and key in follows:
             continue
         text = f"not billed ({one.reason}): {one.subject or '-'} at {one.device}"
         where = ", ".join(_name(leaf, origins) for leaf in one.leaves[:3])
-        wrong = "no leaves give this entry" if one in said else "the leaves give this entry, and it is missing"
+        wrong = "no leaves give this entry" if key in stated else "the leaves give this entry, and it is missing"
         findings.append(Finding(0, text, f"{wrong} ({where})"))
-    return findings or [Finding(0, "not billed", "the entries are in another order")]
+    return findings or [Finding(0, "not billed", "the entries are in another order, or one of them is there twice")]
 
 
 def _name(leaf: LeafRef, origins: Sequence[str]) -> str:

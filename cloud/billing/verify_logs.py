@@ -37,7 +37,13 @@ class LogReader:
         self.records: dict[int, Record] = {}
         self.counters: dict[str, Counter] = {}
         self.carried: dict[str, Counter] = {}
+        self.newest: dict[tuple[str, str], int] = {}
         self.unreadable: list[int] = []
+
+    @property
+    def gateway(self) -> str:
+        """The gateway whose log this is; its own records are shown to everybody."""
+        return self.stated.origin.split("/")[2]
 
     def wrong(self, what: str) -> None:
         """Notes a finding about this log."""
@@ -109,7 +115,8 @@ class LogReader:
 
     def _read_leaves(self, before: dict[str, Counter] | None) -> None:
         self.counters = {counter.src: counter for counter in self.stated.opening}
-        gateway = self.stated.origin.split("/")[2]
+        self.newest = {(one.src, one.ep): one.n for one in [*(before or {}).values(), *self.stated.opening]}
+        gateway = self.gateway
         for index, leaf in self._shown_leaves():
             if index == self.stated.carry:
                 self.carried = dict(self.counters)
@@ -125,7 +132,7 @@ class LogReader:
                 continue
             self.records[index] = record
             if isinstance(record, GatewayEvent) and record.event == "boot":
-                self._check_boot(index, record)
+                self._check_boot(index, record, first_log=before is None)
             self._count(index, record.src, record.ep, record.n, before)
         if self.stated.carry == self.stated.to:
             self.carried = dict(self.counters)
@@ -150,18 +157,34 @@ class LogReader:
         if last is None and before is not None and src in before and before[src].ep == ep and n <= before[src].n + 1:
             last = Counter(src, ep, n - 1)
         expected = last.n + 1 if last is not None and last.ep == ep else 1
+        if last is not None and last.ep != ep and src != self.gateway:
+            boot = self.counters.get(self.gateway)
+            if boot is None or boot.ep != ep:
+                self.wrong(f"leaf {index}: {src} counts anew, and the gateway's own record of that boot is not shown")
         if n != expected:
             self.wrong(f"leaf {index}: {src} counts {n} where {expected} is due: a record is missing or hidden")
         self.counters[src] = Counter(src, ep, n)
+        self.newest[src, ep] = n
 
-    def _check_boot(self, index: int, record: GatewayEvent) -> None:
-        """The gateway's own account of the boot before: it had not written more than is shown."""
-        last = record.data.get("last")
+    def _check_boot(self, index: int, record: GatewayEvent, *, first_log: bool) -> None:
+        """The gateway's own account of the boot before: it had not written more than is shown.
+
+        A log that is shown from its first leaf shows every boot. One that is not may hide older boots in good faith: a
+        gateway whose disk was restored names a boot from before the range.
+        """
+        last, boot = record.data.get("last"), record.data.get("previous")
         for entry in last if isinstance(last, list) else []:
             if isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str) and isinstance(entry[1], int):
-                known = self.counters.get(entry[0])
-                if known is not None and entry[1] > known.n:
-                    self.wrong(f"leaf {index}: {entry[0]} had counted to {entry[1]}, only {known.n} are shown")
+                src, n = entry[0], entry[1]
+                known = self.counters.get(src)
+                shown = None if known is None else known.n
+                if isinstance(boot, str) and boot:
+                    shown = self.newest.get((src, boot))
+                    mine = src in self.devices or src == self.gateway
+                    if shown is None and mine and first_log and self.stated.from_ == 0:
+                        shown = 0
+                if shown is not None and n > shown:
+                    self.wrong(f"leaf {index}: {src} had counted to {n}, only {shown} are shown")
 
     def _check_outside(self) -> None:
         if [one.index for one in self.shown.outside] != self.stated.outside:
