@@ -1,0 +1,1 @@
+"""What this machine makes of the gateway and the cloud, measured against bare limits in the same run."""

@@ -1,0 +1,91 @@
+"""Each benchmark runs, and prints the one document that says what it measured, against what, on what machine.
+
+What the figures are is not looked at here: speed is a ratio of a quiet run, never a reason for a test to fail.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+ROW = {"name", "unit", "value", "limit", "ratio", "goal"}
+
+
+def test_the_journal_is_measured_against_raw_executemany() -> None:
+    document = run("journal.py")
+
+    goals = {row["name"]: row["goal"] for row in rows(document) if row["goal"]}
+
+    assert goals == {
+        "journal append, 1 a commit, to raw executemany": {"min": 0.25, "of": "ratio"},
+        "journal append, 100 a commit, to raw executemany": {"min": 0.4, "of": "ratio"},
+        "journal append, 1000 a commit, to raw executemany": {"min": 0.4, "of": "ratio"},
+    }
+
+
+@pytest.mark.slow
+def test_ingest_is_measured_on_both_databases() -> None:
+    document = run("ingest.py")
+
+    measured = [row for row in rows(document) if row["goal"]]
+
+    assert sorted({row["name"].partition(":")[0] for row in measured}) == ["PostgreSQL", "SQLite"]
+    assert sorted(row["goal"]["min"] for row in measured) == [0.4, 0.4, 0.45, 0.45, 1.0, 1.0]
+
+
+@pytest.mark.slow
+def test_the_edge_is_measured_from_publish_to_receipt() -> None:
+    document = run("edge.py")
+
+    units = {row["name"]: row["unit"] for row in rows(document) if row["goal"]}
+
+    assert len(units) == 9
+    assert units["MQTT QoS 1 to durable journal, to a consumer that only counts"] == "messages/s"
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_or_doubled_in_any_scenario() -> None:
+    document = run("edge.py", "--scenarios")
+
+    losses = {row["name"]: row["value"] for row in rows(document) if row["name"].endswith(": lost or doubled")}
+
+    assert len(losses) == 12
+    assert not any(losses.values()), losses
+
+
+@pytest.mark.slow
+def test_the_bare_limits_can_be_measured_alone() -> None:
+    document = run("reference.py")
+
+    assert len(rows(document)) == 10
+    assert all(row["value"] > 0 and row["goal"] is None for row in rows(document))
+
+
+def run(name: str, *words: str) -> dict[str, Any]:
+    """The document of a benchmark's quick run: the only thing it prints on stdout."""
+    command = [sys.executable, str(ROOT / "benchmarks" / name), "--quick", "--json", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-4000:]
+    document: dict[str, Any] = json.loads(done.stdout)
+    assert set(document) == {"machine", "rows"}
+    assert {"cpu", "cores", "fdatasync_ms_p99", "python"} <= document["machine"].keys()
+    return document
+
+
+def rows(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Its rows, each whole and of the right types."""
+    for row in document["rows"]:
+        assert set(row) == ROW, row
+        assert isinstance(row["value"], int | float), row
+        assert (row["limit"] is None) == (row["ratio"] is None), row
+        if row["goal"] is not None:
+            assert row["goal"]["of"] in ("value", "ratio"), row
+            assert row["goal"].keys() & {"min", "max"}, row
+    found: list[dict[str, Any]] = document["rows"]
+    return found
