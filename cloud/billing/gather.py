@@ -91,9 +91,9 @@ def gather(tx: Tx, tenant: str, versions: Sequence[Version], previous: Head | No
     if previous is not None:
         _open_newcomers(tx, tenant, sources[: len(previous.logs)], newcomers(versions, previous))
     for source in sources:
-        if source.start == 0 and not source.cuts:
-            _skip_what_was_before(tx, tenant, source, devices, versions[0].from_ms)
         _read(tx, tenant, source, devices)
+        if source.start == 0 and not source.cuts:
+            _skip_what_was_before(tx, tenant, source, versions[0].from_ms)
     _add_referred(tx, tenant, sources, devices)
     _add_openings(tx, tenant, sources, previous)
     facts: list[Fact] = []
@@ -154,8 +154,6 @@ def _open_newcomers(tx: Tx, tenant: str, sources: Sequence[Source], devices: Ite
 def _read(tx: Tx, tenant: str, source: Source, devices: Sequence[str]) -> None:
     """Reads the range: records of the agreement's devices and of the gateway itself, and their counters."""
     wanted = {*devices, source.row.gateway}
-    source.records.clear()
-    source.counters.clear()
     for leaf in repository.leaves(tx, tenant, source.row.log_no, source.start, source.end):
         if src_of(leaf.leaf) not in wanted:
             continue
@@ -170,15 +168,16 @@ def _read(tx: Tx, tenant: str, source: Source, devices: Sequence[str]) -> None:
         source.counters.append((leaf.index, Counter(record.src, record.ep, record.n)))
 
 
-def _skip_what_was_before(tx: Tx, tenant: str, source: Source, devices: Sequence[str], starts_ms: int) -> None:
+def _skip_what_was_before(tx: Tx, tenant: str, source: Source, starts_ms: int) -> None:
     """A device's leaves from before the agreement are nobody's business here: the range begins after them."""
-    _read(tx, tenant, source, devices)
     known = repository.receipts(tx, tenant, source.row.log_no, 0, source.end)
     dated = date_leaves(0, source.records, source.ends, known)
     billed = {index: dated[index].at for index, record in source.records.items() if is_billed_kind(record)}
     if any(at < starts_ms for at in billed.values()):
         start = min((index for index, at in billed.items() if at >= starts_ms), default=source.end)
         source.opening = {counter.src: counter for counter in source.counters_before(start)}
+        source.counters = [(at, counter) for at, counter in source.counters if at >= start]
+        source.records = {index: record for index, record in source.records.items() if index >= start}
         source.start = start
 
 

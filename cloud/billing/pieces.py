@@ -70,7 +70,7 @@ def due_pieces(facts: Sequence[Fact]) -> tuple[list[Piece], list[Doubt]]:
 
 def scaled(quantity: int, scale: int) -> Fraction:
     """``quantity * 10**scale``."""
-    return Fraction(quantity) * Fraction(10) ** scale
+    return Fraction(quantity) * Fraction(10) ** scale if scale else Fraction(quantity)
 
 
 class _Reader:

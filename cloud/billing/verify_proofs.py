@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cloud.billing.bundle import Bundle, Hidden
+from cloud.billing.bundle import Bundle, Hidden, LineProof
 from cloud.billing.verify_logs import Finding
-from wire.log import ProofError, leaf_hash
-from wire.proof import check, parse
-from wire.seal import SealError, verifier
+from wire.log import ProofError, leaf_hash, verify_inclusion
+from wire.proof import parse
+from wire.seal import Checkpoint, SealError, verifier
 
 
 def check_proofs(bundle: Bundle) -> list[Finding]:
@@ -16,23 +16,32 @@ def check_proofs(bundle: Bundle) -> list[Finding]:
     if due != shown:
         return [Finding(0, "proofs", "the single-leaf proofs are not those of the lines' leaves")]
     findings = []
+    opened: dict[int, Checkpoint] = {}
     for one in bundle.proofs:
         try:
-            _check(bundle, one.log, one.index, one.proof)
+            if one.log not in opened:
+                opened[one.log] = _checkpoint(bundle, one.log)
+            _check(bundle, one, opened[one.log])
         except (ValueError, SealError, ProofError, LookupError) as error:
             findings.append(Finding(one.line, f"proof of leaf {one.index}", str(error)))
     return findings
 
 
-def _check(bundle: Bundle, log: int, index: int, text: str) -> None:
+def _checkpoint(bundle: Bundle, log: int) -> Checkpoint:
+    """What the gateway signed at the range's end; its signature is checked once, all proofs carry the same note."""
     if not 0 <= log < len(bundle.logs):
         raise ValueError("there is no such log")
-    stated, shown = bundle.statement.head.logs[log], bundle.logs[log]
-    proof = parse(text)
-    if proof.index != index or proof.note != shown.notes[-1]:
+    shown = bundle.logs[log]
+    return verifier(shown.vkey).open(shown.notes[-1])
+
+
+def _check(bundle: Bundle, one: LineProof, checkpoint: Checkpoint) -> None:
+    start, shown = bundle.statement.head.logs[one.log].from_, bundle.logs[one.log]
+    proof = parse(one.proof)
+    if proof.index != one.index or proof.note != shown.notes[-1]:
         raise ValueError("the proof is of another leaf or checkpoint")
-    before: dict[int, str | Hidden] = {one.index: one.leaf for one in shown.outside}
-    leaf = shown.leaves[index - stated.from_] if index >= stated.from_ else before.get(index)
+    before = (outside.leaf for outside in shown.outside if outside.index == one.index)
+    leaf = shown.leaves[one.index - start] if one.index >= start else next(before, None)
     if leaf is None or isinstance(leaf, Hidden):
         raise ValueError("a line's leaf is hidden")
-    check(text, leaf_hash(leaf.encode()), verifier(shown.vkey))
+    verify_inclusion(one.index, checkpoint.size, leaf_hash(leaf.encode()), proof.path, checkpoint.root)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from itertools import groupby
 from typing import Literal
 
@@ -88,16 +89,26 @@ class Segment(msgspec.Struct, frozen=True):
 
 def in_kwh(point: RegisterPoint) -> Fraction:
     """The register in kWh, exact; KeyError for a unit that is no energy."""
-    return Fraction(point.value) * Fraction(10) ** point.scale * KWH[point.unit]
+    return point.value * _kwh(point.unit, point.scale)
+
+
+@lru_cache(maxsize=256)
+def _kwh(unit: str, scale: int) -> Fraction:
+    """What one step of a register is in kWh."""
+    return KWH[unit] * Fraction(10) ** scale
 
 
 def step_energy(last: RegisterPoint, point: RegisterPoint, rule: MeterRule) -> tuple[Fraction, bool] | HeldReason:
     """Energy between two readings and whether the register rolled over, or why the later one is not believed."""
     if point.unit not in KWH:
         return "unknown_unit"
-    delta = in_kwh(point) - in_kwh(last)
-    hours = Fraction(max(point.leaf.at - last.leaf.at, LEAST_MS), HOUR_MS)
-    limit = None if rule.max_kw is None else rule.max_kw * hours * TOLERANCE
+    if (point.unit, point.scale) == (last.unit, last.scale):
+        delta = (point.value - last.value) * _kwh(point.unit, point.scale)
+    else:
+        delta = in_kwh(point) - in_kwh(last)
+    limit = None
+    if rule.max_kw is not None:
+        limit = rule.max_kw * TOLERANCE * max(point.leaf.at - last.leaf.at, LEAST_MS) / HOUR_MS
     if delta >= 0:
         return "implausible_rise" if limit is not None and delta > limit else (delta, False)
     if rule.modulus is None or limit is None or in_kwh(last) <= ROLLOVER_FROM * rule.modulus:
