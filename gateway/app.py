@@ -138,6 +138,8 @@ class Gateway:
         """Everything after the journal, each part as soon as what it stands on is there."""
         ports, config = self.ports, self.config
         await boot.record(journal, ports.clock, self.gateway_id, config)
+        if self.identity is not None:
+            await boot.begin_epoch(journal, ports.clock, self.identity)
         desired: DesiredSource = boot.NoDesired()
         if self.identity is not None:
             desired = self.downlink = Downlink(config.gateway.state, self.identity, ports.clock, self._applied)

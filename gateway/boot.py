@@ -12,13 +12,15 @@ import msgspec
 
 from gateway.clock import Clock
 from gateway.config import Config
-from gateway.journal import reading
+from gateway.identity import Identity
+from gateway.journal import reading, sealing
 from gateway.journal.connection import SAFE_SQLITE
 from gateway.journal.store import Journal
 from gateway.ports import Desired, NotStored
 from gateway.recording import stamp
 from gateway.shelf import Shelf
 from wire.canonical import LeafError
+from wire.ids import RecordKey
 from wire.records import GatewayEvent, decode
 
 log = logging.getLogger("gateway")
@@ -51,15 +53,15 @@ def event(clock: Clock, gateway_id: str, name: str, data: Mapping[str, Any]) -> 
     )  # fmt: skip
 
 
-async def tell(journal: Journal, clock: Clock, gateway_id: str, name: str, data: Mapping[str, Any]) -> None:
+async def tell(journal: Journal, clock: Clock, gateway_id: str, name: str, data: Mapping[str, Any]) -> RecordKey:
     """Stores such a record; tries until the journal takes it."""
     while True:
         try:
-            await journal.append([event(clock, gateway_id, name, data)])
+            (key,) = await journal.append([event(clock, gateway_id, name, data)])
         except NotStored:
             await clock.sleep(1.0 * clock.scale)
         else:
-            return
+            return key
 
 
 async def record(journal: Journal, clock: Clock, gateway_id: str, config: Config) -> None:
@@ -84,6 +86,24 @@ async def record(journal: Journal, clock: Clock, gateway_id: str, config: Config
     if salvaged is not None:
         told = {"why": salvaged.why[:256], "kept": salvaged.kept, "spoilt": salvaged.spoilt}
         await tell(journal, clock, gateway_id, "journal_recovered", told)
+
+
+async def begin_epoch(journal: Journal, clock: Clock, identity: Identity) -> None:
+    """Where this identity's log follows another one, its entry 0 names that: no record is lost between two logs."""
+    before = await journal.change(sealing.predecessor, identity.origin)
+    epoch = int(identity.origin.rpartition("/")[2])
+    if before is None and (epoch == 1 or await journal.read(reading.has_log, identity.origin)):
+        return
+    data = {
+        "old_origin": before.origin if before else "",
+        "size": before.size if before else 0,
+        "root": before.root if before else "",
+        "reason": identity.reason,
+        "approver": identity.approver,
+    }
+    key = await tell(journal, clock, identity.gateway_id, "epoch_begun", data)
+    await journal.change(sealing.begin_after, identity.origin, key)
+    log.warning("a new log epoch begins", extra={"origin": identity.origin, "after": data["old_origin"]})
 
 
 async def refill_shelf(journal: Journal, shelf: Shelf, cabinets: Sequence[str]) -> None:

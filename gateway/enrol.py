@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import msgspec
 
 from gateway import cloud_requests, identity
 from gateway.identity import Identity
@@ -25,8 +26,24 @@ class EnrolmentError(Exception):
     """The gateway was not enrolled; the message says what to do."""
 
 
-async def enrol(client: httpx.AsyncClient, folder: Path, url: str, code: str, seed: Callable[[], bytes]) -> Identity:
-    """Redeems the code and stores the identity (0600). Raises EnrolmentError, CloudError, FileExistsError."""
+class Grounds(msgspec.Struct, frozen=True):
+    """Why a gateway that had a log begins another one (a new card, a fork), and who approved."""
+
+    reason: str = ""
+    approver: str = ""
+
+
+async def enrol(
+    client: httpx.AsyncClient,
+    folder: Path,
+    code: str,
+    seed: Callable[[], bytes],
+    grounds: Grounds | None = None,
+) -> Identity:
+    """Redeems the code at the client's cloud and stores the identity (0600).
+
+    Raises EnrolmentError, CloudError, FileExistsError.
+    """
     if (folder / identity.FILE).exists():
         raise FileExistsError(f"{folder / identity.FILE} exists: this gateway is enrolled already.")
     if len(enrolment.normal(code)) != enrolment.PUBLIC_LETTERS + enrolment.SECRET_LETTERS:
@@ -43,7 +60,9 @@ async def enrol(client: httpx.AsyncClient, folder: Path, url: str, code: str, se
         origin=answer.origin,
         seed=secret.hex(),
         cosigner_vkey=answer.cosigner_vkey,
-        cloud_url=url,
+        cloud_url=str(client.base_url).rstrip("/"),
+        reason=grounds.reason if grounds else "",
+        approver=grounds.approver if grounds else "",
     )
     identity.save(folder, enrolled)
     (folder / PENDING).unlink()

@@ -17,7 +17,10 @@ class NotEnrolledError(Exception):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """``seed``: hex of the 32 secret bytes. ``cosigner_vkey``: the key the cloud cosigns and signs answers with."""
+    """``seed``: hex of the 32 secret bytes. ``cosigner_vkey``: the key the cloud cosigns and signs answers with.
+
+    ``reason`` and ``approver``: why this log follows an earlier one, and who said so.
+    """
 
     gateway_id: str
     tenant_id: str
@@ -25,6 +28,8 @@ class Identity(msgspec.Struct, frozen=True):
     seed: str
     cosigner_vkey: str
     cloud_url: str
+    reason: str = ""
+    approver: str = ""
 
     def signer(self) -> Signer:
         """The key under the log's name."""
@@ -50,6 +55,19 @@ def load(folder: Path) -> Identity:
         return msgspec.json.decode(data, type=Identity)
     except msgspec.DecodeError as error:
         raise ValueError(f"{path} cannot be read ({error}). Enrol this gateway again as a new log epoch.") from error
+
+
+def retire(folder: Path) -> Path | None:
+    """Puts the present identity beside, so that a new log epoch can begin; where it is now. Nothing is overwritten."""
+    path = folder / FILE
+    if not path.exists():
+        return None
+    epoch = load(folder).origin.rpartition("/")[2]
+    aside = folder / f"{FILE}.epoch-{epoch}"
+    if aside.exists():
+        raise FileExistsError(f"{aside} exists already; move it away by hand if it is not needed as evidence.")
+    path.rename(aside)
+    return aside
 
 
 def save(folder: Path, identity: Identity) -> Path:

@@ -102,7 +102,7 @@ def _journal(config: Config) -> Iterator[Check]:
     try:
         db = open_reader(path)
         try:
-            last = db.execute("SELECT coalesce(max(id), 0) FROM records").fetchone()[0]
+            last = reading.newest(db)
             damaged, _ = damaged_after(db, max(0, last - 10_000), 10_000)
             behind = [reading.backlog(db, sealing.read_log(db, origin)) for origin in reading.origins(db)]
         finally:

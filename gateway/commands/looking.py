@@ -59,10 +59,8 @@ def backup(arguments: argparse.Namespace) -> Outcome:
     if target.exists():
         raise CommandError(f"{target} exists and is kept. Give another name.")
     with _journal(arguments) as (db, config):
-        copy = sqlite3.connect(target)
+        copy = reading.copy_to(db, target)
         try:
-            db.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")
             report = verifying.verify(copy, _identity(config))
         finally:
             copy.close()

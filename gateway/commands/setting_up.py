@@ -14,8 +14,8 @@ from gateway.cloud_requests import CloudError, open_client
 from gateway.commands import CommandError, Outcome
 from gateway.config import Config
 from gateway.config_file import load
-from gateway.enrol import EnrolmentError, enrol
-from gateway.identity import FILE
+from gateway.enrol import EnrolmentError, Grounds, enrol
+from gateway.identity import FILE, retire
 from wire.seal import Verifier
 
 TEMPLATE = """\
@@ -64,11 +64,16 @@ def enrol_gateway(arguments: argparse.Namespace) -> Outcome:
     if not url:
         raise CommandError("There is no cloud to enrol at: set [cloud] url in the configuration, or give --url.")
     state = config.gateway.state
+    grounds = Grounds(arguments.reason, arguments.approver) if arguments.new_epoch else None
+    if grounds is not None and not (grounds.reason and grounds.approver):
+        raise CommandError("A new log epoch needs --reason and --approver: both are written into its first entry.")
 
     async def work() -> Outcome:
         client: httpx.AsyncClient = open_client(url, ca=config.cloud.ca)
+        if grounds is not None:
+            retire(state)
         async with client:
-            who = await enrol(client, state, url, arguments.code, entropy.seed)
+            who = await enrol(client, state, arguments.code, entropy.seed, grounds)
         fingerprint = Verifier(who.signer().vkey).fingerprint
         document = {"gateway_id": who.gateway_id, "origin": who.origin, "fingerprint": fingerprint}
         lines = [

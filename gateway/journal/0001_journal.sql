@@ -32,7 +32,8 @@ CREATE TABLE logs (
     backed_up      INTEGER NOT NULL DEFAULT 0,   -- the size the cloud's own backups reach
     pruned         INTEGER NOT NULL DEFAULT 0,   -- entries below are gone; `pruned_peaks` is the frontier there
     pruned_peaks   BLOB NOT NULL DEFAULT x'',
-    frozen         TEXT NOT NULL DEFAULT ''      -- why this log is not synced any more (a fork)
+    frozen         TEXT NOT NULL DEFAULT '',     -- why this log is not synced any more (a fork)
+    first          INTEGER NOT NULL DEFAULT 0    -- the record that must be entry 0, naming the log before; 0: any
 );
 
 CREATE TABLE entries (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -86,6 +87,24 @@ def leaves(db: sqlite3.Connection) -> Iterator[bytes]:
 def origins(db: sqlite3.Connection) -> list[str]:
     """The logs of this journal, oldest first."""
     return [row[0] for row in db.execute("SELECT origin FROM logs ORDER BY log")]
+
+
+def has_log(db: sqlite3.Connection, origin: str) -> bool:
+    """Whether this log has begun here."""
+    return db.execute("SELECT 1 FROM logs WHERE origin = ?", (origin,)).fetchone() is not None
+
+
+def newest(db: sqlite3.Connection) -> int:
+    """The id of the newest record; 0 when there is none."""
+    return int(db.execute("SELECT coalesce(max(id), 0) FROM records").fetchone()[0])
+
+
+def copy_to(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """A whole copy in one plain file; the open copy, for checking it."""
+    copy = sqlite3.connect(path)
+    db.backup(copy)
+    copy.execute("PRAGMA journal_mode=DELETE")
+    return copy
 
 
 def notes(db: sqlite3.Connection, origin: str) -> Iterable[tuple[int, str, str]]:

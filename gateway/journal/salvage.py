@@ -84,7 +84,7 @@ def _attempts(old: sqlite3.Connection, db: sqlite3.Connection) -> None:
 
 def _log(old: sqlite3.Connection, db: sqlite3.Connection, row: tuple[Any, ...]) -> None:
     """A log up to the largest note whose frontier its salvaged entries reach."""
-    log, origin, _, cosigned, at, backed_up, pruned, pruned_peaks, frozen = row
+    log, origin, _, cosigned, at, backed_up, pruned, pruned_peaks, frozen, first = row
     try:
         notes = {size: rest for size, *rest in old.execute(
             "SELECT size, peaks, note, cosignature, cosigned_at FROM notes WHERE log = ?", (log,)
@@ -102,8 +102,8 @@ def _log(old: sqlite3.Connection, db: sqlite3.Connection, row: tuple[Any, ...]) 
         if frontier.size in notes and notes[frontier.size][0] == frontier.to_bytes():
             reached = frontier.size
     db.execute(
-        "INSERT INTO logs VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?)",
-        (log, origin, min(cosigned, reached), at, backed_up, pruned, pruned_peaks, frozen),
+        "INSERT INTO logs VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?)",
+        (log, origin, min(cosigned, reached), at, backed_up, pruned, pruned_peaks, frozen, first),
     )
     whole = [(log, index, record) for index, record in entries if index < reached]
     db.executemany("INSERT INTO entries VALUES (?, ?, ?)", whole)

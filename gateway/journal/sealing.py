@@ -12,6 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.journal.connection import DamagedError, transaction
+from wire.ids import RecordKey
 from wire.log import Frontier, leaf_hash
 from wire.seal import Checkpoint
 
@@ -20,6 +21,7 @@ Sign = Callable[[Checkpoint], str]
 WAITING = "WHERE r.id > ? AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.record = r.id)"
 COUNT_UNSEALED = "SELECT count(*) FROM records r " + WAITING  # noqa: S608 - put together from constants
 TAKE_UNSEALED = "SELECT r.id, r.hash FROM records r " + WAITING + " ORDER BY r.id LIMIT ?"  # noqa: S608
+FIRST = "SELECT r.id, r.hash FROM logs l JOIN records r ON r.id = l.first WHERE l.log = ?"
 ENTRIES = "FROM entries e JOIN records r ON r.id = e.record WHERE e.log = ? AND e.idx >= ? AND e.idx < ? ORDER BY e.idx"
 LEAVES = "SELECT r.leaf, r.hash " + ENTRIES
 HASHES = "SELECT r.hash " + ENTRIES
@@ -49,6 +51,33 @@ def open_log(db: sqlite3.Connection, origin: str) -> LogState:
     return read_log(db, origin)
 
 
+class Predecessor(msgspec.Struct, frozen=True):
+    """The log before this one: its origin, and how far the cloud had cosigned it (root in hex)."""
+
+    origin: str
+    size: int
+    root: str
+
+
+def predecessor(db: sqlite3.Connection, origin: str) -> Predecessor | None:
+    """The newest other log of this journal, if ``origin`` has not begun yet; None: nothing to follow."""
+    if db.execute("SELECT 1 FROM logs WHERE origin = ?", (origin,)).fetchone():
+        return None
+    row = db.execute("SELECT origin FROM logs ORDER BY log DESC LIMIT 1").fetchone()
+    if row is None:
+        return None
+    state = read_log(db, row[0])
+    return Predecessor(state.origin, state.cosigned, root_at(db, state, state.cosigned).hex())
+
+
+def begin_after(db: sqlite3.Connection, origin: str, first: RecordKey) -> None:
+    """Begins a log whose entry 0 is ``first``. What the logs before did not get cosigned is free to be sealed again."""
+    with transaction(db):
+        db.execute("DELETE FROM entries WHERE idx >= (SELECT cosigned FROM logs WHERE logs.log = entries.log)")
+        record = db.execute("SELECT id FROM records WHERE src = ? AND ep = ? AND n = ?", first).fetchone()
+        db.execute("INSERT INTO logs (origin, first) VALUES (?, ?)", (origin, record[0]))
+
+
 def read_log(db: sqlite3.Connection, origin: str) -> LogState:
     """The log as the file has it; raises DamagedError when its notes cannot be."""
     row = db.execute(
@@ -75,12 +104,13 @@ def seal(db: sqlite3.Connection, state: LogState, limit: int, sign: Sign) -> tup
 
     Returns the new state and the note; the old state and "" when all records are sealed.
     """
-    rows = db.execute(TAKE_UNSEALED, (state.floor, limit)).fetchall()
+    first = [] if state.sealed else db.execute(FIRST, (state.log,)).fetchall()
+    rows = first or db.execute(TAKE_UNSEALED, (state.floor, limit)).fetchall()
     if not rows:
         return state, ""
     frontier = state.frontier.extend([row[1] for row in rows])
     note = sign(Checkpoint(state.origin, frontier.size, frontier.root()))
-    floor = rows[-1][0]
+    floor = state.floor if first else rows[-1][0]
     entries = [(state.log, index, row[0]) for index, row in enumerate(rows, state.sealed)]
     with transaction(db):
         db.executemany("INSERT INTO entries (log, idx, record) VALUES (?, ?, ?)", entries)

@@ -69,10 +69,10 @@ async def a_journal(folder: Path, boot: str = BOOT, **options: Any) -> AsyncIter
 
 
 @asynccontextmanager
-async def an_uplink(journal: Journal, cloud: FakeCloud) -> AsyncIterator[Uplink]:
+async def an_uplink(journal: Journal, cloud: FakeCloud, identity: Identity = IDENTITY) -> AsyncIterator[Uplink]:
     """An uplink at work."""
     client = open_client("http://cloud.test", transport=cloud.transport)
-    uplink = Uplink(journal, IDENTITY, Cloud(client, IDENTITY), a_clock(journal.boot), lambda: 0.5)
+    uplink = Uplink(journal, identity, Cloud(client, identity), a_clock(journal.boot), lambda: 0.5)
     task = asyncio.create_task(uplink.run())
     try:
         yield uplink
@@ -120,3 +120,20 @@ def draw(named: str = "", boot: str = BOOT, did: str = "") -> Draw:
         v=1, z="", src="cab-1", ep=boot, n=0, t=START, ts="S", b=boot, m=0, did=did, slot="7", item="gloves", asked=1,
         qty=1, outcome="confirmed", actuation="ok", confirmation="sensor", intent=named,
     )  # fmt: skip
+
+
+def numbers(cloud: FakeCloud) -> list[tuple[str, int]]:
+    """(epoch's first letter, n) of what the cloud holds."""
+    return [(record.ep[0], record.n) for record in cloud.records()]
+
+
+def once_each(cloud: FakeCloud) -> bool:
+    """Nothing doubled, and never two notes of one size."""
+    keys = [record.key for record in cloud.records()]
+    return len(keys) == len(set(keys)) and all(len(notes) == 1 for notes in cloud.notes.values())
+
+
+async def deliver(folder: Path, cloud: FakeCloud, size: int, boot: str = BOOT) -> None:
+    """A gateway at work until so much is cosigned."""
+    async with a_journal(folder, boot) as journal, an_uplink(journal, cloud) as uplink:
+        await cosigned(uplink, size)

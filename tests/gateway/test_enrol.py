@@ -46,7 +46,7 @@ def attempt(folder: Path, registrar: Registrar, code: str = CODE) -> Identity:
 
     async def main() -> Identity:
         async with open_client("http://cloud.test", transport=registrar) as client:
-            return await enrol(client, folder, "http://cloud.test", code, lambda: next(seeds))
+            return await enrol(client, folder, code, lambda: next(seeds))
 
     return play(main())
 
