@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from firmware_sim.cabinet_client import CabinetClient
 from firmware_sim.devices.coil_motors import Dropped
@@ -29,6 +29,7 @@ class CoilHands:
     truth: Truth
     at: Callable[[float], int]
     person: str = ""
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def fill(self, slot: str, pieces: int) -> None:
         """The restocker's hands."""
@@ -36,21 +37,29 @@ class CoilHands:
 
     async def serve(self, badge: str, slot: str, quantity: int) -> str:
         """Badge, slot, wait; what the display said in the end."""
+        async with self.turn:
+            self.person, twin = badge, self.client.twin
+            try:
+                await self._motor_at_rest()
+                twin.display = ""
+                self.client.did(twin.badge(badge, slot, self.client.now, quantity))
+                return await self._read()
+            finally:
+                self.person = ""
+
+    async def _motor_at_rest(self) -> None:
         for _ in range(round(PATIENCE_S / LOOK_S)):
-            if not self.person and not self.client.twin.coils.turn:
+            if not self.client.twin.coils.turn:
+                return
+            await asyncio.sleep(LOOK_S)
+
+    async def _read(self) -> str:
+        """What the display says in the end."""
+        for _ in range(round(PATIENCE_S / LOOK_S)):
+            if self.client.twin.display.startswith(("please take", "sorry", "no answer")):
                 break
             await asyncio.sleep(LOOK_S)
-        self.person, twin = badge, self.client.twin
-        try:
-            twin.display = ""
-            self.client.did(twin.badge(badge, slot, self.client.now, quantity))
-            for _ in range(round(PATIENCE_S / LOOK_S)):
-                if twin.display.startswith(("please take", "sorry", "no answer")):
-                    return twin.display
-                await asyncio.sleep(LOOK_S)
-            return twin.display or "out of service"
-        finally:
-            self.person = ""
+        return self.client.twin.display or "out of service"
 
     def dropped(self, drop: Dropped) -> None:
         """A piece lies in the tray; whoever stands there takes it."""

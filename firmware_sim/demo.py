@@ -120,6 +120,8 @@ class Teller:
             with suppress(Exception):
                 for shelf in await self.run.office.every("/v1/stock"):
                     self._shelf(shelf)
+                for register in await self.run.office.every("/v1/registers"):
+                    self._register(register)
                 for order in await self.run.office.every("/v1/orders", {"state": "proposed"}):
                     self._order(order)
             await asyncio.sleep(WATCH_SECONDS)
@@ -129,6 +131,12 @@ class Teller:
         before = self.stock.get(place)
         if before is not None and before != now:
             _say(f"{self._clock()}    cloud: stock of {place[0]}/{place[1]} {before} -> {now}")
+        self.stock[place] = now
+
+    def _register(self, register: Json) -> None:
+        place, now = (register["device_id"], register["register"]), str(register["reading"]["value"])
+        if self.stock.get(place) not in (None, now):
+            _say(f"{self._clock()}    cloud: {place[0]} shows {now} {register['reading']['unit']}")
         self.stock[place] = now
 
     def _order(self, order: Json) -> None:

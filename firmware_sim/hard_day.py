@@ -28,10 +28,16 @@ async def play_hard_day(
 ) -> tuple[Evening, dict[str, Any]]:
     """Plays it; what it came to, and what went wrong on the way."""
     async with live(scenario, folder) as run:
-        notes: dict[str, Any] = {"kills": 0, "broker_restarts": 0, "cloud_outages": 0, "counts": 0}
+        notes: dict[str, Any] = {"kills": 0, "broker_restarts": 0, "cloud_outages": 0, "counts": 0, "dark": 0}
         troubles = [
             asyncio.ensure_future(one)
-            for one in (_kills(run, notes), _broker(run, notes), _outages(run, notes), _counting(run, notes))
+            for one in (
+                _kills(run, notes),
+                _broker(run, notes),
+                _dark(run, notes),
+                _outages(run, notes),
+                _counting(run, notes),
+            )
         ]
         try:
             await run.day.play(0, scenario.ms("00:00", scenario.days) + AFTERWARDS_MS)
@@ -43,7 +49,7 @@ async def play_hard_day(
         if broken:
             raise broken[0]
         await everything_sent(run.day.kiosk, run.pace)
-        notes["counts"] += await count_doubtful(run.day.kiosk, run.pace, run.truth, run.day.plan.workers[-1].badge)
+        notes["counts"] += await count_doubtful(run.day)
         await everything_sent(run.day.kiosk, run.pace)
         evening = await settle(scenario, run.truth, run.office, run.opened, folder, tamper=tamper)
         notes["answers"] = dict(run.day.answers)
@@ -80,6 +86,33 @@ async def _broker(run: Live, notes: dict[str, Any]) -> None:
         notes["broker_restarts"] += 1
 
 
+async def _dark(run: Live, notes: dict[str, Any]) -> None:
+    """A cabinet without power for a while. Meters keep theirs: what they measure is the supply itself."""
+    plan = run.scenario.faults
+    if not plan.device_power_cuts:
+        return
+    begin, end = run.scenario.ms(plan.busy.start, plan.busy.day), run.scenario.ms(plan.busy.end, plan.busy.day)
+    which = faults.stream(f"{run.scenario.seed}/dark")
+    names = sorted([*run.wired.lockers, *run.wired.coils])
+    moments = faults.instants(f"{run.scenario.seed}/dark", plan.device_power_cuts, begin, end, apart=plan.dark_s * 2000)
+    for at_ms in moments:
+        await run.pace.until(round(at_ms))
+        name = which.choice(names)
+        if name in run.wired.lockers:
+            hands = run.wired.lockers[name]
+            hands.line.cut_power(hands.twin)
+            await run.pace.rest(plan.dark_s * 1000)
+            hands.line.restore_power(hands.twin)
+        else:
+            client = run.wired.coils[name].client
+            await run.cabinets[name].drop()
+            client.twin.power_off(client.now)
+            await run.pace.rest(plan.dark_s * 1000)
+            client.twin.power_on(client.now)
+            run.cabinets[name].connect()
+        notes["dark"] += 1
+
+
 async def _outages(run: Live, notes: dict[str, Any]) -> None:
     """The cloud is stopped for hours and comes back with what it had on disk."""
     for window in run.scenario.faults.cloud_away:
@@ -93,7 +126,6 @@ async def _outages(run: Live, notes: dict[str, Any]) -> None:
 
 async def _counting(run: Live, notes: dict[str, Any]) -> None:
     """The restocker comes by now and then and counts what the gateway wants counted."""
-    badge = run.day.plan.workers[-1].badge
     while True:
         await run.pace.rest(COUNT_EVERY_MS)
-        notes["counts"] += await count_doubtful(run.day.kiosk, run.pace, run.truth, badge)
+        notes["counts"] += await count_doubtful(run.day)

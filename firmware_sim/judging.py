@@ -13,6 +13,7 @@ from firmware_sim import virtual_time
 from firmware_sim.judge import Account, document
 from firmware_sim.scenario import Scenario
 from firmware_sim.settling import Evening, everything_sent, settle
+from firmware_sim.strict_toml import ScenarioError
 from firmware_sim.world import fast
 
 # After the last midnight the last readings are taken and sent.
@@ -27,6 +28,8 @@ def judge_scenario(scenario: Scenario, *, folder: Path | None = None, tamper: Ta
     """
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise ScenarioError(f"{folder} is not empty: a run's files need a folder of their own")
         return _judge(scenario, folder, tamper)
     with tempfile.TemporaryDirectory(prefix="tally-sim-", dir=_scratch(scenario)) as made:
         return _judge(scenario, Path(made), tamper)

@@ -20,6 +20,9 @@ from firmware_sim.kiosk import People
 from firmware_sim.scenario import Cabinet, Scenario
 from firmware_sim.truth import Truth
 
+# Loop seconds that somebody waits for a door after the screen has gone dark.
+HOPE_S = 0.5
+
 
 @dataclass
 class Pace:
@@ -50,7 +53,7 @@ class Pace:
         await asyncio.sleep(max(ms / 1000 / self.scale, 0.02))
 
 
-@dataclass
+@dataclass(eq=False)
 class LockerHands:
     """The person in front of a lock cabinet."""
 
@@ -61,6 +64,7 @@ class LockerHands:
     pace: Pace
     visit: shop.Visit | None = None
     busy: set[asyncio.Task[None]] = field(default_factory=set)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.twin.on_door = self.door
@@ -111,6 +115,13 @@ class Day:
     tell: Callable[[object, str], None] = lambda _event, _outcome: None
     answers: Counter[str] = field(default_factory=Counter)
     running: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def count(self, cabinet: str, slot: str, badge: str) -> str:
+        """Somebody counts a slot while nobody else is at the cabinet."""
+        hands = self.coils.get(cabinet) or self.lockers[cabinet]
+        async with hands.turn:
+            quantity = self.truth.on_hand().get((cabinet, slot), 0)
+            return str((await self.kiosk.count(cabinet, badge, slot, quantity))["outcome"])
 
     async def play(self, first_ms: int, end_ms: int) -> None:
         """Plays the plan's events in ``[first_ms, end_ms)``; returns when the last of them has ended."""
@@ -167,16 +178,18 @@ class Day:
         self.tell(visit, outcome)
 
     async def _at_locker(self, hands: LockerHands, visit: shop.Visit) -> str:
-        while hands.visit is not None or hands.busy:
-            await self.pace.rest(1000)
-        hands.visit = visit
-        try:
-            if visit.jammed:
-                hands.twin.jam(int(visit.slot))
-            answer = await self.kiosk.draw(visit.cabinet, visit.badge, visit.slot, visit.quantity)
-            if hands.busy:
-                await asyncio.wait(hands.busy)
-            return str(answer["outcome"])
-        finally:
-            hands.twin.mend(int(visit.slot))
-            hands.visit = None
+        async with hands.turn:
+            hands.visit = visit
+            try:
+                if visit.jammed:
+                    hands.twin.jam(int(visit.slot))
+                answer = await self.kiosk.draw(visit.cabinet, visit.badge, visit.slot, visit.quantity)
+                if answer["outcome"] == "no_answer":
+                    # The screen went dark; the command may be on the wire, and the door may open yet.
+                    await asyncio.sleep(HOPE_S)
+                if hands.busy:
+                    await asyncio.wait(hands.busy)
+                return str(answer["outcome"])
+            finally:
+                hands.twin.mend(int(visit.slot))
+                hands.visit = None

@@ -19,7 +19,7 @@ from firmware_sim.judge import Account, Verdict, judge
 from firmware_sim.kiosk import People
 from firmware_sim.office import Json, Office
 from firmware_sim.open_shop import Opened
-from firmware_sim.playing import Pace
+from firmware_sim.playing import Day, Pace
 from firmware_sim.processes import python
 from firmware_sim.scenario import Scenario
 from firmware_sim.truth import Truth
@@ -51,17 +51,15 @@ async def everything_sent(kiosk: People, pace: Pace, hours: int = 24) -> None:
     raise NotSettledError(f"the gateway still keeps {status.get('pending')} records: {json.dumps(status)[:800]}")
 
 
-async def count_doubtful(kiosk: People, pace: Pace, truth: Truth, badge: str) -> int:
+async def count_doubtful(day: Day) -> int:
     """The restocker counts every slot that the gateway wants counted; how many that were."""
     counted = 0
-    for place in (await kiosk.status()).get("doubtful", []):
-        quantity = truth.on_hand().get((place["cabinet"], place["slot"]), 0)
+    for place in (await day.kiosk.status()).get("doubtful", []):
         for _ in range(100):
-            answer = await kiosk.count(place["cabinet"], badge, place["slot"], quantity)
-            if answer["outcome"] == "counted":
+            if await day.count(place["cabinet"], place["slot"], day.plan.workers[-1].badge) == "counted":
                 counted += 1
                 break
-            await pace.rest(5000)
+            await day.pace.rest(5000)
     return counted
 
 
