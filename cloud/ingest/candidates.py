@@ -21,6 +21,7 @@ from wire.canonical import LeafError
 from wire.records import Record
 
 MAX_REGISTERED = 500_000
+MAX_DID = 1024  # bytes; PostgreSQL's indexes refuse rows of more than 2,704, and 1,024 letters may take 4,096
 Binding = tuple[str, str, str]  # tenant, gateway, device
 
 
@@ -58,6 +59,8 @@ def judge(tx: Tx, candidates: Sequence[Candidate], registered: set[Binding]) -> 
             strangers.setdefault(binding, []).append(one)
         if record.n == 0:
             one.refuse("bad-body", "The record has no counter: it was never journalled.")
+        elif len(record.did) > MAX_DID // 4 and len(record.did.encode()) > MAX_DID:
+            one.refuse("bad-body", f"The device's name of the event has more than {MAX_DID} bytes.")
     if strangers:
         if len(registered) > MAX_REGISTERED:
             registered.clear()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from cloud.clock import monotonic
 from cloud.database import Store
 from cloud.ingest import repository
@@ -12,6 +14,7 @@ from cloud.metrics import Metrics
 from wire.batch import Receipt
 
 MAX_KNOWN = 100_000
+_LOG_ID = re.compile(r"[0-9a-f]{64}\Z")
 UNKNOWN = Refusal("unknown-log", "No gateway is enrolled with this log; enrol it again with a new code.")
 
 
@@ -29,7 +32,7 @@ class Intake:
     async def log(self, log_id: str) -> LogIdentity | None:
         """The log with this id; what a log is never changes, so it is looked up once."""
         known = self._known.get(log_id)
-        if known is None:
+        if known is None and _LOG_ID.match(log_id):
             known = await self._store.read(lambda tx: repository.identity(tx, log_id))
             if known is not None:
                 if len(self._known) >= MAX_KNOWN:

@@ -149,3 +149,14 @@ def test_the_list_comes_in_pieces_that_fit_together(cloud: CloudTwin) -> None:
             break
 
     assert seen == [0, 1, 2, 3, 4]
+
+
+def test_a_name_of_an_event_too_long_for_an_index_does_not_stop_the_log(cloud: CloudTwin) -> None:
+    gateway = cloud.gateway()
+    hard_to_compress = "".join(chr(0x20000 + 7919 * at % 42_000) for at in range(900))
+    gateway.keep(gateway.draw(did=hard_to_compress), gateway.draw(did="x" * 1024))
+
+    answer = gateway.send(0)
+
+    assert (answer.status_code, answer.json()["quarantined"]) == (200, 1)
+    assert "more than 1024 bytes" in str(waiting(cloud)[0]["detail"])
