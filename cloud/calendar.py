@@ -75,6 +75,7 @@ def zone(name: str) -> ZoneInfo:
         raise CalendarError(f"{name!r} is not a time zone of the IANA database {TZDATA_VERSION}") from error
 
 
+@lru_cache(maxsize=4096)
 def midnight(day: date, zone_name: str) -> int:
     """The first instant of a local day, ms UTC. Where the clock skips midnight the day begins at the jump."""
     local = datetime(day.year, day.month, day.day, tzinfo=zone(zone_name))
