@@ -129,32 +129,35 @@ def test_a_device_that_is_moved_takes_its_planogram_along(gateway: GatewayTwin) 
 
 
 def test_who_has_the_latest_version_waits_in_vain_and_hears_so(gateway: GatewayTwin) -> None:
-    version = gateway.signed_get("/v1/gateways/gw-1/desired").headers["etag"]
-
-    answer = gateway.signed_get("/v1/gateways/gw-1/desired", "wait=2", headers={"if-none-match": version})
+    answer = gateway.cloud.wait(waited(gateway, change=False))
 
     assert (answer.status_code, answer.content) == (304, b"")
     assert answer.headers["tally-nonce"]
 
 
 def test_who_waits_hears_of_a_change_at_once(gateway: GatewayTwin) -> None:
-    cloud = gateway.cloud
-    path, nonce = "/v1/gateways/gw-1/desired", gateway.head()["nonce"]
-    signed = http_signature.sign_request(
-        gateway.signer, method="GET", path=path, query="wait=60", body=b"", nonce=nonce
-    )
+    before = gateway.cloud.clock.ms
 
-    async def wait_and_change() -> httpx.Response:
-        waiting = asyncio.create_task(
-            cloud.http.get(f"{path}?wait=60", headers={**signed, "if-none-match": '"0"'}, timeout=60)
-        )
-        bearer = {"authorization": f"Bearer {cloud.key}"}
-        await cloud.http.put("/v1/gateways/gw-1/badges", json={"badges": []}, headers=bearer)
-        return await waiting
-
-    answer = cloud.wait(wait_and_change())
+    answer = gateway.cloud.wait(waited(gateway, change=True))
 
     assert (answer.status_code, answer.json()["version"]) == (200, 1)
+    assert gateway.cloud.clock.ms - before < 60_000
+
+
+async def waited(gateway: GatewayTwin, *, change: bool) -> httpx.Response:
+    """The answer to a long poll of a minute, in which something is changed or not while time passes."""
+    cloud, path, query = gateway.cloud, "/v1/gateways/gw-1/desired", "wait=60"
+    nonce = (await cloud.http.get(f"/v1/logs/{gateway.log}/head")).json()["nonce"]
+    signed = http_signature.sign_request(gateway.signer, method="GET", path=path, query=query, body=b"", nonce=nonce)
+    headers = {**signed, "if-none-match": '"0"'}
+    poll = asyncio.create_task(cloud.http.get(f"{path}?{query}", headers=headers))
+    if change:
+        bearer = {"authorization": f"Bearer {cloud.key}"}
+        await cloud.http.put("/v1/gateways/gw-1/badges", json={"badges": []}, headers=bearer)
+    while not poll.done():
+        cloud.clock.move(1)
+        await cloud.http.get("/readyz")
+    return await poll
 
 
 def test_the_head_is_signed_by_the_cloud(gateway: GatewayTwin) -> None:

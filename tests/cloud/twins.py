@@ -33,19 +33,29 @@ T = TypeVar("T")
 
 
 class StandingClock(Clock):
-    """A clock that moves only when told to; who sleeps moves it, and gets up after a twentieth of the time."""
+    """A clock that moves only when told to, and then wakes who slept that long."""
 
     def __init__(self) -> None:
         super().__init__(lambda: self.ms / 1000, self._sleep)
         self.ms = NOON_MS
+        self._sleepers: list[tuple[int, asyncio.Future[None]]] = []
 
     def now_ms(self) -> int:
         """What it shows."""
         return self.ms
 
+    def move(self, seconds: int) -> None:
+        """Time passes."""
+        self.ms += seconds * 1000
+        for due_ms, sleeper in self._sleepers:
+            if due_ms <= self.ms and not sleeper.done():
+                sleeper.set_result(None)
+        self._sleepers = [one for one in self._sleepers if not one[1].done()]
+
     async def _sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / 20)
-        self.ms += int(seconds * 1000)
+        sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self.ms + int(seconds * 1000), sleeper))
+        await sleeper
 
 
 class CloudTwin:
