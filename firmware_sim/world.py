@@ -161,7 +161,7 @@ async def _gateway(
         transport=road,
     )
     async with httpx.AsyncClient(base_url=CLOUD, transport=road) as client:
-        identity = await enrol.enrol(client, state, CLOUD, code, lambda: chance.bytes(32))
+        identity = await enrol.enrol(client, state, code, lambda: chance.bytes(32))
     gateway = create_gateway(config, ports, identity)
     stack.callback(loop.watch(lambda: gateway.busy))
     running = asyncio.ensure_future(gateway.run())

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,19 +16,18 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Iterator[Path]:
+def empty(tmp_path: Path) -> Path:
     """A working folder with nothing in it."""
     folder = tmp_path / "here"
     folder.mkdir()
-    yield folder
+    return folder
 
 
 def demo(folder: Path, *words: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "firmware_sim.cli", "demo", "--folder", "shop", *words]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.Popen(
-        command, cwd=folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )  # fmt: skip
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(command, cwd=folder, env=env, text=True, start_new_session=True, **pipes)
 
 
 def programs_of(folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Every scenario that is shipped, judged as `tally-sim judge` judges it: something of each kind compared, no difference."""
+"""Every scenario that is shipped, judged: something of each kind is compared, and nothing differs."""
 
 from __future__ import annotations
 
