@@ -128,7 +128,7 @@ class Verifier:
         self.check(_cosigned_message(text, seconds), blob[8:])
         return seconds
 
-    def _mine(self, signatures: list[NoteSignature]) -> NoteSignature:
+    def _mine(self, signatures: tuple[NoteSignature, ...]) -> NoteSignature:
         for signature in signatures:
             if signature.name == self.name and signature.key_hash == self.key_hash:
                 return signature
@@ -144,6 +144,8 @@ class Signer:
         self.name = name
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
         self._raw = self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self._note_hash = _key_hash(name, bytes([ED25519]) + self._raw)
+        self._cosigner_hash = _key_hash(name, bytes([COSIGNATURE]) + self._raw)
 
     @property
     def vkey(self) -> str:
@@ -171,15 +173,13 @@ class Signer:
         """A signed note over any text that ends in a newline."""
         if not text.endswith("\n"):
             raise SealError("bad_note", "a note's text ends in a newline")
-        key_hash = _key_hash(self.name, bytes([ED25519]) + self._raw)
-        return f"{text}\n{NoteSignature(self.name, key_hash, self._private.sign(text.encode())).line}"
+        return f"{text}\n{NoteSignature(self.name, self._note_hash, self._private.sign(text.encode())).line}"
 
     def cosign(self, note: str, seconds: int) -> str:
         """The cosignature line for a note, given at ``seconds`` Unix time; append it to the note."""
         text, _ = split_note(note)
-        key_hash = _key_hash(self.name, bytes([COSIGNATURE]) + self._raw)
         signature = self._private.sign(_cosigned_message(text, seconds))
-        return NoteSignature(self.name, key_hash, struct.pack(">Q", seconds) + signature).line
+        return NoteSignature(self.name, self._cosigner_hash, struct.pack(">Q", seconds) + signature).line
 
 
 def open_text(note: str, verifier: Verifier) -> str:
@@ -189,8 +189,12 @@ def open_text(note: str, verifier: Verifier) -> str:
     return text
 
 
-def split_note(note: str) -> tuple[str, list[NoteSignature]]:
-    """A note's text and its signature lines; raises SealError when it is not a signed note."""
+@lru_cache(maxsize=1024)
+def split_note(note: str) -> tuple[str, tuple[NoteSignature, ...]]:
+    """A note's text and its signature lines; raises SealError when it is not a signed note.
+
+    Kept for a while: who receives a note reads its size, then its signature, then cosigns it.
+    """
     if len(note) > MAX_NOTE or not note.endswith("\n"):
         raise SealError("bad_note", "a note is at most 16 KiB and ends in a newline")
     if _CONTROL.search(note):
@@ -201,7 +205,7 @@ def split_note(note: str) -> tuple[str, list[NoteSignature]]:
     lines = tail[:-1].split("\n")
     if len(lines) > MAX_SIGNATURES:
         raise SealError("bad_note", f"more than {MAX_SIGNATURES} signatures")
-    return head + "\n", [_signature(line) for line in lines]
+    return head + "\n", tuple(_signature(line) for line in lines)
 
 
 def note_size(note: str) -> int:
