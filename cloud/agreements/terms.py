@@ -133,6 +133,12 @@ class Version(msgspec.Struct, frozen=True):
         """The instant from which they count."""
         return midnight(date.fromisoformat(self.first), self.terms.zone)
 
+    @property
+    def ends_ms(self) -> int | None:
+        """The instant at which the agreement ends; None while it is open."""
+        ends = self.terms.ends
+        return None if ends is None else midnight(date.fromisoformat(ends), self.terms.zone)
+
 
 def canonical_json(value: object) -> bytes:
     """Sorted, compact UTF-8 JSON: the bytes that are hashed. Texts, integers, booleans, lists and objects only."""
@@ -155,8 +161,8 @@ def version_at(at_ms: int, versions: Sequence[Version]) -> Version | None:
             found = version
     if found is None:
         return None
-    ends = found.terms.ends
-    return None if ends is not None and at_ms >= midnight(date.fromisoformat(ends), found.terms.zone) else found
+    ends_ms = found.ends_ms
+    return None if ends_ms is not None and at_ms >= ends_ms else found
 
 
 def _refuse_doubles(charges: Sequence[ChargeTerms]) -> None:

@@ -94,6 +94,9 @@ def gather(tx: Tx, tenant: str, versions: Sequence[Version], previous: Head | No
         _read(tx, tenant, source, devices)
         if source.start == 0 and not source.cuts:
             _skip_what_was_before(tx, tenant, source, versions[0].from_ms)
+        ends_ms = versions[-1].ends_ms
+        if ends_ms is not None:
+            _leave_out_what_came_after(tx, tenant, source, ends_ms)
     _add_referred(tx, tenant, sources, devices)
     _add_openings(tx, tenant, sources, previous)
     facts: list[Fact] = []
@@ -179,6 +182,17 @@ def _skip_what_was_before(tx: Tx, tenant: str, source: Source, starts_ms: int) -
         source.counters = [(at, counter) for at, counter in source.counters if at >= start]
         source.records = {index: record for index, record in source.records.items() if index >= start}
         source.start = start
+
+
+def _leave_out_what_came_after(tx: Tx, tenant: str, source: Source, ends_ms: int) -> None:
+    """After the agreement its devices serve somebody else: the range ends with the piece that brought its last leaf."""
+    known = repository.receipts(tx, tenant, source.row.log_no, source.start, source.end)
+    dated = date_leaves(0, source.records, source.ends, known)
+    within = (index for index, record in source.records.items() if is_billed_kind(record) and dated[index].at < ends_ms)
+    least = max([source.start, *source.cuts, *(index + 1 for index in within)])
+    source.end = min((receipt.size for receipt in known if receipt.size >= least), default=source.end)
+    source.counters = [(at, counter) for at, counter in source.counters if at < source.end]
+    source.records = {index: record for index, record in source.records.items() if index < source.end}
 
 
 def _add_referred(tx: Tx, tenant: str, sources: Sequence[Source], devices: Sequence[str]) -> None:

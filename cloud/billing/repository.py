@@ -84,10 +84,10 @@ def root(tx: Tx, tenant: str, log_no: int, size: int) -> str:
 
 
 def receipts(tx: Tx, tenant: str, log_no: int, start: int, end: int) -> list[Receipt]:
-    """Every cosignature over a size in ``(start, end]``."""
+    """Every cosignature over a size in ``[start, end]``."""
     rows = tx.all(
         "SELECT size, cosigned_s FROM checkpoints "
-        "WHERE tenant_id = ? AND log_no = ? AND size > ? AND size <= ? ORDER BY size",
+        "WHERE tenant_id = ? AND log_no = ? AND size >= ? AND size <= ? ORDER BY size",
         (tenant, log_no, start, end),
     )
     return [Receipt(size, seconds) for size, seconds in rows]

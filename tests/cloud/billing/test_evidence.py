@@ -187,6 +187,49 @@ def test_a_device_that_joins_later_brings_its_counters(cloud: CloudTwin) -> None
     assert refusals(trade.bundle(statement)) == []
 
 
+def test_a_period_in_which_nothing_happened_is_closed_and_verifies(cloud: CloudTwin) -> None:
+    trade = Trade(cloud)
+    trade.read(5)
+    trade.draw()
+    trade.send()
+    made = [trade.close(f"2026-11-0{day}", f"2026-11-0{day + 1}") for day in range(1, 4)]
+
+    bundles = [trade.bundle(statement) for statement in made]
+
+    assert [lines_of(statement) for statement in made[1:]] == [[("", "1", "10.00")]] * 2
+    assert [refusals(bundle) for bundle in bundles] == [[], [], []]
+
+
+def test_an_agreement_without_a_single_leaf_has_a_statement_too(cloud: CloudTwin) -> None:
+    trade = Trade(cloud)
+
+    statement = trade.close(FIRST, "2026-11-02")
+
+    assert lines_of(statement) == [("", "1", "10.00")]
+    assert refusals(trade.bundle(statement)) == []
+
+
+def test_the_last_statement_of_an_agreement_ends_with_its_last_leaf(cloud: CloudTwin) -> None:
+    trade = Trade(cloud, ends="2026-11-03")
+    trade.draw()
+    trade.to("2026-11-02", 20)
+    trade.draw(qty=2)
+    trade.send()
+    trade.to("2026-11-03", 8)
+    trade.draw(qty=9)
+    trade.send()
+    cloud.clock.ms = trade.at + 40 * 24 * HOUR
+
+    statement = trade.post("/v1/agreements/agr-1/statements", {"period": "2026-11"})
+    bundle = trade.bundle(statement)
+
+    assert statement["period"]["label"] == "2026-11-01/2026-11-03"
+    assert lines_of(statement) == [("drill-8", "3", "3.60"), ("", "2", "20.00")]
+    assert statement["ranges"][0]["to"] == 2
+    assert refusals(bundle) == []
+    assert trade.get("/v1/agreements/agr-1/running")["lines"] == []
+
+
 def test_running_bills_of_an_idle_day_have_the_fee_alone(cloud: CloudTwin) -> None:
     trade = Trade(cloud)
 
