@@ -7,7 +7,7 @@ roots of one log at one size are the gateway contradicting itself, whatever happ
 - the note is ahead of us, its leaves prove its root, but their beginning is not our end: a **fork**;
 - the leaves do not prove the note: **wrong root**. A damaged transit does that too, so nothing is frozen for it; but
   the note is kept, and a second, different one that must agree with it (the same size, or a larger one whose tree
-  passes that size with another root) is a **fork** as well;
+  passes that size with another root) is a **fork** as well. So it is with a note of a piece that we lack the base of;
 - all agrees and the piece is one we stored: the **same cosignature** again;
 - all agrees, but pieces were cut otherwise: **stale size**; the gateway sends on from our size.
 
@@ -38,7 +38,7 @@ def revisit(tx: Tx, head: Head, incoming: Incoming, hashes: Sequence[bytes], now
         repository.add_evidence(
             tx, place, "ahead", size=head.size, root=head.root, note=incoming.batch.note, ours="", now_ms=now_ms
         )
-        return stale(head)
+        return _keep(tx, head, incoming, now_ms) or stale(head)
     return _ahead(tx, head, incoming, hashes, now_ms)
 
 
@@ -49,16 +49,23 @@ def stale(head: Head) -> Refusal:
 
 def wrong_root(tx: Tx, head: Head, incoming: Incoming, now_ms: int) -> Refusal:
     """The leaves do not prove the note: nothing is stored but the note, and that only once."""
+    size = incoming.checkpoint.size
+    forked = _keep(tx, head, incoming, now_ms) if size > head.size else None
+    detail = f"The leaves do not give the root that was signed for size {size}; send them again."
+    return forked or Refusal("wrong-root", detail)
+
+
+def _keep(tx: Tx, head: Head, incoming: Incoming, now_ms: int) -> Refusal | None:
+    """Keeps a genuine note of a size to come, so that a later one cannot contradict it; a fork if one does already."""
     size, root, place = incoming.checkpoint.size, incoming.checkpoint.root, incoming.log.place
-    if size > head.size:
-        for _, other, note in repository.refused_notes(tx, place, size - 1, size):
-            if other != root:
-                return fork(tx, incoming, note, now_ms)
-        if head.refused < MAX_REFUSED and repository.add_evidence(
-            tx, place, "refused", size=size, root=root, note=incoming.batch.note, ours="", now_ms=now_ms
-        ):
-            repository.count_refused(tx, place)
-    return Refusal("wrong-root", f"The leaves do not give the root that was signed for size {size}; send them again.")
+    for _, other, note in repository.refused_notes(tx, place, size - 1, size):
+        if other != root:
+            return fork(tx, incoming, note, now_ms)
+    if head.refused < MAX_REFUSED and repository.add_evidence(
+        tx, place, "refused", size=size, root=root, note=incoming.batch.note, ours="", now_ms=now_ms
+    ):
+        repository.count_refused(tx, place)
+    return None
 
 
 def contradicted(tx: Tx, head: Head, incoming: Incoming, hashes: Sequence[bytes]) -> str | None:

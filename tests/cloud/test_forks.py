@@ -103,6 +103,17 @@ def test_two_refused_notes_of_one_size_are_a_fork(gateway: GatewayTwin) -> None:
     assert answer.json()["type"] == "/problems/fork"
 
 
+def test_a_note_that_came_before_its_base_binds_the_gateway_too(gateway: GatewayTwin) -> None:
+    wrong = other_history(gateway, 5)
+    early = gateway.post(gateway.body(5, 6, leaves=wrong))
+
+    answer = gateway.send(4)
+
+    assert early.json()["type"] == "/problems/stale-size"
+    assert answer.json()["type"] == "/problems/fork"
+    assert ("fork", gateway.note(6), gateway.note(6, wrong)) in gateway.cloud.run(evidence)
+
+
 def test_after_a_fork_a_person_opens_a_new_epoch_in_which_known_records_do_not_count_again(
     gateway: GatewayTwin,
 ) -> None:
@@ -123,5 +134,5 @@ def test_a_cloud_that_lost_its_last_pieces_says_how_much_it_has_and_keeps_the_no
     answer = gateway.send(5)
 
     assert (answer.status_code, answer.json()["size"]) == (409, 4)
-    assert gateway.cloud.run(evidence) == [("ahead", gateway.note(6), "")]
+    assert gateway.cloud.run(evidence) == [("ahead", gateway.note(6), ""), ("refused", gateway.note(6), "")]
     assert gateway.send(4).status_code == 200

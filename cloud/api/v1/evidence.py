@@ -23,7 +23,7 @@ class EvidenceOut(BaseModel):
 
     log: str
     gateway_id: str
-    kind: str = Field(description="fork, refused (its leaves did not prove it), ahead (of what the cloud has).")
+    kind: str = Field(description="fork, refused (its leaves could not prove it), ahead (of what the cloud has).")
     size: int = Field(description="The note's size; for 'ahead' the cloud's.")
     note: str = Field(description="The gateway's signed note.")
     ours: str = Field(description="The note it contradicts, signed by the same key; empty unless a fork is proven.")
