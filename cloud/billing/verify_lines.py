@@ -63,9 +63,12 @@ def _doubles(lines: Sequence[Line], origins: Sequence[str]) -> list[Finding]:
 def _pair(stated: Sequence[Line], expected: Sequence[Line], origins: Sequence[str]) -> list[Finding]:
     findings: list[Finding] = []
     waiting = list(expected)
+    alike: dict[tuple[object, ...], list[Line]] = {}
+    for one in expected:
+        alike.setdefault(_identity(one), []).append(one)
     for at, line in enumerate(stated, 1):
-        match = next((one for one in waiting if one.no == line.no and _identity(one) == _identity(line)), None)
-        match = match or next((one for one in waiting if _identity(one) == _identity(line)), None)
+        like = [one for one in alike.get(_identity(line), ()) if one in waiting]
+        match = next((one for one in like if one.no == line.no), like[0] if like else None)
         match = match or next((one for one in waiting if one.no == at and line.no == at), None)
         if match is None:
             findings.append(_finding(at, line, "no leaves give this line"))
