@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 
 from gateway.device_events import Dispensed, Scalar
-from gateway.ports import Confirm, Desired
-from gateway.premises import Given
+from gateway.ports import Confirm
+from gateway.premises import Given, Premises
 from gateway.recording import Stamp, frame_hash, happened
 from gateway.shelf import Resolution
 from gateway.take_count import resolved
@@ -40,10 +40,10 @@ def late(event: Dispensed, unverified: Draw, confirm: Confirm, at: Stamp) -> Dra
     return resolved(Resolution(unverified, end.outcome, end.qty), at, evidence, did=event.did)
 
 
-def unasked(event: Dispensed, device: str, cfg: str, desired: Desired, at: Stamp) -> Draw:
+def unasked(event: Dispensed, device: str, cfg: str, premises: Premises, at: Stamp) -> Draw:
     """Nobody here asked for it; it happened all the same."""
-    planogram = desired.planograms.get(device)
-    place = planogram.find(event.slot) if planogram else None
+    desired = premises.desired.current
+    place, planogram = premises.place(device, event.slot)
     holder = desired.badges.get(event.badge)
     fact, qty = dispensed(event, place.confirm if place else "none", event.qty, None)
     end = verdict(fact, qty)
@@ -53,7 +53,7 @@ def unasked(event: Dispensed, device: str, cfg: str, desired: Desired, at: Stamp
         did=event.did, who=holder.person if holder else pseudonym(event.badge), raw=frame_hash(event.raw), cfg=cfg,
         q=flags, slot=event.slot, item=place.item if place else "unknown", asked=event.qty, qty=end.qty,
         outcome=end.outcome, actuation=event.motor, confirmation=event.drop,
-        planogram=planogram.version if planogram else 0, rules=desired.rules or desired.version, after=after(event),
+        planogram=planogram, rules=desired.rules or desired.version, after=after(event),
     )  # fmt: skip
 
 
@@ -66,8 +66,12 @@ def spare(name: str, event: Dispensed, device: str, at: Stamp) -> DeviceEvent:
 
 def after(event: Dispensed) -> dict[str, int]:
     """The device's own numbers afterwards: its counter, its clock where it can be believed, how long it took."""
-    numbers = {"ctr": event.ctr, "device_ms": event.at, "ms": event.ms or None}
-    return {name: number for name, number in numbers.items() if number is not None}
+    numbers = {"ms": event.ms} if event.ms else {}
+    if event.ctr is not None:
+        numbers["ctr"] = event.ctr
+    if event.at is not None:
+        numbers["device_ms"] = event.at
+    return numbers
 
 
 def pseudonym(badge: str) -> str:

@@ -182,6 +182,8 @@ class Desk:
     def _result(self, event: Dispensed, at: Stamp) -> Record:
         if event.ctr is not None:
             self._counters[event.slot] = event.ctr
+        if not event.cmd_id:
+            return cabinet_results.unasked(event, self.device, self.cfg, self.premises, at)
         confirm = self.premises.confirm(self.device, event.slot)
         attempt = self._open.pop(event.cmd_id, None)
         if attempt is not None:
@@ -193,7 +195,7 @@ class Desk:
             return cabinet_results.late(event, unverified, confirm, at)
         if event.motor == "none" or event.cmd_id in self._done:
             return cabinet_results.spare("result_unasked", event, self.device, at)
-        return cabinet_results.unasked(event, self.device, self.cfg, self.premises.desired.current, at)
+        return cabinet_results.unasked(event, self.device, self.cfg, self.premises, at)
 
     def _portrait(self, event: CabinetState, at: Stamp) -> Record | None:
         was, self.online = self.online, event.online

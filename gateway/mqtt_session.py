@@ -8,6 +8,7 @@ the journal cannot take now keeps the batch waiting and the broker holding the r
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -22,6 +23,11 @@ from wire.records import Intent, Record
 
 log = logging.getLogger(__name__)
 
+Piece = tuple[Sequence[Message], list[tuple[Desk, Event, Record]]]
+
+# Messages of one commit: enough for the sync not to count, few enough for the next ones to be planned meanwhile.
+AT_ONCE = 256
+LAST_COMMIT = 0.5
 LONGEST_PAUSE = 30.0
 TICK = 5.0
 
@@ -86,15 +92,14 @@ class MqttSession:
 
     async def _keep_open(self) -> None:
         pause = 1.0
-        topics = [topic for desk in self.desks.values() for topic in desk.driver.topics]
+        topics = subscriptions([desk.driver for desk in self.desks.values()])
         link = self._open(self._settings)
         while True:
             try:
                 await link.open(topics)
                 log.info("broker connected", extra={"broker": self.name})
                 self._link, pause = link, 1.0
-                while True:
-                    await self._take(link, await link.batch())
+                await self._serve(link)
             except LinkDown as error:
                 self._why = str(error)
                 log.warning("broker %s: %s; trying again in %.0f s", self.name, error, pause)
@@ -107,8 +112,30 @@ class MqttSession:
             await self._clock.sleep(pause * self._clock.scale)
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _take(self, link: MqttLink, messages: Sequence[Message]) -> None:
-        assert self._premises is not None
+    async def _serve(self, link: MqttLink) -> None:
+        """Plans the next messages while the journal syncs the ones before; at most two pieces are under way."""
+        assert self._group is not None
+        pieces: asyncio.Queue[Piece | None] = asyncio.Queue(maxsize=1)
+        committing = self._group.create_task(self._commit(link, pieces), name=f"{self.name} commits")
+        try:
+            while True:
+                messages = await link.batch()
+                for start in range(0, len(messages), AT_ONCE):
+                    await pieces.put(self._plan(messages[start : start + AT_ONCE]))
+        except LinkDown:
+            # What is planned must end: people wait for it. Only its acknowledgement is lost.
+            await pieces.put(None)
+            await committing
+            raise
+        finally:
+            if not committing.done():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LAST_COMMIT):
+                        await pieces.put(None)
+                        await asyncio.shield(committing)
+                committing.cancel()
+
+    def _plan(self, messages: Sequence[Message]) -> Piece:
         now = self.progress = self._clock.line()
         at = stamp(self._clock)
         planned: list[tuple[Desk, Event, Record]] = []
@@ -120,19 +147,45 @@ class MqttSession:
                 record = desk.plan(event, at)
                 if record is not None:
                     planned.append((desk, event, record))
-        keys = await self._keep([record for _, _, record in planned]) if planned else []
+        return messages, planned
+
+    async def _commit(self, link: MqttLink, pieces: asyncio.Queue[Piece | None]) -> None:
+        """One piece after the other into the journal; while it syncs one, the people of the one before are told."""
+        piece = await pieces.get()
+        running = self._stored(piece)
+        while piece is not None:
+            keys = await running
+            waits = not pieces.empty()
+            following = pieces.get_nowait() if waits else None
+            if waits:
+                running = self._stored(following)
+            await self._tell(link, piece, keys)
+            if not waits:
+                following = await pieces.get()
+                running = self._stored(following)
+            piece = following
+
+    def _stored(self, piece: Piece | None) -> asyncio.Task[list[RecordKey | None]]:
+        records = [record for _, _, record in piece[1]] if piece else []
+        return asyncio.create_task(self._keep(records), name=f"{self.name} append")
+
+    async def _tell(self, link: MqttLink, piece: Piece, keys: Sequence[RecordKey | None]) -> None:
+        messages, planned = piece
         for (desk, event, record), key in zip(planned, keys, strict=True):
             if key is None:
                 desk.refused(event)
             else:
                 desk.kept(event, record, key)
-        await link.ack(messages)
+        try:
+            await link.ack(messages)
+        except LinkDown as error:
+            log.info("broker %s will tell %d messages again: %s", self.name, len(messages), error)
         self._send_outgoing()
 
     async def _keep(self, records: list[Record]) -> list[RecordKey | None]:
         """In one commit. A record that can never be stored is replaced by an event that says so."""
         assert self._premises is not None
-        while True:
+        while records:
             try:
                 return list(await self._premises.keep(*records))
             except RecordRefused as error:
@@ -147,6 +200,7 @@ class MqttSession:
                 log.warning("broker %s waits for the journal: %s", self.name, error)
                 self.progress = self._clock.line()
                 await self._clock.sleep(1.0)
+        return []
 
     async def _ticks(self) -> None:
         while True:
@@ -170,3 +224,18 @@ class MqttSession:
             if desk.driver.outgoing:
                 wanted, desk.driver.outgoing = desk.driver.outgoing, []
                 self._group.create_task(desk.send(wanted), name=f"{desk.device} questions")
+
+
+def subscriptions(cabinets: Sequence[MqttCabinet]) -> list[str]:
+    """What to subscribe to: a lone cabinet's own topics, else one pattern for all of a prefix.
+
+    Brokers share out their window of unacknowledged messages by subscription; with one for each cabinet nats-server
+    drops what is beyond it and tells it again later, out of order.
+    """
+    by_prefix: dict[str, list[MqttCabinet]] = {}
+    for cabinet in cabinets:
+        by_prefix.setdefault(cabinet.settings.prefix, []).append(cabinet)
+    topics: list[str] = []
+    for prefix, some in by_prefix.items():
+        topics += some[0].topics if len(some) == 1 else (f"{prefix}/+/evt", f"{prefix}/+/state")
+    return topics

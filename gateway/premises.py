@@ -13,13 +13,16 @@ import msgspec
 
 from gateway.access import AccessPolicy, Decision, decide
 from gateway.clock import Clock
-from gateway.ports import Confirm, DesiredSource, Journal, NotStored
+from gateway.ports import Confirm, Desired, DesiredSource, Journal, NotStored, Slot
 from gateway.shelf import Shelf
 from gateway.vending import Fact
 from wire.ids import RecordKey
 from wire.records import Intent, Record
 
 log = logging.getLogger(__name__)
+
+
+NOWHERE: tuple[None, int] = (None, 0)
 
 
 class CabinetUnreachableError(Exception):
@@ -71,6 +74,8 @@ class Premises:
         self.policy = policy or AccessPolicy()
         self.busy: set[str] = set()
         self._told: dict[str, int] = {}
+        self._places: dict[tuple[str, str], tuple[Slot, int]] = {}
+        self._places_of: Desired | None = None
 
     def decide(self, cabinet: str, badge: str, slot: str, quantity: int) -> Decision:
         """May this badge take this now."""
@@ -109,8 +114,18 @@ class Premises:
                 log.warning("a fact waits for the journal: %s", error)
                 await self.clock.sleep(1.0)
 
+    def place(self, cabinet: str, slot: str) -> tuple[Slot | None, int]:
+        """What the planogram says about a slot, and the planogram's version."""
+        current = self.desired.current
+        if current is not self._places_of:
+            self._places_of = current
+            planograms = current.planograms.values()
+            self._places = {
+                (one.cabinet, place.slot): (place, one.version) for one in planograms for place in one.slots
+            }
+        return self._places.get((cabinet, slot), NOWHERE)
+
     def confirm(self, cabinet: str, slot: str) -> Confirm:
         """How a piece from this slot is known to have left; nothing planned means nothing proves it."""
-        planogram = self.desired.current.planograms.get(cabinet)
-        place = planogram.find(slot) if planogram else None
+        place, _ = self.place(cabinet, slot)
         return place.confirm if place else "none"

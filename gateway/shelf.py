@@ -22,9 +22,14 @@ class Contents(msgspec.Struct):
 
     item: str = ""
     on_hand: int | None = None
-    last: str = ""
+    record: tuple[str, int] | None = None
     doubtful: bool = False
     unverified: dict[RecordKey, Draw] = {}
+
+    @property
+    def last(self) -> str:
+        """The last record of the slot, as "ep/n"; empty when there is none."""
+        return f"{self.record[0]}/{self.record[1]}" if self.record else ""
 
 
 class Resolution(msgspec.Struct, frozen=True):
@@ -90,7 +95,7 @@ class Shelf:
 
     def _place(self, cabinet: str, slot: str, record: Draw | Refill | Count) -> Contents:
         place = self._places.setdefault((cabinet, slot), Contents(unverified={}))
-        place.item, place.last = record.item, f"{record.ep}/{record.n}"
+        place.item, place.record = record.item, (record.ep, record.n)
         return place
 
     def _draw(self, draw: Draw) -> None:
@@ -110,7 +115,7 @@ class Shelf:
         draw = self._places[where].unverified.pop(resolved.ref.key, None) if where else None
         if where and draw is not None:
             place = self._places[where]
-            place.last = f"{resolved.ep}/{resolved.n}"
+            place.record = (resolved.ep, resolved.n)
             if place.on_hand is not None:
                 place.on_hand += draw.qty - resolved.qty
 
