@@ -12,7 +12,7 @@ from typing import Any
 from firmware_sim import virtual_time
 from firmware_sim.judge import Account, document
 from firmware_sim.scenario import Scenario
-from firmware_sim.settling import Evening, everything_sent, settle
+from firmware_sim.settling import Evening, count_doubtful, everything_sent, settle
 from firmware_sim.strict_toml import ScenarioError
 from firmware_sim.world import fast
 
@@ -62,6 +62,13 @@ async def _fast(scenario: Scenario, folder: Path, tamper: Tamper | None) -> tupl
     async with fast(scenario, folder) as run:
         await run.day.play(0, scenario.ms("00:00", scenario.days) + AFTERWARDS_MS)
         await everything_sent(run.people, run.day.pace)
+        counts = await count_doubtful(run.day)
+        await everything_sent(run.people, run.day.pace)
         evening = await settle(scenario, run.truth, run.office, run.opened, folder, tamper=tamper)
         faults = {name: dict(line.faults.counts) for name, line in run.wired.lines.items()}
-        return evening, {"answers": dict(run.day.answers), "road": dict(run.road.counts), "lines": faults}
+        return evening, {
+            "answers": dict(run.day.answers),
+            "road": dict(run.road.counts),
+            "counts": counts,
+            "lines": faults,
+        }

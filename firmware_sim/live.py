@@ -69,6 +69,7 @@ async def live(scenario: Scenario, folder: Path) -> AsyncIterator[Live]:
         site.config.write_text(gateway_toml(scenario, replace(site.place, clock=clock)), "utf-8")
         gateway = _started(stack, Program("gateway", _gateway("run", site.config), folder))
         await gateway.ready(f"{site.urls['gateway']}/healthz")
+        await _meters_read(site.office, len(scenario.meter))
         kiosk = Kiosk(await stack.enter_async_context(_client(site.urls["gateway"])))
         day = Day(scenario, site.plan, truth, kiosk, pace, wired.lockers, wired.meters, wired.coils)
         programs = {**site.programs, "cloud": cloud, "gateway": gateway}
@@ -121,6 +122,15 @@ def _connect(stack: AsyncExitStack, wired: Wired, port: int) -> dict[str, PahoCa
         cabinets[name].connect()
         stack.push_async_callback(cabinets[name].close)
     return cabinets
+
+
+async def _meters_read(office: Office, meters: int) -> None:
+    """Power flows only after every meter's opening reading: what flowed before it is nobody's bill."""
+    for _ in range(300):
+        if len(await office.every("/v1/registers")) >= meters:
+            return
+        await asyncio.sleep(0.1)
+    raise ProgramError(f"{meters} meters are wired, and after 30 s the cloud has not heard from all of them")
 
 
 def _gateway(verb: str, config: Path) -> list[str]:

@@ -67,8 +67,13 @@ class DirectKiosk:
 
     async def status(self) -> Json:
         """See ``kiosk.Kiosk``."""
-        status = self.gateway.status()
-        return {"pending": status.pending, "alarms": [alarm.text for alarm in status.alarms], "doubtful": []}
+        status, premises = self.gateway.status(), self.gateway.premises
+        doubtful = premises.shelf.doubtful() if premises else []
+        return {
+            "pending": status.pending,
+            "alarms": [alarm.text for alarm in status.alarms],
+            "doubtful": [{"cabinet": cabinet, "slot": slot} for cabinet, slot in doubtful],
+        }
 
 
 class Chance:

@@ -26,8 +26,8 @@ def empty(tmp_path: Path) -> Path:
 def demo(folder: Path, *words: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "firmware_sim.cli", "demo", "--folder", "shop", *words]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    return subprocess.Popen(command, cwd=folder, env=env, text=True, start_new_session=True, **pipes)
+    pipe, merged = subprocess.PIPE, subprocess.STDOUT
+    return subprocess.Popen(command, cwd=folder, env=env, text=True, start_new_session=True, stdout=pipe, stderr=merged)
 
 
 def programs_of(folder: Path) -> list[str]:
