@@ -74,7 +74,7 @@ class Trade:
         made: dict[str, Any] = answer.json()
         return made
 
-    def get(self, path: str) -> Any:  # noqa: ANN401 -- JSON
+    def get(self, path: str) -> Any:
         """A read that must succeed."""
         answer = self.cloud.ask("GET", path)
         assert answer.status_code == 200, answer.text
@@ -138,14 +138,14 @@ class Trade:
         self.gateway.keep(record)
         return record.key
 
-    def event(self, src: str, event: str, **data: Any) -> RecordKey:  # noqa: ANN401 -- JSON
+    def event(self, src: str, event: str, **data: Any) -> RecordKey:
         """Something a device or the gateway says of itself."""
         kind = GatewayEvent if src == self.gateway.gateway_id else DeviceEvent
         record = kind(**self.said(src, event=event, data=data))
         self.gateway.keep(record)
         return record.key
 
-    def reboot(self, **data: Any) -> None:  # noqa: ANN401 -- JSON
+    def reboot(self, **data: Any) -> None:
         """A new boot: new counters, a new monotonic clock."""
         last = [[src, n] for src, n in sorted(self.n.items())]
         self.boot = f"{int(self.boot, 16) + 1:016x}"
