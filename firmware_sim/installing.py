@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 
 from firmware_sim.scenario import Cabinet, Meter, Scenario
 
+# Seconds between two looks at all doors of a board.
+WATCH = 5
+
 
 @dataclass(frozen=True)
 class Place:
@@ -36,7 +39,7 @@ def gateway_toml(scenario: Scenario, place: Place) -> str:
         shown, real, scale = place.clock
         lines += ["[clock]", f"scale = {scale}.0", f"origin = {_instant(shown)}", f"since = {_instant(real)}"]
     # Doors are looked at twice a real second at most: the wire is as slow as ever when the clock is fast.
-    watch = max(5, place.clock[2] // 2 if place.clock else 0)
+    watch = max(WATCH, place.clock[2] // 2 if place.clock else 0)
     for line in scenario.line:
         lines += [
             "[[lines]]", f"name = {_text(line.name)}", f"port = {_text(place.ports[line.name])}", f"baud = {line.baud}",
@@ -69,7 +72,9 @@ def _on_line(scenario: Scenario, line: str, watch: int) -> Iterator[list[str]]:
             yield _meter(meter)
     for sensor in scenario.air:
         if sensor.line == line:
-            yield [f"id = {_text(sensor.id)}", f"kind = {_text(sensor.driver)}"]
+            # A frame comes each second of the wire; when the clock is fast a window must be wide to hold some.
+            quick = ["window = 7200", "warm_up = 1"] if watch > WATCH else []
+            yield [f"id = {_text(sensor.id)}", f"kind = {_text(sensor.driver)}", *quick]
 
 
 def _lock_board(cabinet: Cabinet) -> list[str]:

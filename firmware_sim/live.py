@@ -71,7 +71,7 @@ async def live(scenario: Scenario, folder: Path) -> AsyncIterator[Live]:
         await gateway.ready(f"{site.urls['gateway']}/healthz")
         await _meters_read(site.office, len(scenario.meter))
         kiosk = Kiosk(await stack.enter_async_context(_client(site.urls["gateway"])))
-        day = Day(scenario, site.plan, truth, kiosk, pace, wired.lockers, wired.meters, wired.coils)
+        day = Day(scenario, site.plan, truth, kiosk, pace, wired.lockers, wired.meters, wired.coils, wired.sensors)
         programs = {**site.programs, "cloud": cloud, "gateway": gateway}
         yield Live(scenario, folder, pace, truth, day, wired, site.office, site.opened, programs, site.urls, cabinets)
 

@@ -15,6 +15,7 @@ from firmware_sim import shop
 from firmware_sim.bench import Line
 from firmware_sim.coil_hands import CoilHands
 from firmware_sim.devices.lock_8a import DoorMoved, Lock8A
+from firmware_sim.devices.pms5003 import Air, Pms5003
 from firmware_sim.devices.sdm630 import Sdm630
 from firmware_sim.kiosk import People
 from firmware_sim.scenario import Cabinet, Scenario
@@ -111,7 +112,7 @@ class Day:
     lockers: dict[str, LockerHands]
     meters: dict[str, Meter]
     coils: dict[str, CoilHands] = field(default_factory=dict)
-    breathe: Callable[[shop.AirStep], None] | None = None
+    sensors: dict[str, tuple[Pms5003, Line]] = field(default_factory=dict)
     tell: Callable[[object, str], None] = lambda _event, _outcome: None
     answers: Counter[str] = field(default_factory=Counter)
     running: set[asyncio.Task[None]] = field(default_factory=set)
@@ -140,8 +141,9 @@ class Day:
             meter.twin.set_load_w(event.watts, now)
             self.truth.load(event.meter, event.watts, self.pace.at(now))
         elif isinstance(event, shop.AirStep):
-            if self.breathe is not None:
-                self.breathe(event)
+            sensor, line = self.sensors[event.sensor]
+            sensor.set_air(Air(event.pm1, event.pm25, event.pm10), line.now)
+            line.stir(sensor)
         elif isinstance(event, shop.Refill):
             await self._refill(event)
         else:

@@ -134,7 +134,9 @@ async def fast(scenario: Scenario, folder: Path) -> AsyncIterator[Fast]:
         truth = Truth(scenario.terms)
         wired = wire_up(scenario, truth, pace)
         gateway = await _gateway(stack, scenario, folder, wired, road, opened.code, pace)
-        day = Day(scenario, plan, truth, DirectKiosk(gateway), pace, wired.lockers, wired.meters, wired.coils)
+        day = Day(
+            scenario, plan, truth, DirectKiosk(gateway), pace, wired.lockers, wired.meters, wired.coils, wired.sensors
+        )
         yield Fast(scenario, day, office, opened, road, wired)
 
 
