@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from gateway import drivers
-from gateway.config import Broker, Config, Line
+from gateway.config import Broker, Config, Device, Line
 from gateway.lock_cabinet import LockCabinet
 from gateway.ports import Journal, Ports, Session
 from gateway.premises import Cabinet, Premises
@@ -43,7 +43,7 @@ def wire_up(config: Config, ports: Ports, journal: Journal, premises: Premises) 
 
 
 def _line(site: Site, line: Line, ports: Ports, journal: Journal) -> None:
-    built: dict[str, Any] = {device.id: drivers.create(device.kind, device.settings) for device in line.devices}
+    built: dict[str, Any] = {device.id: drivers.create(device.kind, _on_line(line, device)) for device in line.devices}
     session = SerialSession(line.link, built, ports, journal)
     for device, driver in built.items():
         if hasattr(driver, "open"):
@@ -53,6 +53,13 @@ def _line(site: Site, line: Line, ports: Ports, journal: Journal) -> None:
         elif window := getattr(getattr(driver, "settings", None), "window", 0):
             session.interpret(device, Windows(device, window))
     site.sessions.append(session)
+
+
+def _on_line(line: Line, device: Device) -> dict[str, Any]:
+    """A device's settings; what its line is known to do needs no learning."""
+    kind = drivers.discover().get(device.kind)
+    learns = line.echo and kind is not None and "echo" in kind.Settings.model_fields
+    return {"echo": "yes", **device.settings} if learns else device.settings
 
 
 def _broker(site: Site, broker: Broker, ports: Ports, premises: Premises) -> None:
