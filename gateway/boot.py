@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import msgspec
-
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.identity import Identity
@@ -28,6 +26,7 @@ log = logging.getLogger("gateway")
 # The `src` of a gateway's own records before it is enrolled and has a name.
 NOBODY = "gateway"
 PAIRS = 80
+AT_ONCE = 500
 
 
 class NoDesired:
@@ -108,8 +107,17 @@ async def begin_epoch(journal: Journal, clock: Clock, identity: Identity) -> Non
 
 async def refill_shelf(journal: Journal, shelf: Shelf, cabinets: Sequence[str]) -> None:
     """What lies in the slots, by all that was ever recorded of these cabinets."""
-    for _, n, leaf in await journal.read(reading.of_devices, cabinets):
+    for cabinet in cabinets:
+        for boot in await journal.read(reading.boots_of, cabinet):
+            n = 0
+            while said := await journal.read(reading.said_after, boot, cabinet, n, AT_ONCE):
+                _apply(shelf, said)
+                n = said[-1][0]
+
+
+def _apply(shelf: Shelf, said: Sequence[tuple[int, bytes]]) -> None:
+    for _, leaf in said:
         try:
-            shelf.apply(msgspec.structs.replace(decode(leaf), n=n))
+            shelf.apply(decode(leaf))
         except LeafError as error:
             log.warning("a stored record is not understood", extra={"why": str(error)})

@@ -86,6 +86,10 @@ class Outbox:
         self._not_before = now + wait
         return wait
 
+    def doubt(self) -> None:
+        """The head may say something new (how far the cloud's backups reach): ask again."""
+        self.asked = False
+
     def hurry(self) -> None:
         """Somebody asks for a sync now: no more waiting for this step."""
         self._not_before = 0.0

@@ -84,6 +84,11 @@ class Uplink:
         self._journal.grown.set()
         self._poke.set()
 
+    def ask_again(self) -> None:
+        """Learns how far the cloud's backups reach, also when nothing is sent any more."""
+        self.outbox.doubt()
+        self._journal.grown.set()
+
     def status(self) -> UplinkStatus:
         """Where the log stands, as far as it was opened."""
         state = self._state

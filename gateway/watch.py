@@ -17,6 +17,7 @@ from gateway.downlink import Downlink
 from gateway.health import Alarm, Facts
 from gateway.identity import Identity
 from gateway.journal import check, pruning, reading
+from gateway.journal.connection import DamagedError
 from gateway.journal.room import free_bytes
 from gateway.journal.store import Journal, Stats
 from gateway.notify import Notifier
@@ -34,7 +35,8 @@ STALLED_SECONDS = 60.0
 JUMP_MS = 2000
 CHECKED_AT_ONCE = 500
 CHECK_PAUSE = 60.0
-DAY = 86_400.0
+MINUTE, DAY = 60.0, 86_400.0
+ANSWER_SECONDS = 5.0
 
 
 class Watched(Protocol):
@@ -246,15 +248,21 @@ async def verify_all(journal: Journal, clock: Clock) -> None:
 
 
 async def prune(gateway: Watched) -> None:
-    """Once a day: what the cloud has cosigned and backed up, and is older than the rule says, may leave the disk."""
+    """What is cosigned, backed up and old enough leaves the disk: once a day, and whenever the journal is full."""
+    clock = gateway.ports.clock
+    waited = 0.0
     while True:
-        await gateway.ports.clock.sleep(DAY)
-        uplink = gateway.uplink
-        if uplink is None:
+        await clock.sleep(MINUTE)
+        waited += MINUTE
+        uplink, journal = gateway.uplink, gateway.journal
+        if uplink is None or journal is None or (waited < DAY and journal.state != "full"):
             continue
+        waited = 0.0
+        uplink.ask_again()
+        await clock.sleep(ANSWER_SECONDS)
         try:
             gone = await uplink.prune(gateway.config.journal.keep_days)
-        except NotStored as error:
+        except (NotStored, DamagedError) as error:
             log.warning("nothing was pruned", extra={"why": str(error)})
             continue
         if gone:

@@ -53,6 +53,16 @@ CREATE TABLE notes (
     PRIMARY KEY (log, size)                      -- never two notes of one size
 ) WITHOUT ROWID;
 
+-- What was taken from and put into slots, of records that were pruned: a shelf's stock has no beginning without it.
+CREATE TABLE goods (
+    ep   TEXT NOT NULL,
+    src  TEXT NOT NULL,
+    n    INTEGER NOT NULL,
+    id   INTEGER NOT NULL,                       -- of the record, for the order of boots
+    leaf BLOB NOT NULL,
+    PRIMARY KEY (ep, src, n)
+) WITHOUT ROWID;
+
 -- Entries fetched from the cloud's mirror after a restore, until their root is proven.
 CREATE TABLE mirrored (
     idx  INTEGER PRIMARY KEY,

@@ -14,6 +14,12 @@ from gateway.journal.sealing import LogState, frontier_at, read_log
 
 RULE = "cosigned, backed up by the cloud, and old"
 AT_ONCE = 5000
+KEEP_GOODS = (
+    "INSERT OR IGNORE INTO goods SELECT r.ep, r.src, r.n, r.id, r.leaf FROM entries e "
+    "JOIN records r ON r.id = e.record "
+    "WHERE e.log = ? AND e.idx < ? AND json_extract(CAST(r.leaf AS TEXT), '$.k') IN "
+    "('draw', 'draw_resolved', 'reversal', 'refill', 'count', 'return', 'loan', 'loan_back')"
+)
 KEPT_NOTES = 256
 DAY = 86_400
 
@@ -36,6 +42,7 @@ def prune(db: sqlite3.Connection, origin: str, keep_days: int) -> int:
         return 0
     frontier = frontier_at(db, state, size)
     with transaction(db):
+        db.execute(KEEP_GOODS, (state.log, size))
         db.execute(
             "DELETE FROM records WHERE id IN (SELECT record FROM entries WHERE log = ? AND idx < ?)", (state.log, size)
         )

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from gateway.journal.sealing import LogState
 
-NEXT_BOOT = "SELECT min(ep) FROM records WHERE ep > ?"
-OF_DEVICE = "SELECT id, n, leaf FROM records WHERE ep = ? AND src = ?"
+FIRST_BOOT = "SELECT min(ep) FROM (SELECT min(ep) AS ep FROM records UNION ALL SELECT min(ep) FROM goods)"
+NEXT_BOOT = (
+    "SELECT min(ep) FROM (SELECT min(ep) AS ep FROM records WHERE ep > ? "
+    "UNION ALL SELECT min(ep) FROM goods WHERE ep > ?)"
+)
+FIRST_OF = (
+    "SELECT min(id) FROM (SELECT min(id) AS id FROM goods WHERE ep = ? AND src = ? UNION ALL "
+    "SELECT id FROM (SELECT id FROM records WHERE ep = ? AND src = ? ORDER BY n LIMIT 1))"
+)
+SAID = (
+    "SELECT n, leaf FROM goods WHERE ep = ? AND src = ? AND n > ? UNION ALL "
+    "SELECT n, leaf FROM records WHERE ep = ? AND src = ? AND n > ? ORDER BY n LIMIT ?"
+)
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -47,15 +58,21 @@ def backlog(db: sqlite3.Connection, state: LogState | None) -> Backlog:
     return Backlog(unsealed + state.sealed - state.cosigned, _leaf(db, first))
 
 
-def of_devices(db: sqlite3.Connection, devices: Sequence[str]) -> list[tuple[int, int, bytes]]:
-    """Id, ``n`` and leaf of all records of some devices, in order of commit; skips what other devices said."""
-    found: list[tuple[int, int, bytes]] = []
-    boot = db.execute("SELECT min(ep) FROM records").fetchone()[0]
+def boots_of(db: sqlite3.Connection, device: str) -> list[str]:
+    """The boots in which this device said something, in order; asks the key's index, not the records."""
+    found: list[tuple[int, str]] = []
+    boot = db.execute(FIRST_BOOT).fetchone()[0]
     while boot is not None:
-        for device in devices:
-            found += db.execute(OF_DEVICE, (boot, device)).fetchall()
-        boot = db.execute(NEXT_BOOT, (boot,)).fetchone()[0]
-    return sorted(found)
+        first = db.execute(FIRST_OF, (boot, device, boot, device)).fetchone()[0]
+        if first is not None:
+            found.append((first, boot))
+        boot = db.execute(NEXT_BOOT, (boot, boot)).fetchone()[0]
+    return [boot for _, boot in sorted(found)]
+
+
+def said_after(db: sqlite3.Connection, boot: str, device: str, n: int, limit: int) -> list[tuple[int, bytes]]:
+    """``n`` and leaf of what a device said in a boot, in order, beginning after ``n``; of pruned records the goods."""
+    return db.execute(SAID, (boot, device, n, boot, device, n, limit)).fetchall()
 
 
 def told(db: sqlite3.Connection, device: str, count: int) -> list[str]:

@@ -17,7 +17,7 @@ from gateway.journal.connection import Busy
 from gateway.journal.store import Journal
 from gateway.uplink import Uplink
 from tests.gateway.fake_cloud import FakeCloud
-from wire.records import Draw, Intent, Reading, Record
+from wire.records import Draw, Intent, Reading, Record, Refill
 from wire.seal import Signer
 
 T = TypeVar("T")
@@ -111,6 +111,13 @@ def intent(boot: str = BOOT, slot: str = "7") -> Intent:
     """Somebody is about to get something."""
     return Intent(
         v=1, z="", src="cab-1", ep=boot, n=0, t=START, ts="S", b=boot, m=0, slot=slot, item="gloves", asked=1
+    )  # fmt: skip
+
+
+def refill(qty: int, boot: str = BOOT) -> Refill:
+    """Somebody put so many pieces in."""
+    return Refill(
+        v=1, z="", src="cab-1", ep=boot, n=0, t=START, ts="S", b=boot, m=0, slot="7", item="gloves", qty=qty
     )  # fmt: skip
 
 

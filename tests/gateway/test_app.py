@@ -15,6 +15,7 @@ from firmware_sim.virtual_time import VirtualTimeLoop
 from gateway.app import Gateway, create_gateway
 from gateway.clock import Clock
 from gateway.config_file import parse
+from gateway.notify import Notifier
 from gateway.ports import BrokerSettings, MqttLink, Ports, SerialLink, SerialSettings, UnknownCabinetError
 from tests.gateway.desk import IDENTITY, START, new_cloud, pass_time, play
 from tests.gateway.fake_cloud import FakeCloud, unreachable
@@ -41,7 +42,14 @@ def no_mqtt(settings: BrokerSettings) -> MqttLink:
 
 @asynccontextmanager
 async def a_gateway(
-    folder: Path, cloud: FakeCloud, boot: str = "b" * 16, wall: Wall | None = None, *, enrolled: bool = True
+    folder: Path,
+    cloud: FakeCloud,
+    boot: str = "b" * 16,
+    wall: Wall | None = None,
+    *,
+    enrolled: bool = True,
+    journal: str = "",
+    notifier: Notifier | None = None,
 ) -> AsyncIterator[Gateway]:
     """A gateway at work, stopped as SIGTERM would."""
     loop = asyncio.get_running_loop()
@@ -54,9 +62,11 @@ async def a_gateway(
         synchronised=lambda: hand.synchronised,
     )
     salts = (f"{number:032x}" for number in itertools.count())
-    config = parse(f'[gateway]\nstate = "{folder}"\n[web]\nenabled = false\n[journal]\ndemo = true\nballast_mb = 0')
+    config = parse(
+        f'[gateway]\nstate = "{folder}"\n[web]\nenabled = false\n[journal]\ndemo = true\nballast_mb = 0\n{journal}'
+    )
     ports = Ports(clock, lambda: next(salts), no_serial, no_mqtt, cloud.transport)
-    gateway = create_gateway(config, ports, IDENTITY if enrolled else None)
+    gateway = create_gateway(config, ports, IDENTITY if enrolled else None, notifier)
     unwatch = loop.watch(lambda: gateway.busy)
     task = asyncio.create_task(gateway.run())
     try:

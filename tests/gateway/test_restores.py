@@ -13,6 +13,7 @@ import pytest
 from gateway import boot
 from gateway.journal import sealing
 from gateway.journal.store import Journal
+from gateway.shelf import Shelf
 from gateway.uplink import Uplink
 from tests.gateway.desk import (
     BOOT,
@@ -24,6 +25,7 @@ from tests.gateway.desk import (
     an_uplink,
     cosigned,
     deliver,
+    draw,
     new_cloud,
     numbers,
     once_each,
@@ -31,6 +33,7 @@ from tests.gateway.desk import (
     play,
     reading,
     readings,
+    refill,
 )
 from tests.gateway.fake_cloud import FakeCloud
 from wire.records import GatewayEvent
@@ -242,6 +245,28 @@ def test_only_what_is_cosigned_backed_up_and_old_is_pruned(tmp_path: Path) -> No
             rows = await journal.read(lambda db: db.execute("SELECT min(idx), count(*) FROM entries").fetchone())
 
         assert rows == (20, 22)
+
+    play(main())
+
+
+def test_a_shelf_keeps_its_stock_when_its_records_are_pruned(tmp_path: Path) -> None:
+    async def stock(journal: Journal) -> int | None:
+        shelf = Shelf()
+        await boot.refill_shelf(journal, shelf, ["cab-1"])
+        return shelf.look("cab-1", "7").on_hand
+
+    async def main() -> None:
+        cloud = new_cloud()
+        async with a_journal(tmp_path) as journal, an_uplink(journal, cloud) as uplink:
+            await journal.append([refill(10), draw(), *readings(5)])
+            await cosigned(uplink, 7)
+            cloud.seconds, cloud.backed_up = cloud.seconds + 100 * 86_400, 7
+            await journal.append([draw()])
+            await cosigned(uplink, 8)
+            before = await stock(journal)
+            assert await uplink.prune(90) == 7
+
+            assert (before, await stock(journal)) == (8, 8)
 
     play(main())
 
