@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
 from benchmarks import events
 from benchmarks.broker import CREDIT, Broker
@@ -15,6 +16,9 @@ from benchmarks.measure import ROOT
 from benchmarks.processes import python
 
 POLL_SECONDS = 0.005
+# A bare socket, which leaves the machine to the consumer; or what most cabinets are.
+Publisher = Literal["mqtt_publisher", "paho_publisher"]
+PUBLISHERS: dict[Publisher, str] = {"paho_publisher": "paho publisher", "mqtt_publisher": "bare socket"}
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,16 @@ class Publishing:
     thousand ahead of the consumer's ``progress`` (a number of messages)."""
 
     def __init__(
-        self, broker: Broker, count: int, boot: int, *words: str, progress: Callable[[], int] | None = None
+        self,
+        broker: Broker,
+        count: int,
+        boot: int,
+        *words: str,
+        progress: Callable[[], int] | None = None,
+        publisher: Publisher = "mqtt_publisher",
     ) -> None:
         self._made = (boot, count)
-        command = [str(word) for word in python("-m", "benchmarks.mqtt_publisher", str(broker.port), str(count))]
+        command = [str(word) for word in python("-m", f"benchmarks.{publisher}", str(broker.port), str(count))]
         self._process = subprocess.Popen(
             [*command, "--boot", str(boot), *words],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

@@ -25,7 +25,7 @@ from benchmarks.broker import Broker, running_broker
 from benchmarks.http_load import Lane, drive
 from benchmarks.measure import ROOT, Options, Report, median, run
 from benchmarks.processes import Program, free_port, python, running
-from benchmarks.publishing import Publishing
+from benchmarks.publishing import PUBLISHERS, Publisher, Publishing
 from benchmarks.signed_requests import Gateway
 from gateway.journal.commit import INSERT, Row
 from gateway.journal.connection import location, migrate, settle_in
@@ -119,7 +119,7 @@ def bare_endpoint(folder: Path, database: str) -> Iterator[int]:
         yield port
 
 
-def counted_rate(broker: Broker, count: int, boot: int) -> float:
+def counted_rate(broker: Broker, count: int, boot: int, publisher: Publisher) -> float:
     """Messages a second, from the first publish, to a plain paho consumer that counts them and does nothing else."""
     command = [str(word) for word in python("-m", "benchmarks.mqtt_counter", str(broker.port), str(count), COUNTED)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as counter:
@@ -127,7 +127,9 @@ def counted_rate(broker: Broker, count: int, boot: int) -> float:
         try:
             assert counter.stdout.readline() == "0\n", "the counting consumer did not subscribe"
             so_far = [0]
-            publishing = Publishing(broker, count, boot, "--prefix", COUNTED, progress=lambda: so_far[0])
+            publishing = Publishing(
+                broker, count, boot, "--prefix", COUNTED, progress=lambda: so_far[0], publisher=publisher
+            )
             for line in counter.stdout:
                 if "." in line:
                     return count / (float(line) - publishing.finish().began)
@@ -157,8 +159,14 @@ def benchmark(options: Options, report: Report) -> None:
                 _endpoint(options, report, port, kind)
     boots = itertools.count()
     with running_broker(options.folder) as broker:
-        figure = median(options, lambda: counted_rate(broker, options.size(20_000, 1000), next(boots)))
-        report.add(f"a paho consumer that only counts, QoS 1, {broker.name}", figure, "messages/s")
+        count = options.size(20_000, 1000)
+        for publisher, words in PUBLISHERS.items():
+
+            def rate(publisher: Publisher = publisher) -> float:
+                return counted_rate(broker, count, next(boots), publisher)
+
+            name = f"{words} to {broker.name} to a paho consumer that only counts, QoS 1"
+            report.add(name, median(options, rate), "messages/s")
 
 
 def _sqlite(options: Options, report: Report) -> None:
