@@ -7,6 +7,7 @@ cloud that does nothing but cosign. The peer is a paho consumer that counts what
 from __future__ import annotations
 
 import itertools
+import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from benchmarks import edge_scenarios, reference
 from benchmarks.broker import Broker, running_broker
 from benchmarks.gateway_process import Gateway, a_gateway
 from benchmarks.measure import Goal, Options, Report, Turn, alternate, median, percentile, run, say, sync_times
-from benchmarks.processes import cpu_seconds, memory_mb
+from benchmarks.processes import cpu_seconds, memory_mib
 from benchmarks.publishing import PUBLISHERS, Published, Publisher, Publishing
 from benchmarks.tiny_cloud import until
 
@@ -37,8 +38,8 @@ def benchmark(options: Options, report: Report) -> None:
             burst(options, report, broker, gateway)
             steady(options, report, broker, gateway)
             idle(options, report, gateway)
-            _, peak = memory_mb(gateway.program.pid)
-            report.add("memory of the gateway at its peak", peak, "MB", goal=Goal("max", 76, "value"))
+            _, peak = memory_mib(gateway.program.pid)
+            report.add("memory of the gateway at its peak", peak, "MiB", goal=Goal("max", 76, "value"))
         starts_and_stops(options, report, broker)
 
 
@@ -116,14 +117,18 @@ def starts_and_stops(options: Options, report: Report, broker: Broker) -> None:
     def first() -> float:
         return start_and_stop(options.folder, next(names), broker, stops)
 
-    goal = Goal("max", 2, "value")
-    report.add("start to the receipt of an event that waited", median(options, first), "s", goal=goal)
-    report.add("SIGTERM to the end of the process, at 500/s", max(stops), "s", goal=Goal("max", 1, "value"))
+    figure, goal = median(options, first), Goal("max", 2, "value")
+    bare = median(options, reference.bare_start)
+    name = "start to the receipt of an event that waited (limit: Python that imports the libraries)"
+    report.add(name, figure, "s", limit=bare, goal=goal)
+    goal = Goal("max", 1, "value")
+    report.add("SIGTERM to the end of the process, at 500/s", statistics.median(stops), "s", goal=goal)
 
 
 def start_and_stop(folder: Path, name: str, broker: Broker, stops: list[float]) -> float:
-    """Seconds to the first receipt of one gateway; the seconds of its stops go to ``stops``."""
+    """Seconds to the first receipt of one gateway; the seconds of its stop in mid-stream go to ``stops``."""
     with a_gateway(name, folder, broker) as gateway:
+        until(lambda: bool(gateway.status()), 20)
         under_way = Publishing(broker, 500, next(BOOTS), "--rate", "500")
         time.sleep(0.5)
         stops.append(gateway.program.stop())
@@ -133,7 +138,7 @@ def start_and_stop(folder: Path, name: str, broker: Broker, stops: list[float]) 
         identity = next(iter(waiting.identities))
         if not until(lambda: any(_receipts(gateway, identity)), 30):
             raise RuntimeError(f"an event that waited did not arrive:\n{gateway.program.tail()}")
-        stops.append(gateway.program.stop())
+        gateway.program.stop()
         return next(_receipts(gateway, identity)) - began
 
 

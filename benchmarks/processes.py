@@ -123,8 +123,8 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def memory_mb(pid: int) -> tuple[float, float]:
-    """Resident memory of a process in MB (10^6 bytes): now, and at its peak."""
+def memory_mib(pid: int) -> tuple[float, float]:
+    """Resident memory of a process in MiB: now, and at its peak."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     fields = dict(line.split(":", 1) for line in lines)
-    return int(fields["VmRSS"].split()[0]) * 1024 / 1e6, int(fields["VmHWM"].split()[0]) * 1024 / 1e6
+    return int(fields["VmRSS"].split()[0]) / 1024, int(fields["VmHWM"].split()[0]) / 1024

@@ -139,6 +139,14 @@ def counted_rate(broker: Broker, count: int, boot: int, publisher: Publisher) ->
             counter.kill()
 
 
+def bare_start() -> float:
+    """Seconds that a Python takes which imports what a gateway stands on, and ends."""
+    libraries = "import aiosqlite, asyncio, cryptography.x509, httpx, msgspec, paho.mqtt.client, pydantic, sqlite3"
+    begun = time.perf_counter()
+    subprocess.run([str(word) for word in python("-c", libraries)], cwd=ROOT, check=True)
+    return time.perf_counter() - begun
+
+
 def load_rate(port: int, lanes: Sequence[Lane], per_request: int) -> float:
     """Records a second until every request of every lane is answered."""
     return sum(map(len, lanes)) * per_request / drive(port, lanes).seconds
