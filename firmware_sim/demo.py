@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import sys
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from firmware_sim import scenario as scenarios
@@ -23,6 +26,8 @@ from firmware_sim.settling import changed_copy, everything_sent, verify
 
 MARK = ".tallystick-demo"
 WATCH_SECONDS = 0.7
+# Longer than every program together may take to end.
+CLEANING_UP_S = 25.0
 
 
 def run_demo(name: str, folder: Path, *, once: bool) -> int:
@@ -30,13 +35,31 @@ def run_demo(name: str, folder: Path, *, once: bool) -> int:
     scenario = scenarios.load(name)
     try:
         _own(folder)
-        asyncio.run(_show(scenario, folder.resolve(), once=once))
-    except KeyboardInterrupt:
-        _say("Stopped. All programs have ended; what they wrote is in", str(folder))
+        if asyncio.run(_until_stopped(_show(scenario, folder.resolve(), once=once))):
+            _say("Stopped. All programs have ended; what they wrote is in", str(folder))
     except (ProgramError, FileExistsError) as error:
         print(f"tally-sim demo: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+async def _until_stopped(show: Coroutine[Any, Any, None]) -> bool:
+    """Runs the show to its end or until SIGINT or SIGTERM; whether it was stopped. A cancellation that gets lost on its
+    way is sent again, so that Ctrl-C is always the end.
+    """
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    task, stopped = loop.create_task(show), loop.create_task(stop.wait())
+    await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    interrupted = not task.done()
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CLEANING_UP_S)
+    if not task.cancelled():
+        task.result()
+    return interrupted
 
 
 def _own(folder: Path) -> None:
