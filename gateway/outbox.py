@@ -37,7 +37,7 @@ class Outbox:
         self.asked = False
         self.stopped = False
         self.failures = 0
-        self.limit = 1024
+        self.limit = 512
         self.last_failure: Failure | None = None
 
     @property
