@@ -29,6 +29,7 @@ Piece = tuple[Sequence[Message], list[tuple[Desk, Event, Record]]]
 AT_ONCE = 256
 LAST_COMMIT = 0.5
 LONGEST_PAUSE = 30.0
+STRANGERS = 100
 TICK = 5.0
 
 
@@ -43,6 +44,7 @@ class MqttSession:
         self._open = ports.open_mqtt
         self.desks = {device: Desk(device, driver, self, ports.clock) for device, driver in devices.items()}
         self._routes = {topic: desk for desk in self.desks.values() for topic in desk.driver.topics}
+        self._strangers: set[str] = set()
         self._premises: Premises | None = None
         self._link: MqttLink | None = None
         self._why = "not connected yet"
@@ -142,12 +144,19 @@ class MqttSession:
         for message in messages:
             desk = self._routes.get(message.topic)
             if desk is None:
+                self._stranger(message.topic)
                 continue
             for event in desk.driver.feed(message.topic, message.payload, now, retained=message.retain):
                 record = desk.plan(event, at)
                 if record is not None:
                     planned.append((desk, event, record))
         return messages, planned
+
+    def _stranger(self, topic: str) -> None:
+        """A cabinet that is not configured here: said once, so that whoever installs it sees why nothing happens."""
+        if topic not in self._strangers and len(self._strangers) < STRANGERS:
+            self._strangers.add(topic)
+            log.warning("broker %s: nobody here knows %s; add its cabinet to the configuration", self.name, topic)
 
     async def _commit(self, link: MqttLink, pieces: asyncio.Queue[Piece | None]) -> None:
         """One piece after the other into the journal; while it syncs one, the people of the one before are told."""
