@@ -24,12 +24,12 @@ from firmware_sim.world import Fast, fast
 
 
 def short_day() -> Scenario:
-    """Two hours of first_day."""
+    """The last hours of first_day."""
     whole = scenarios.load("first_day")
     shop = replace(
-        whole.shop, draws=8, strangers=1, shift=(Shift("20:00", "22:00", 3),), load=replace(whole.shop.load, on="19:30")
+        whole.shop, draws=8, strangers=1, shift=(Shift("21:00", "22:00", 3),), load=replace(whole.shop.load, on="20:45")
     )
-    return replace(whole, name="short_day", opens="19:00", shop=shop)
+    return replace(whole, name="short_day", opens="20:30", shop=shop)
 
 
 @pytest.fixture

@@ -30,7 +30,8 @@ def test_first_day(capsys: pytest.CaptureFixture[str]) -> None:
 def test_another_seed_is_another_day_and_as_true() -> None:
     whole = scenarios.load("first_day")
 
-    found = judge_scenario(replace(whole, seed=7))
+    shop = replace(whole.shop, draws=20, load=replace(whole.shop.load, on="13:30"), shift=whole.shop.shift[1:])
+    found = judge_scenario(replace(whole, seed=7, opens="13:00", shop=shop))
 
     assert sound(found), found
     assert found["seed"] == 7
