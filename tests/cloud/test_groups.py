@@ -80,14 +80,16 @@ def test_many_small_batches_at_once_are_all_answered(cloud: CloudTwin, gateways:
 
 def test_two_batches_of_one_log_build_on_each_other_in_order(cloud: CloudTwin, gateways: list[GatewayTwin]) -> None:
     gateway = gateways[0]
+    queue = GroupCommit(cloud.store, desk(cloud), Metrics(), max_waiting=10)
+    batches = [coming(gateway, gateway.body(old, old + 1)) for old in (0, 1)]
 
-    async def both() -> list[int]:
-        posts = [
-            cloud.http.post(f"/v1/logs/{gateway.log}/entries", content=gateway.body(old, old + 1)) for old in (0, 1)
-        ]
-        return [answer.status_code for answer in await asyncio.gather(*posts)]
+    async def both() -> list[Answer]:
+        return await asyncio.gather(*(queue.share(batch) for batch in batches))
 
-    assert cloud.wait(both()) == [200, 200]
+    answers = cloud.wait(both())
+
+    assert [isinstance(answer, Receipt) for answer in answers] == [True, True]
+    assert gateway.head()["size"] == 2
 
 
 def breaking(tx: Tx, posted: Sequence[Posted]) -> list[Unusable]:
