@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import psycopg
@@ -33,6 +34,7 @@ from tests.postgres_server import postgres
 
 BOOT = "5e1f00d0c0ffee42"
 COUNTED = "count/v1"
+Kept = Literal["records", "leaves"]
 # What is acknowledged must survive a power cut; the rest is what an operator of a small server would set.
 DURABLE = {
     "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "autovacuum": "on",
@@ -109,12 +111,12 @@ def durable_postgres(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def bare_endpoint(folder: Path, database: str) -> Iterator[int]:
-    """The bare endpoint on its own process and database; gives its port."""
+def bare_endpoint(folder: Path, database: str, keeps: Kept = "records") -> Iterator[int]:
+    """A bare endpoint on its own process and database; gives its port."""
     port = free_port()
     command = python("-m", "uvicorn", "benchmarks.bare_endpoint:app", "--port", str(port), *UVICORN)
-    name = f"bare-{database.partition(':')[0]}"
-    with running(Program(name, command, folder, {"BARE_DATABASE": database})) as program:
+    name = f"bare-{keeps}-{database.partition(':')[0]}"
+    with running(Program(name, command, folder, {"BARE_DATABASE": database, "BARE_KEEPS": keeps})) as program:
         program.await_port(port)
         yield port
 

@@ -1,4 +1,6 @@
-"""Records as one gateway's shop makes them: draws from six cabinets, readings of two meters; every one is new.
+"""Records as one gateway's shop makes them: vends at six cabinets, readings of two meters; every one is new.
+
+A vend is two records, the intent before the command and the draw after the proof.
 
 They are made ahead of the measurement, so that only what is measured is measured.
 """
@@ -7,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 
 from gateway.journal.commit import Row
-from wire.records import Draw, Reading, Record, Refill, encode
+from wire.records import Draw, Intent, Reading, Record, Refill, encode
 
 CABINETS = 6
 METERS = 2
@@ -44,14 +47,26 @@ def item(number: int) -> str:
 
 def draw(number: int, boot: str, place: str = "") -> Draw:
     """The ``number``-th draw of a boot; ``place`` goes before the device's name."""
-    place_in = number // CABINETS
+    base, what = _vend(number, boot, place)
     return Draw(
-        v=1, z="", src=place + cabinet(number), ep=boot, n=0, t=START_MS + number * 40, ts="S", b=boot, m=number * 40,
-        did=f"17/{number + 1}/01J8Z{number:05d}", who=f"B{number % 400:04d}",
-        raw=sha256(number.to_bytes(8, "big")).hexdigest(), planogram=3, rules=1,
-        slot=slot(place_in), item=place + item(place_in), asked=1, qty=1,
-        outcome="confirmed", actuation="ok", confirmation="seen",
+        **base, **what, did=f"17/{number + 1}/01J8Z{number:05d}", raw=sha256(number.to_bytes(8, "big")).hexdigest(),
+        qty=1, outcome="confirmed", actuation="ok", confirmation="seen",
     )  # fmt: skip
+
+
+def intent(number: int, boot: str, place: str = "") -> Intent:
+    """What the gateway wrote before the command of that draw."""
+    base, what = _vend(number, boot, place)
+    return Intent(**base, **what)
+
+
+def _vend(number: int, boot: str, place: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    at = number // CABINETS
+    base = {
+        "v": 1, "z": "", "src": place + cabinet(number), "ep": boot, "n": 0,
+        "t": START_MS + number * 40, "ts": "S", "b": boot, "m": number * 40, "who": f"B{number % 400:04d}",
+    }  # fmt: skip
+    return base, {"slot": slot(at), "item": place + item(at), "asked": 1, "planogram": 3, "rules": 1}
 
 
 def reading(number: int, boot: str, place: str = "") -> Reading:
@@ -76,11 +91,15 @@ def refills(boot: str, place: str = "") -> list[Record]:
 
 
 def mixed(count: int, boot: str, place: str = "", first: int = 0) -> list[Record]:
-    """Four draws, then a reading, and so on; without counter and salt, as the journal takes them."""
-    return [
-        reading(number, boot, place) if number % 5 == 4 else draw(number, boot, place)
-        for number in range(first, first + count)
-    ]
+    """Intent, draw, intent, draw, reading, and so on; without counter and salt, as the journal takes them."""
+    return [_mixed(number, boot, place) for number in range(first, first + count)]
+
+
+def _mixed(number: int, boot: str, place: str) -> Record:
+    of_five = number % 5
+    if of_five == 4:
+        return reading(number, boot, place)
+    return draw(number - 1, boot, place) if of_five % 2 else intent(number, boot, place)
 
 
 def numbered(records: list[Record], last: dict[str, int] | None = None) -> Iterator[Record]:
