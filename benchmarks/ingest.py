@@ -2,8 +2,8 @@
 
 `./run python benchmarks/ingest.py [--quick] [--json]`. From the first byte of a POST to the cosignature: the signature
 verified, leaves hashed, the root recomputed, duplicates found, ledgers posted, all committed durably. The bare endpoint
-reads the records, keeps them under their key, indexes them and adds up a balance for each device, durably too, and checks
-nothing (bare_endpoint.py, build "records"). Both run in one process of uvicorn and get the very same bytes.
+reads the records, keeps them under their key, indexes them and adds up a balance for each device, durably too, without
+any check (bare_endpoint.py, build "records"). Both run in one process of uvicorn and get the very same bytes.
 """
 
 from __future__ import annotations
