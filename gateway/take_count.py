@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gateway.ports import NotStored, RecordRefused
+from gateway.ports import NotStored, RecordRefused, Slot
 from gateway.premises import Cabinet, Premises
 from gateway.recording import Stamp, stamp
 from gateway.shelf import Resolution, ref
 from gateway.take_draw import DrawResult, not_stored
-from wire.records import Count, DrawResolved, Record
+from wire.records import Count, DrawResolved
 
 
 async def take_count(premises: Premises, cabinet: Cabinet, slot: str, quantity: int, badge: str) -> DrawResult:
@@ -19,19 +19,28 @@ async def take_count(premises: Premises, cabinet: Cabinet, slot: str, quantity: 
         return DrawResult("refused", reason="quantity", sentence="A count is zero or more.")
     if cabinet.device in premises.busy:
         return DrawResult("busy", reason="busy", sentence="Someone is being served. Count when the door is closed.")
-    at = stamp(premises.clock)
-    count = Count(
-        v=1, z="", src=cabinet.device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
-        who=decision.person, q=["manual"], slot=slot, item=decision.slot.item, qty=quantity,
-        position=premises.shelf.look(cabinet.device, slot).last,
-    )  # fmt: skip
-    decided = premises.shelf.resolutions(cabinet.device, slot, quantity)
-    records: list[Record] = [resolved(one, at, f"count of {quantity}") for one in decided]
+    premises.busy.add(cabinet.device)
     try:
-        keys = await premises.keep(*records, count)
+        return await _count(premises, cabinet.device, decision.slot, quantity, decision.person)
     except (NotStored, RecordRefused) as error:
         return not_stored(error)
-    return DrawResult("counted", quantity, sentence="Written down. Thank you.", key=keys[-1])
+    finally:
+        premises.busy.discard(cabinet.device)
+
+
+async def _count(premises: Premises, device: str, slot: Slot, quantity: int, person: str) -> DrawResult:
+    """Two commits: a count names the record it was taken behind, and a resolution has no number before its own."""
+    at = stamp(premises.clock)
+    decided = premises.shelf.resolutions(device, slot.slot, quantity)
+    if decided:
+        await premises.keep(*(resolved(one, at, f"count of {quantity}") for one in decided))
+    count = Count(
+        v=1, z="", src=device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
+        who=person, q=["manual"], slot=slot.slot, item=slot.item, qty=quantity,
+        position=premises.shelf.look(device, slot.slot).last,
+    )  # fmt: skip
+    (key,) = await premises.keep(count)
+    return DrawResult("counted", quantity, sentence="Written down. Thank you.", key=key)
 
 
 def resolved(one: Resolution, at: Stamp, evidence: str, *, did: str = "") -> DrawResolved:

@@ -11,7 +11,7 @@ from gateway.take_count import take_count
 from gateway.take_draw import take_draw
 from gateway.take_refill import take_refill
 from tests.gateway.site import CABINET, MORNING, Site, on_a_site
-from wire.records import Draw, DrawResolved, Intent, Reading
+from wire.records import Count, Draw, DrawResolved, Intent, Reading
 
 
 def test_a_draw_goes_from_badge_to_record(tmp_path: Path) -> None:
@@ -95,6 +95,22 @@ def test_an_unproven_draw_is_decided_by_a_count_that_fits(tmp_path: Path) -> Non
         (resolved,) = await site.kinds(DrawResolved)
         assert (resolved.outcome, resolved.qty) == ("confirmed", 1)
         assert (resolved.ref.ep, resolved.ref.n) == (drawn.key.ep, drawn.key.n) if drawn.key else False
+
+    on_a_site(tmp_path, play, confirm="none")
+
+
+def test_a_count_was_taken_behind_what_it_resolved(tmp_path: Path) -> None:
+    async def play(site: Site) -> None:
+        site.close_door_after(4)
+        await take_refill(site.premises, site.cabinet, "1", 10, "B0017")
+        await take_draw(site.premises, site.cabinet, "B0017", "1")
+
+        await take_count(site.premises, site.cabinet, "1", 10, "B0017")
+
+        (resolved,) = await site.kinds(DrawResolved)
+        (count,) = await site.kinds(Count)
+        assert (resolved.outcome, count.n) == ("not_dispensed", resolved.n + 1)
+        assert count.position == f"{resolved.ep}/{resolved.n}"
 
     on_a_site(tmp_path, play, confirm="none")
 
