@@ -9,13 +9,15 @@ the leaf that caused it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from cloud.database import Tx
 from cloud.ingest.posted import Posted
 from cloud.replenishment import repository
 from cloud.replenishment.policies import min_max
-from cloud.replenishment.repository import SlotPosition
+from cloud.replenishment.repository import SlotPlan
+
+Slot = tuple[str, str]
 
 SENTENCES = {
     "position_at_or_below_min": (
@@ -30,19 +32,30 @@ SENTENCES = {
 
 
 def propose(
-    tx: Tx, tenant: str, touched: Mapping[tuple[str, str], Posted], refilled: Iterable[tuple[str, str]]
+    tx: Tx,
+    tenant: str,
+    touched: Mapping[Slot, Posted],
+    refilled: set[Slot],
+    plans: Mapping[Slot, SlotPlan],
+    on_hand: Callable[[SlotPlan], int],
 ) -> None:
-    """Decides again for every touched (device, slot); the Posted is the record that touched it last."""
+    """Decides again for every touched (device, slot); the Posted is the record that touched it last.
+
+    ``plans`` are as they were before this posting; ``on_hand`` says what a planned slot holds after it, in millionths.
+    """
     if not touched:
         return
-    repository.close_refilled(tx, tenant, sorted(set(refilled)), _latest(touched))
+    repository.close_refilled(tx, tenant, sorted(refilled), _latest(touched))
     proposals = []
-    for slot in repository.slot_positions(tx, tenant, sorted(touched)):
-        cause = touched[slot.device, slot.slot]
-        opened = slot.open_order
+    for place in sorted(touched):
+        slot = plans.get(place)
+        if slot is None:
+            continue
+        cause = touched[place]
+        opened = None if place in refilled else slot.open_order
         if opened is not None and opened.state == "ordered":
             continue
-        decision = min_max.decide(slot.on_hand, 0, slot.levels)
+        decision = min_max.decide(on_hand(slot), 0, slot.levels)
         if decision is None:
             if opened is not None:
                 repository.set_state(tx, tenant, opened.order_id, "withdrawn", cause.at_ms)
@@ -66,10 +79,10 @@ def _units(micro: int) -> str:
     return f"-{text}" if micro < 0 else text
 
 
-def _latest(touched: Mapping[tuple[str, str], Posted]) -> int:
+def _latest(touched: Mapping[Slot, Posted]) -> int:
     return max(posted.at_ms for posted in touched.values())
 
 
-def _order_id(tenant: str, slot: SlotPosition, cause: Posted) -> str:
+def _order_id(tenant: str, slot: SlotPlan, cause: Posted) -> str:
     text = "\n".join((tenant, slot.device, slot.slot, slot.item, *map(str, cause.key)))
     return f"ord_{hashlib.sha256(text.encode()).hexdigest()[:20]}"

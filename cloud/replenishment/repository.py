@@ -21,14 +21,13 @@ class OpenOrder(msgspec.Struct, frozen=True):
     quantity: int
 
 
-class SlotPosition(msgspec.Struct, frozen=True):
-    """A slot of the newest planogram with what it holds (millionths) and its open order."""
+class SlotPlan(msgspec.Struct, frozen=True):
+    """A slot of the newest planogram with its open order."""
 
     device: str
     slot: str
     item: str
     unit: str
-    on_hand: int
     levels: Levels
     open_order: OpenOrder | None
 
@@ -37,37 +36,28 @@ class Proposal(msgspec.Struct, frozen=True):
     """An order to propose, and the record that caused it."""
 
     order_id: str
-    slot: SlotPosition
+    slot: SlotPlan
     decision: Decision
     cause: Posted
 
 
-def slot_positions(tx: Tx, tenant: str, slots: Sequence[tuple[str, str]]) -> list[SlotPosition]:
-    """Those of these (device, slot) that a planogram knows."""
+def slot_plans(tx: Tx, tenant: str, slots: Sequence[tuple[str, str]]) -> dict[tuple[str, str], SlotPlan]:
+    """What a planogram says of those of these (device, slot) that it knows."""
     rows = tx.all(
-        "SELECT p.device_id, p.slot, p.item_id, COALESCE(i.unit, 'pc'), COALESCE(b.micro, 0), "
+        "SELECT p.device_id, p.slot, p.item_id, COALESCE(i.unit, 'pc'), "
         "p.min_level, p.max_level, p.capacity, COALESCE(i.pack, 1), o.order_id, o.state, o.quantity "
         "FROM GIVEN(device_id text, slot text) AS g "
         "JOIN planogram_slots p ON p.tenant_id = ? AND p.device_id = g.device_id AND p.slot = g.slot "
         "LEFT JOIN items i ON i.tenant_id = p.tenant_id AND i.item_id = p.item_id "
-        "LEFT JOIN stock_balances b ON b.tenant_id = p.tenant_id AND b.device_id = p.device_id AND b.slot = p.slot "
-        "AND b.item_id = p.item_id AND b.place = 'slot' "
         "LEFT JOIN orders o ON o.tenant_id = p.tenant_id AND o.device_id = p.device_id AND o.slot = p.slot "
-        "AND o.state IN ('proposed', 'ordered') ORDER BY p.device_id, p.slot",
+        "AND o.state IN ('proposed', 'ordered')",
         ([list(slot) for slot in slots], tenant),
     )
-    return [
-        SlotPosition(
-            device=row[0],
-            slot=row[1],
-            item=row[2],
-            unit=row[3],
-            on_hand=int(row[4]),
-            levels=Levels(*row[5:9]),
-            open_order=None if row[9] is None else OpenOrder(row[9], row[10], row[11]),
-        )
-        for row in rows
-    ]
+    plans = {}
+    for device, slot, item, unit, low, high, capacity, pack, *order in rows:
+        opened = None if order[0] is None else OpenOrder(*order)
+        plans[device, slot] = SlotPlan(device, slot, item, unit, Levels(low, high, capacity, pack), opened)
+    return plans
 
 
 def save_proposals(tx: Tx, tenant: str, proposals: Sequence[Proposal]) -> None:

@@ -22,7 +22,7 @@ from wire.records import Count, Draw, DrawResolved, Goods, Loan, LoanBack, Recor
 MICRO_SCALE = -6
 MICRO = 1_000_000
 MOST_MICRO = 10**15
-STOCK_KINDS = (Draw, DrawResolved, Reversal, Refill, Count, Return, Loan, LoanBack)
+STOCK_KINDS = frozenset((Draw, DrawResolved, Reversal, Refill, Count, Return, Loan, LoanBack))
 
 Place = Literal["warehouse", "slot", "doubtful", "loaned", "consumed", "variance"]
 DiscrepancyKind = Literal[
@@ -150,7 +150,7 @@ class Books(msgspec.Struct):
 
 def is_stock(record: Record) -> bool:
     """Whether the record moves goods."""
-    return isinstance(record, STOCK_KINDS)
+    return type(record) in STOCK_KINDS
 
 
 def referred(record: Record) -> RecordKey | None:

@@ -7,11 +7,12 @@ slot below nothing are posted as they happened and noted as discrepancies.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cloud.database import Tx
 from cloud.ingest.posted import Posted, Unusable
 from cloud.replenishment.propose_orders import propose
+from cloud.replenishment.repository import SlotPlan, slot_plans
 from cloud.stock import repository
 from cloud.stock.ledger import Books, count_position, is_stock, referred
 from wire.records import Count, Draw, Goods, Refill
@@ -36,12 +37,13 @@ def _post(tx: Tx, tenant: str, stock: Sequence[Posted]) -> None:
     books = Books(repository.log_numbers(tx, tenant, {posted.log for posted in stock}))
     goods = [(one.src, one.slot, one.item) for one in (two.record for two in stock) if isinstance(one, Draw | Goods)]
     shelves = set(goods) | _load_referred(tx, tenant, stock, books)
+    plans = slot_plans(tx, tenant, sorted({(device, slot) for device, slot, _ in shelves}))
+    books.planogram = {place: plan.item for place, plan in plans.items()}
+    shelves.update((*place, item) for place, item in books.planogram.items())
     repository.load_balances(tx, tenant, shelves, books)
-    drawn = {(one.record.src, one.record.slot) for one in stock if isinstance(one.record, Draw)}
-    books.planogram = repository.planned_items(tx, tenant, drawn) if drawn else {}
     books.post(stock)
     repository.save(tx, tenant, books)
-    _propose(tx, tenant, stock, books)
+    _propose(tx, tenant, stock, books, plans)
 
 
 def _load_referred(tx: Tx, tenant: str, stock: Sequence[Posted], books: Books) -> set[tuple[str, str, str]]:
@@ -63,8 +65,10 @@ def _load_referred(tx: Tx, tenant: str, stock: Sequence[Posted], books: Books) -
     return {(one.device, one.slot, one.item) for moves in books.earlier.values() for one in moves}
 
 
-def _propose(tx: Tx, tenant: str, stock: Sequence[Posted], books: Books) -> None:
+def _propose(
+    tx: Tx, tenant: str, stock: Sequence[Posted], books: Books, plans: Mapping[tuple[str, str], SlotPlan]
+) -> None:
     by_place = {books.position(posted): posted for posted in stock}
     touched = {(move.device, move.slot): by_place[move.at] for move in books.moves}
     refilled = {(one.record.src, one.record.slot) for one in stock if isinstance(one.record, Refill)}
-    propose(tx, tenant, touched, refilled)
+    propose(tx, tenant, touched, refilled, plans, lambda plan: books.shelf(plan.device, plan.slot, plan.item, "slot"))

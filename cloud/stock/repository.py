@@ -120,17 +120,6 @@ def load_balances(tx: Tx, tenant: str, shelves: Iterable[tuple[str, str, str]], 
             books.counted[shelf] = (log_no, index)
 
 
-def planned_items(tx: Tx, tenant: str, slots: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """The item each of these (device, slot) should hold by the newest planogram."""
-    wanted = [list(slot) for slot in sorted(set(slots))]
-    rows = tx.all(
-        "SELECT p.device_id, p.slot, p.item_id FROM GIVEN(device_id text, slot text) AS g JOIN planogram_slots p "
-        "ON p.tenant_id = ? AND p.device_id = g.device_id AND p.slot = g.slot",
-        (wanted, tenant),
-    )
-    return {(device, slot): item for device, slot, item in rows}
-
-
 def save(tx: Tx, tenant: str, books: Books) -> None:
     """Writes what a posting has changed: moves, balances in key order, discrepancies."""
     legs: dict[Position, int] = {}
