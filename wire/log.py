@@ -22,6 +22,11 @@ def leaf_hash(leaf: bytes) -> bytes:
     return sha256(b"\x00" + leaf).digest()
 
 
+def leaf_hashes(leaves: Sequence[bytes]) -> list[bytes]:
+    """The hash of each leaf."""
+    return [sha256(b"\x00" + leaf).digest() for leaf in leaves]
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """``SHA-256(0x01 || left || right)``."""
     return sha256(b"\x01" + left + right).digest()
@@ -34,18 +39,19 @@ class Frontier(msgspec.Struct, frozen=True):
     peaks: tuple[bytes, ...] = ()
 
     def extend(self, leaf_hashes: Sequence[bytes]) -> Frontier:
-        """The frontier after these leaves; O(number of leaves)."""
-        peaks = list(self.peaks)
-        size = self.size
-        for hashed in leaf_hashes:
-            node = hashed
-            bit = size
-            while bit & 1:
-                node = sha256(b"\x01" + peaks.pop() + node).digest()
-                bit >>= 1
-            peaks.append(node)
-            size += 1
-        return Frontier(size, tuple(peaks))
+        """The frontier after these leaves; O(number of leaves). Pairs become nodes, level by level; an odd one stays."""
+        peaks, kept = list(self.peaks), []
+        nodes, position = list(leaf_hashes), self.size
+        while nodes or position:
+            if position & 1:
+                nodes.insert(0, peaks.pop())
+            if len(nodes) & 1:
+                kept.append(nodes.pop())
+            nodes = [
+                sha256(b"\x01" + left + right).digest() for left, right in zip(nodes[::2], nodes[1::2], strict=True)
+            ]
+            position >>= 1
+        return Frontier(self.size + len(leaf_hashes), tuple(reversed(kept)))
 
     def root(self) -> bytes:
         """The tree's root at this size."""

@@ -21,7 +21,7 @@ from cloud.ingest.incoming import Incoming, Refusal
 from cloud.ingest.posted import Posted, Unusable
 from cloud.ingest.repository import Head, Stored
 from wire.batch import Receipt
-from wire.log import Frontier, leaf_hash
+from wire.log import Frontier, leaf_hashes
 from wire.seal import Signer
 
 Ledger = Callable[[Tx, Sequence[Posted]], Sequence[Unusable] | None]
@@ -80,7 +80,7 @@ def _examine(tx: Tx, head: Head, incoming: Incoming, now_ms: int) -> Growth | An
     batch, size = incoming.batch, incoming.checkpoint.size
     if size == 0:
         return Refusal("bad-batch", "An empty log has nothing to be cosigned.")
-    hashes = [leaf_hash(leaf) for leaf in batch.leaves]
+    hashes = leaf_hashes(batch.leaves)
     if batch.old != head.size or size == head.size:
         return history.revisit(tx, head, incoming, hashes, now_ms)
     tree = head.tree.extend(hashes)
