@@ -11,7 +11,7 @@ from hashlib import sha256
 
 import msgspec
 
-from gateway.journal.commit import note_vend
+from gateway.journal.commit import note_vends
 from gateway.journal.connection import transaction
 from gateway.journal.sealing import LogState, read_log
 from wire.canonical import LeafError
@@ -110,7 +110,7 @@ def _note_vend(db: sqlite3.Connection, leaf: bytes) -> None:
     except LeafError:
         return
     if isinstance(record, Intent | Draw):
-        note_vend(db, record)
+        note_vends(db, [record])
 
 
 def _keep_note(db: sqlite3.Connection, state: LogState, frontier: Frontier, proven: Proven) -> None:

@@ -23,10 +23,13 @@ Row = tuple[str, str, int, str | None, bytes, bytes]
 Held = dict[tuple[str, str], RecordKey]
 Outcome = list[RecordKey] | RecordRefused
 
+# 2**53 has so many digits; SQLite takes integers up to 2**63.
+LONGEST_NUMBER = 16
+
 _replace = msgspec.structs.replace
 _new = tuple.__new__
 _VENDS = (Intent, Draw)
-_typed: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+_read_back = msgspec.json.Decoder(Record).decode
 
 
 class Numbering:
@@ -90,18 +93,27 @@ class Batch:
         return outcomes
 
     def _add(self, records: Sequence[Record]) -> list[RecordKey]:
-        """The keys of one group. The hot loop of the gateway: names are local, and nothing is looked at twice."""
+        """The keys of one group. The hot loop of the gateway: names are local, and nothing is looked at twice.
+
+        Text and keys are checked by writing, types and limits by reading back.
+        """
         boot, base, salt = self._numbering.boot, self._numbering.last, self._numbering.salt
-        last, held, rows = self.last, self._held, self._rows
+        last, held, rows, vends = self.last, self._held, self._rows, self._vends
         keys: list[RecordKey] = []
         for record in records:
             src, did = record.src, record.did or None
             if held is not None and did is not None and (known := held.get((src, did))):
                 keys.append(known)
                 continue
+            if record.ep != boot:
+                raise RecordRefused(f"a record of {src} is of epoch {record.ep!r}, not of this boot")
             n = (last[src] if src in last else base.get(src, 0)) + 1
             full = _replace(record, n=n, z=salt())
-            leaf = _leaf(full, boot)
+            try:
+                leaf = encode(full)
+                _read_back(leaf)
+            except (LeafError, msgspec.DecodeError, TypeError) as error:
+                raise RecordRefused(f"a record of {src} has no canonical form and is not stored ({error})") from error
             last[src] = n
             key = _new(RecordKey, (src, boot, n))
             keys.append(key)
@@ -109,7 +121,7 @@ class Batch:
             if held is not None and did is not None:
                 held[src, did] = key
             if isinstance(full, _VENDS):
-                self._vends.append(full)
+                vends.append(full)
         return keys
 
     def write(self, db: sqlite3.Connection) -> None:
@@ -118,30 +130,24 @@ class Batch:
             return
         with transaction(db):
             db.executemany(INSERT, self._rows)
-            for vend in self._vends:
-                note_vend(db, vend)
+            note_vends(db, self._vends)
 
 
-def _leaf(record: Record, boot: str) -> bytes:
-    """The canonical bytes. Text and keys are checked by writing, types and limits by reading back: RecordRefused."""
-    try:
-        leaf = encode(record)
-        _typed.decode(leaf)
-    except (LeafError, msgspec.DecodeError, TypeError) as error:
-        raise RecordRefused(f"a record of {record.src} has no canonical form and is not stored ({error})") from error
-    if record.ep != boot:
-        raise RecordRefused(f"a record of {record.src} is of epoch {record.ep!r}, not of this boot")
-    return leaf
-
-
-def note_vend(db: sqlite3.Connection, record: Intent | Draw) -> None:
-    """An intent opens an attempt; the draw that names it closes it."""
-    if isinstance(record, Intent):
-        db.execute("INSERT OR IGNORE INTO attempts (src, ep, n) VALUES (?, ?, ?)", record.key)
-        return
-    ep, _, n = record.intent.rpartition("/")
-    if ep and n.isdigit():
-        db.execute("DELETE FROM attempts WHERE src = ? AND ep = ? AND n = ?", (record.src, ep, int(n)))
+def note_vends(db: sqlite3.Connection, records: Sequence[Intent | Draw]) -> None:
+    """An intent opens an attempt; the draw that names it closes it. What begins and ends here leaves no trace."""
+    opened: dict[tuple[str, str], tuple[str, str, int]] = {}
+    closed: list[tuple[str, str, int]] = []
+    for record in records:
+        if isinstance(record, Intent):
+            opened[record.src, f"{record.ep}/{record.n}"] = (record.src, record.ep, record.n)
+        elif record.intent and opened.pop((record.src, record.intent), None) is None:
+            ep, _, n = record.intent.rpartition("/")
+            if n.isascii() and n.isdecimal() and len(n) <= LONGEST_NUMBER:
+                closed.append((record.src, ep, int(n)))
+    if opened:
+        db.executemany("INSERT OR IGNORE INTO attempts (src, ep, n) VALUES (?, ?, ?)", opened.values())
+    if closed:
+        db.executemany("DELETE FROM attempts WHERE src = ? AND ep = ? AND n = ?", closed)
 
 
 def _held(db: sqlite3.Connection, groups: Sequence[Sequence[Record]]) -> Held:

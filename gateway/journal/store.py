@@ -257,6 +257,11 @@ class Journal:
                 await self._failed(error)
                 self._refuse(group)
                 return
+            except Exception as error:  # noqa: BLE001 - a mistake of ours is told to who made it; the writer goes on
+                for _, future in group:
+                    if not future.done():
+                        future.set_exception(error)
+                return
         self._commits += 1
         for (_, future), outcome in zip(group, outcomes, strict=True):
             self._answer(future, outcome)
