@@ -24,6 +24,7 @@ from psycopg_pool import ConnectionPool
 
 GROUPED = 50
 CONNECTIONS = 4
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "mmap_size=0", "cache_size=-32768", "wal_autocheckpoint=8000")
 Row = tuple[Any, ...]
 Write = Callable[[Sequence[Row]], None]
 
@@ -91,7 +92,7 @@ ON CONFLICT (src) DO UPDATE SET amount = b.amount + excluded.amount, records = b
 def sqlite_writer(path: str, *, leaves: bool) -> Write:
     """One file, one writer, the PRAGMAs of the cloud."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "mmap_size=0", "cache_size=-32768", "wal_autocheckpoint=8000"):
+    for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     for statement in SQLITE_LEAVES if leaves else SQLITE_RECORDS:
         connection.execute(statement)
