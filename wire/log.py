@@ -39,7 +39,7 @@ class Frontier(msgspec.Struct, frozen=True):
     peaks: tuple[bytes, ...] = ()
 
     def extend(self, leaf_hashes: Sequence[bytes]) -> Frontier:
-        """The frontier after these leaves; O(number of leaves). Pairs become nodes, level by level; an odd one stays."""
+        """The frontier after these leaves; O(number of leaves). Pairs become nodes, level by level."""
         peaks, kept = list(self.peaks), []
         nodes, position = list(leaf_hashes), self.size
         while nodes or position:
