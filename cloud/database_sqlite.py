@@ -28,7 +28,7 @@ PRAGMAS = (
     "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "mmap_size=0", "cache_size=-32768",
     "wal_autocheckpoint=8000",
 )  # fmt: skip
-AT_ONCE = 64  # rows of one INSERT: a statement's overhead, and a turn for the other threads, once for all of them
+AT_ONCE = 500  # rows of one INSERT: a statement's overhead, and a turn for the other threads, once for all of them
 MOST_GIVEN = 1024  # rows handed in as parameters of their own; more travel as JSON, which is slower to take apart
 READERS = 2
 _LOCK = re.compile(r" FOR UPDATE( OF \w+)?")

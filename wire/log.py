@@ -42,7 +42,7 @@ class Frontier(msgspec.Struct, frozen=True):
         """The frontier after these leaves; O(number of leaves). Pairs become nodes, level by level."""
         peaks, kept = list(self.peaks), []
         nodes, position = list(leaf_hashes), self.size
-        while nodes or position:
+        while nodes:
             if position & 1:
                 nodes.insert(0, peaks.pop())
             if len(nodes) & 1:
@@ -51,7 +51,7 @@ class Frontier(msgspec.Struct, frozen=True):
                 sha256(b"\x01" + left + right).digest() for left, right in zip(nodes[::2], nodes[1::2], strict=True)
             ]
             position >>= 1
-        return Frontier(self.size + len(leaf_hashes), tuple(reversed(kept)))
+        return Frontier(self.size + len(leaf_hashes), (*peaks, *reversed(kept)))
 
     def root(self) -> bytes:
         """The tree's root at this size."""

@@ -74,12 +74,13 @@ def judge(tx: Tx, candidates: Sequence[Candidate], registered: set[Binding]) -> 
 
 def _read(candidates: Sequence[Candidate]) -> None:
     """Reads all leaves at once where that is possible; one by one, with a reason for each bad one, where it is not."""
-    together = records.decode_all([one.leaf for one in candidates])
+    unread = [one for one in candidates if one.record is None]
+    together = records.decode_all([one.leaf for one in unread])
     if together is not None:
-        for one, record in zip(candidates, together, strict=True):
+        for one, record in zip(unread, together, strict=True):
             one.record = record
         return
-    for one in candidates:
+    for one in unread:
         try:
             one.record = records.decode(one.leaf)
         except LeafError as error:

@@ -6,6 +6,8 @@ import msgspec
 
 from wire import batch as wire_batch
 from wire.batch import Batch, BatchError
+from wire.log import leaf_hashes
+from wire.records import Record, decode_all
 from wire.seal import Checkpoint, SealError, verifier
 
 
@@ -34,11 +36,21 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Incoming(msgspec.Struct, frozen=True):
-    """A batch whose note this log's key has signed; whether its leaves are what the note says is not yet known."""
+    """A batch whose note this log's key has signed; whether its leaves are what the note says is not yet known.
+
+    ``read``: its leaves' hashes and records, worked out ahead; None: nobody has, or one of them needs a closer look.
+    """
 
     log: LogIdentity
     batch: Batch
     checkpoint: Checkpoint
+    hashes: list[bytes] | None = None
+    records: list[Record] | None = None
+
+    def ahead(self) -> Incoming:
+        """The same with what needs no database worked out: it does not keep the writer waiting there."""
+        leaves = self.batch.leaves
+        return msgspec.structs.replace(self, hashes=leaf_hashes(leaves), records=decode_all(leaves))
 
 
 def admit(log: LogIdentity, body: bytes, *, gzipped: bool) -> Incoming | Refusal:

@@ -56,7 +56,8 @@ class Intake:
             return self._counted(incoming, 0)
         count = len(incoming.batch.leaves)
         small = count <= self._group_records
-        return self._counted(await (self._queue.share(incoming) if small else self._queue.alone(incoming)), count)
+        answer = self._queue.share(incoming) if small else self._queue.alone(incoming.ahead())
+        return self._counted(await answer, count)
 
     def _counted(self, answer: Answer, leaves: int) -> Answer:
         if isinstance(answer, Receipt):

@@ -8,6 +8,7 @@ nothing that was ever shown can be lost.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 
 import msgspec
 
@@ -80,7 +81,7 @@ def _examine(tx: Tx, head: Head, incoming: Incoming, now_ms: int) -> Growth | An
     batch, size = incoming.batch, incoming.checkpoint.size
     if size == 0:
         return Refusal("bad-batch", "An empty log has nothing to be cosigned.")
-    hashes = leaf_hashes(batch.leaves)
+    hashes = leaf_hashes(batch.leaves) if incoming.hashes is None else incoming.hashes
     if batch.old != head.size or size == head.size:
         return history.revisit(tx, head, incoming, hashes, now_ms)
     tree = head.tree.extend(hashes)
@@ -89,8 +90,10 @@ def _examine(tx: Tx, head: Head, incoming: Incoming, now_ms: int) -> Growth | An
     if head.refused and (note := history.contradicted(tx, head, incoming, hashes)):
         return history.fork(tx, incoming, note, now_ms)
     found = [
-        Candidate(incoming.log, index, leaf, hashed, now_ms)
-        for index, (leaf, hashed) in enumerate(zip(batch.leaves, hashes, strict=True), batch.old)
+        Candidate(incoming.log, index, leaf, hashed, now_ms, record)
+        for index, leaf, hashed, record in zip(
+            range(batch.old, size), batch.leaves, hashes, incoming.records or repeat(None, size), strict=False
+        )
     ]
     return Growth(incoming, head, tree, found, head.anchored_boot)
 
