@@ -9,10 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import termios
 import tty
 from pathlib import Path
 
 from firmware_sim.serial_line import Line, LineSpec
+
+SPEEDS = {
+    getattr(termios, f"B{baud}"): baud for baud in (300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
+}
 
 __all__ = ["Line", "LineSpec", "MemoryPort", "PtyPort"]
 
@@ -59,6 +64,13 @@ class MemoryPort:
         data = bytes(self._inbox)
         self._inbox.clear()
         return data
+
+    async def speed(self, baud: int) -> None:
+        """Changes over when what was sent has left."""
+        self._check()
+        if baud != self._line.host_speed():
+            await asyncio.sleep(self._line.host_busy)
+            self._line.host_speed = lambda: baud
 
     async def close(self) -> None:
         """Lets go of the line. Never raises."""
@@ -117,6 +129,7 @@ class PtyPort:
         asyncio.get_running_loop().add_reader(self._master, self._from_host)
         self._line.to_host = self._to_host
         self._line.fifo = self._fifo
+        self._line.host_speed = self._speed
 
     def close(self) -> None:
         """Pulls the adapter: who has the port open gets an error. Does nothing when it is not open."""
@@ -128,6 +141,10 @@ class PtyPort:
         os.close(self._slave)
         os.close(self._master)
         self._master = self._slave = -1
+
+    def _speed(self) -> int:
+        """What the host has set: both ends of a pseudo-terminal share their settings."""
+        return SPEEDS.get(termios.tcgetattr(self._master)[5], self._line.spec.baud)
 
     def _from_host(self) -> None:
         with contextlib.suppress(BlockingIOError):

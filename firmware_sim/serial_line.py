@@ -55,6 +55,7 @@ class _OnAir:
     data: bytearray
     start: float
     end: float
+    char: float
     timer: asyncio.TimerHandle | None = field(default=None)
     handed: int = 0
 
@@ -63,6 +64,8 @@ class Line:
     """One pair of wires. Made and used inside a running event loop, whose time is the line's time.
 
     ``fifo``: the host's adapter hands bytes over in pieces of this many, as they come; 0: each transmission whole.
+    ``host_speed`` tells the host's speed now; it matters only to a twin that has a speed of its own (``baud``): what
+    one sends and the other hears at another speed is garbage.
     """
 
     def __init__(self, spec: LineSpec | None = None, *, faults: LineFaults | None = None) -> None:
@@ -71,6 +74,7 @@ class Line:
         self.counts: Counter[str] = Counter()
         self.to_host: Callable[[bytes], None] | None = None
         self.fifo = 0
+        self.host_speed: Callable[[], int] = lambda: self.spec.baud
         self._loop = asyncio.get_running_loop()
         self._twins: dict[int, Twin] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
@@ -81,6 +85,11 @@ class Line:
     def now(self) -> float:
         """Line time in seconds."""
         return self._loop.time()
+
+    @property
+    def host_busy(self) -> float:
+        """Seconds until what the host has sent has left."""
+        return max(0.0, self._host_free - self.now)
 
     def attach(self, twin: Twin) -> None:
         """Puts a device on the line."""
@@ -115,7 +124,7 @@ class Line:
     def send_from_host(self, data: bytes) -> None:
         """Puts the host's bytes behind what it is already sending; returns at once."""
         start = max(self.now, self._host_free)
-        self._host_free = start + len(data) * self.spec.char_s
+        self._host_free = start + len(data) * self._char(None)
         if start <= self.now:
             self._begin(None, data, start)
         else:
@@ -139,7 +148,8 @@ class Line:
         if sender is not None and id(sender) not in self._twins:
             return
         heard = bytearray(self.faults.on_the_wire(data, start))
-        air = _OnAir(sender, heard, start, start + len(heard) * self.spec.char_s)
+        char = self._char(sender)
+        air = _OnAir(sender, heard, start, start + len(heard) * char, char)
         if not heard:
             return
         if self.spec.half_duplex:
@@ -150,7 +160,7 @@ class Line:
         air.timer = self._loop.call_at(air.end, self._end, air)
         if self.fifo:
             for upto in range(self.fifo, len(heard), self.fifo):
-                self._loop.call_at(start + upto * self.spec.char_s, self._hand_over_upto, air, upto)
+                self._loop.call_at(start + upto * char, self._hand_over_upto, air, upto)
 
     def _collide(self, one: _OnAir, other: _OnAir) -> None:
         first, last = max(one.start, other.start), min(one.end, other.end)
@@ -158,7 +168,7 @@ class Line:
         if last - first < self.spec.char_s / 100:
             return
         self.counts["collisions"] += 1
-        char = self.spec.char_s
+        char = min(one.char, other.char)
         length = min(len(one.data), len(other.data), round((last - first) / char) + 1)
         mine, theirs = int((first - one.start) / char), int((first - other.start) / char)
         for step in range(length):
@@ -170,7 +180,7 @@ class Line:
     def _end_early(self, air: _OnAir) -> None:
         if air.timer is not None:
             air.timer.cancel()
-        whole_bytes = int((self.now - air.start) / self.spec.char_s)
+        whole_bytes = int((self.now - air.start) / air.char)
         del air.data[max(whole_bytes, 0) :]
         self._end(air)
 
@@ -181,11 +191,11 @@ class Line:
             return
         for twin in list(self._twins.values()):
             if twin is not air.sender:
-                self._schedule(twin, twin.receive(data, air.end))
+                self._schedule(twin, twin.receive(self._heard(data, air.char, twin), air.end))
                 self.stir(twin)
         if air.sender is not None or self.faults.echo:
             self.counts["to_host"] += len(data)
-            for later, piece in self.faults.pieces(data[air.handed :], air.end):
+            for later, piece in self.faults.pieces(self._heard(data[air.handed :], air.char, None), air.end):
                 if later:
                     self._loop.call_at(air.end + later, self._hand_over, piece)
                 else:
@@ -197,7 +207,18 @@ class Line:
         if air in self._on_air and (air.sender is not None or self.faults.echo):
             piece = bytes(air.data[air.handed : upto])
             air.handed += len(piece)
-            self._hand_over(piece)
+            self._hand_over(self._heard(piece, air.char, None))
+
+    def _char(self, who: Twin | None) -> float:
+        """Seconds of a character as this one sends it; None is the host."""
+        own: int = self.host_speed() if who is None else getattr(who, "baud", 0)
+        if who is None and not any(hasattr(twin, "baud") for twin in self._twins.values()):
+            own = 0
+        return self.spec.bits / own if own else self.spec.char_s
+
+    def _heard(self, data: bytes, char: float, who: Twin | None) -> bytes:
+        """What a receiver at another speed than the sender's makes of it: bytes, but not these."""
+        return data if abs(self._char(who) / char - 1) < 0.05 else bytes(byte ^ 0xA5 for byte in data)
 
     def _hand_over(self, piece: bytes) -> None:
         if piece and self.to_host is not None:

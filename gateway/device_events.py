@@ -25,11 +25,17 @@ class Want(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """Bytes for the line; the longest answer in bytes; how many seconds the device may think before it answers."""
+    """Bytes for the line; the longest answer in bytes; how many seconds the device may think before it answers.
+
+    `baud`: the speed to send at, `answer_baud`: the one to listen at afterwards (IEC 62056-21 changes over in between);
+    0 is the line's own speed. `expect` 0: a broadcast, nobody answers.
+    """
 
     data: bytes
     expect: int
     delay: float
+    baud: int = 0
+    answer_baud: int = 0
 
 
 class Counters(msgspec.Struct):
@@ -140,6 +146,26 @@ class CabinetState(msgspec.Struct, frozen=True):
     retained: bool
 
 
+class SwitchState(msgspec.Struct, frozen=True):
+    """What a relay or valve says it is; `on` None: between two positions, or at fault.
+
+    `permitted`: it is open and may be closed by hand at the device. `name` tells several of one device apart.
+    """
+
+    on: bool | None
+    name: str = ""
+    permitted: bool = False
+    raw: bytes = b""
+
+
+class CommandTaken(msgspec.Struct, frozen=True):
+    """The device heard a command, or refuses it (`why`). What became of it only a look tells."""
+
+    taken: bool
+    why: str = ""
+    raw: bytes = b""
+
+
 class Publish(msgspec.Struct, frozen=True):
     """What a driver wants sent to its device by MQTT, QoS 1, never retained."""
 
@@ -149,7 +175,8 @@ class Publish(msgspec.Struct, frozen=True):
 
 Event = (
     Measured | AirSample | LockReply | DoorState | Identified | DeviceFault | VendRequested | Dispensed | CabinetState
-)
+    | SwitchState | CommandTaken
+)  # fmt: skip
 
 
 class SerialDriver(Protocol):
@@ -174,7 +201,7 @@ class SerialDriver(Protocol):
         """True when the last request needs no more waiting."""
 
     def pending(self) -> Request | None:
-        """A question that goes before everything on the grid, such as who are you; None when there is none."""
+        """What must be asked next: who are you before the grid's question, the rest of a long answer after it."""
 
     def request(self, wants: Sequence[Want]) -> Request:
         """Ask for these wants, neighbours of one table, in one frame."""
@@ -187,3 +214,23 @@ class SerialDriver(Protocol):
 
     def restarted(self) -> None:
         """The line was opened anew or the device was away: forget what was learnt about it."""
+
+
+class SerialSwitch(Protocol):
+    """What a driver on a serial line has besides, when its device can switch. Who may, is decided elsewhere."""
+
+    def switch(self, *, on: bool, at: int) -> Request:
+        """The command, void a minute after `at` (ms UTC). Its answer is a CommandTaken and proves nothing."""
+
+    def look(self) -> Request:
+        """Asks how the switch stands. Its answer is a SwitchState."""
+
+
+class MqttSwitch(Protocol):
+    """The same for a device behind a broker; answers come as messages when they come."""
+
+    def switch(self, *, on: bool, at: int) -> Sequence[Publish]:
+        """The command."""
+
+    def look(self) -> Sequence[Publish]:
+        """Asks how the switch stands; a SwitchState follows."""

@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from gateway.clock import Clock
+from gateway.device_events import CommandTaken, SwitchState
 from wire.ids import RecordKey
 from wire.records import Intent, Record
 
@@ -75,6 +76,9 @@ class SerialLink(Protocol):
 
     async def read(self, seconds: float) -> bytes:
         """What came in, at least one byte, or ``b""`` when ``seconds`` of line time passed; raises LinkDown."""
+
+    async def speed(self, baud: int) -> None:
+        """Changes over when all that was written has left; nothing to do where it is so already; raises LinkDown."""
 
     async def close(self) -> None:
         """Never raises."""
@@ -198,6 +202,20 @@ class DesiredSource(Protocol):
     @property
     def age_seconds(self) -> int | None:
         """Seconds since the cloud last confirmed it; None: never, or the clock does not tell."""
+
+
+class Switch(Protocol):
+    """A relay or valve, wherever it hangs. Whoever holds one has already decided that it may be switched."""
+
+    @property
+    def device(self) -> str:
+        """The device's id: the ``src`` of its records."""
+
+    async def turn(self, *, on: bool) -> CommandTaken | None:
+        """Sends the command; what the device says to it, None when it says nothing in time. Raises LinkDown."""
+
+    async def read_back(self) -> SwitchState | None:
+        """Asks how it stands; None when nothing answers in time. Raises LinkDown."""
 
 
 class DeviceStatus(msgspec.Struct, frozen=True):

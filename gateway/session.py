@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 QUEUE = 2_000
 LONGEST_IDLE = 5.0
+# Frames of one answer.
+LONGEST_ANSWER = 64
 LONGEST_PAUSE = 30.0
 
 
@@ -148,10 +150,21 @@ class SerialSession:
                 return
         mono, wall = self._clock.mono_ms(), self._clock.wall_ms()
         fit = request is None
-        if fit and not await self._asked(link, turn, driver.request(turn.wants)):
+        if fit and not await self._read_whole(link, turn, driver):
             return
         if self._schedule.answered(turn, mono, wall, fit=fit):
             self._record(happened("back", stamp(self._clock), turn.device))
+
+    async def _read_whole(self, link: SerialLink, turn: Turn, driver: SerialDriver) -> bool:
+        """What is due, and the rest of an answer that is longer than a frame."""
+        request: Request | None = driver.request(turn.wants)
+        for _ in range(LONGEST_ANSWER):
+            if request is None:
+                return True
+            if not await self._asked(link, turn, request):
+                return False
+            request = driver.pending()
+        return True
 
     async def _asked(self, link: SerialLink, turn: Turn, request: Request) -> bool:
         driver = self._drivers[turn.device]
@@ -172,10 +185,16 @@ class SerialSession:
         """One question and its answer, then 3.5 characters of silence; None when nothing that fits came in time."""
         while await link.read(0):
             driver.counters.noise_bytes += 1
-        wait = time_out(self._settings.baud, self._bits, len(request.data), request.expect, request.delay * patience)
+        own = self._settings.baud
+        baud, answers = request.baud or own, request.answer_baud or request.baud or own
+        await link.speed(baud)
+        wait = time_out(min(baud, answers), self._bits, len(request.data), request.expect, request.delay * patience)
         until = self._clock.line() + wait
         events: list[Event] = []
         await link.write(request.data)
+        await link.speed(answers)
+        if not request.expect:
+            await link.read(len(request.data) * self._bits / baud)
         while not driver.answered:
             left = until - self._clock.line()
             data = await link.read(left) if left > 0 else b""
@@ -184,7 +203,7 @@ class SerialSession:
                 driver.expired(now)
                 return None
             events += driver.feed(data, now)
-        await link.read(silence_seconds(self._settings.baud, self._bits))
+        await link.read(silence_seconds(answers, self._bits))
         return events
 
     async def _idle(self, link: SerialLink, seconds: float) -> None:

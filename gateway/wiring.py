@@ -9,17 +9,19 @@ import msgspec
 from gateway import drivers
 from gateway.config import Broker, Config, Device, Line
 from gateway.lock_cabinet import LockCabinet
-from gateway.ports import Journal, Ports, Session
+from gateway.ports import Journal, Ports, Session, Switch
 from gateway.premises import Cabinet, Premises
 from gateway.session import SerialSession
+from gateway.switches import LineSwitch
 from gateway.windows import Windows
 
 
 class Site(msgspec.Struct):
-    """All lines and brokers, and the cabinets reached by them."""
+    """All lines and brokers, and the cabinets and switches reached by them."""
 
     sessions: list[Session] = []
     cabinets: dict[str, Cabinet] = {}
+    switches: dict[str, Switch] = {}
 
 
 def cabinet_ids(config: Config) -> list[str]:
@@ -52,6 +54,8 @@ def _line(site: Site, line: Line, ports: Ports, journal: Journal) -> None:
             site.cabinets[device] = cabinet
         elif window := getattr(getattr(driver, "settings", None), "window", 0):
             session.interpret(device, Windows(device, window))
+        if hasattr(driver, "switch"):
+            site.switches[device] = LineSwitch(device, driver, session, ports.clock)
     site.sessions.append(session)
 
 

@@ -52,6 +52,11 @@ class SerialPort:
             return b""
         return await self._run(self._read, max(seconds, 0))
 
+    async def speed(self, baud: int) -> None:
+        """Changes over after the last bit has left; raises LinkDown."""
+        if self._port is not None and self._port.baudrate != baud:
+            await self._run(self._change_over, baud)
+
     async def close(self) -> None:
         """Wakes the thread, which closes the port and ends. Never raises."""
         port, self._port = self._port, None
@@ -92,6 +97,11 @@ class SerialPort:
     def _write(self, data: bytes) -> None:
         assert self._port is not None
         self._port.write(data)
+
+    def _change_over(self, baud: int) -> None:
+        assert self._port is not None
+        self._port.flush()
+        self._port.baudrate = baud
 
     def _read(self, seconds: float) -> bytes:
         data = b""
