@@ -16,6 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Self
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from cloud.agreements.credit_terms import CreditTerms
+from cloud.agreements.payment_terms import PaymentTerms
+from cloud.agreements.tax_terms import TaxTerms
+from cloud.billing.guarantee_terms import GuaranteeTerms
 from cloud.calendar import CalendarError, midnight, parse_day, zone
 from cloud.money import MoneyError, RoundingPolicy, minor_digits
 from cloud.rating.charges.energy import Terms as EnergyTerms
@@ -97,6 +101,10 @@ class AgreementTerms(BaseModel):
     devices: Annotated[list[Id], Field(min_length=1, max_length=10_000)]
     charges: Annotated[list[AnyCharge], Field(min_length=1, max_length=100)]
     rounding: RoundingPolicy = RoundingPolicy()
+    tax: TaxTerms | None = None
+    payment: PaymentTerms | None = None
+    credit: CreditTerms | None = None
+    guarantees: Annotated[list[GuaranteeTerms], Field(min_length=1, max_length=20)] | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -108,6 +116,10 @@ class AgreementTerms(BaseModel):
             strangers = sorted(set(charge.metered_devices()) - set(self.devices))
             if strangers:
                 raise ValueError(f"charges[{position}]: {', '.join(strangers)} is not among the agreement's devices")
+        for guarantee in self.guarantees or []:
+            strangers = sorted(set(guarantee.metered_devices()) - set(self.devices))
+            if strangers:
+                raise ValueError(f"guarantee {guarantee.name}: {', '.join(strangers)} is not among the devices")
         _refuse_doubles(self.charges)
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
@@ -29,3 +30,23 @@ def _positive(text: str) -> str:
 
 Price = Annotated[str, AfterValidator(_price)]
 Positive = Annotated[str, AfterValidator(_positive)]
+
+
+def _percent(text: str) -> str:
+    if not 0 <= parse_amount(text) <= 100:
+        raise ValueError(f"{text!r} is not a percentage between 0 and 100")
+    return text
+
+
+def _number(text: str) -> str:
+    parse_amount(text)
+    return text
+
+
+Percent = Annotated[str, AfterValidator(_percent)]
+Number = Annotated[str, AfterValidator(_number)]
+
+
+def exact(text: str) -> Fraction:
+    """A number of the terms, as a fraction."""
+    return Fraction(parse_amount(text))
