@@ -72,6 +72,4 @@ def _may_join(block: tuple[Want, ...], high: int, limits: Limits) -> bool:
         return False
     if second.address - (first.address + first.width) > limits.gap:
         return False
-    return not any(
-        table == first.table and low < high and last >= first.address for table, low, last in limits.holes
-    )
+    return not any(table == first.table and low < high and last >= first.address for table, low, last in limits.holes)

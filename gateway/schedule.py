@@ -1,10 +1,10 @@
 """Who is asked next on a shared line, so that it is never idle while something is due. PURE.
 
 Earliest deadline first on a fixed grid: the next reading is due at the next multiple of its period on the wall clock,
-whenever the last one happened, so nothing drifts. Neighbouring registers travel in one frame. The surprise is what a
-silent device costs: its time-out is paid by all others, so after two misses in a row it is set aside and probed rarely,
-with a short time-out. A wall clock that jumps cannot stop a meter: no deadline is ever further away than one period.
-All times are milliseconds.
+whenever the last one happened, so nothing drifts. What is due together travels in the fewest frames (`block_reads.py`).
+The surprise is what a silent device costs: its time-out is paid by all others, so after two misses in a row it is set
+aside and probed rarely, with a short time-out. A wall clock that jumps cannot stop a meter: no deadline is ever further
+away than one period. All times are milliseconds.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from gateway.block_reads import Limits, block_of
 from gateway.device_events import Want
 
 MISSES = 2
 PROBE_MS = 10_000
-# A gap this wide is cheaper to read through than a second frame with its turn-round (8 + 5 bytes, two silences).
-GAP = 16
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -34,7 +33,7 @@ class Standing(msgspec.Struct):
     """What the line knows about one device. `aside_until` is set while it is silent."""
 
     due: dict[Want, int]
-    most: int
+    limits: Limits
     misses: int = 0
     probes: int = 0
     aside_until: int | None = None
@@ -43,10 +42,10 @@ class Standing(msgspec.Struct):
 class LineSchedule:
     """The grid of one line. `turn` says what to do now or how long to wait; tell it `answered` or `missed` after."""
 
-    def __init__(self, wants: Mapping[str, Sequence[Want]], most: Mapping[str, int] | None = None) -> None:
-        limits = most or {}
+    def __init__(self, wants: Mapping[str, Sequence[Want]], limits: Mapping[str, Limits] | None = None) -> None:
+        known = limits or {}
         self._devices = {
-            device: Standing(dict.fromkeys(wanted, 0), limits.get(device, 125)) for device, wanted in wants.items()
+            device: Standing(dict.fromkeys(wanted, 0), known.get(device, Limits())) for device, wanted in wants.items()
         }
 
     def turn(self, mono: int) -> Turn | int:
@@ -68,7 +67,7 @@ class LineSchedule:
         due.sort(key=lambda want: (standing.due[want], want.table, want.address))
         if standing.aside_until is not None:
             return Turn(device, tuple(due[:1]), probe=True, patient=standing.probes % 3 == 2)
-        return Turn(device, _together(due, standing.most))
+        return Turn(device, block_of(due[0], due, standing.limits))
 
     def answered(self, turn: Turn, mono: int, wall: int, *, fit: bool = True) -> bool:
         """The device spoke; its wants move to their next grid instant. True when it had been set aside.
@@ -113,20 +112,6 @@ def until_next(wall: int, every: int) -> int:
     """
     left = every - wall % every
     return left + every if left < min(every // 50, 1000) else left
-
-
-def _together(due: Sequence[Want], most: int) -> tuple[Want, ...]:
-    """The most urgent want and the neighbours that fit into its frame, by address."""
-    urgent = due[0]
-    low, high = urgent.address, urgent.address + urgent.width
-    chosen = {urgent}
-    for want in sorted(due[1:], key=lambda one: abs(one.address - urgent.address)):
-        start, end = min(low, want.address), max(high, want.address + want.width)
-        near = want.address - high <= GAP and low - (want.address + want.width) <= GAP
-        if want.table == urgent.table and near and end - start <= most:
-            low, high = start, end
-            chosen.add(want)
-    return tuple(sorted(chosen, key=lambda one: one.address))
 
 
 def character_seconds(baud: int, bits: int) -> float:

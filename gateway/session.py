@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from gateway import recording
+from gateway.block_reads import Limits
 from gateway.device_events import Event, Request, SerialDriver
 from gateway.ports import DeviceStatus, Journal, LinkDown, NotStored, Ports, RecordRefused, SerialLink, SerialSettings
 from gateway.recording import Stamp, happened, stamp
@@ -54,7 +55,7 @@ class SerialSession:
         self._open = ports.open_serial
         self._journal = journal
         self._interpreters: dict[str, Interpreter] = {}
-        limits = {device: getattr(driver, "most", 125) for device, driver in devices.items()}
+        limits = {device: getattr(driver, "limits", Limits()) for device, driver in devices.items()}
         self._schedule = LineSchedule({device: driver.wants for device, driver in devices.items()}, limits)
         self._listener = next((device for device, driver in devices.items() if getattr(driver, "listens", False)), "")
         self._answered: dict[str, bool | None] = dict.fromkeys(devices)

@@ -16,6 +16,7 @@ from typing import ClassVar, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.block_reads import Limits
 from gateway.device_events import Counters, DeviceFault, Event, Identified, Measured, Request, Scalar, Want
 
 WIDTHS = {"float32": 2, "uint32": 2, "int32": 2, "uint16": 1, "int16": 1}
@@ -88,7 +89,7 @@ class ModbusMeter:
         if unknown:
             raise ValueError(f"registers {unknown}: profile {profile.model} has {sorted(known)}")
         self.wants = tuple(self._want(known[name], each or settings.every) for name, each in settings.registers.items())
-        self.most = profile.most
+        self.limits = Limits(profile.most)
         meaning = [msgspec.to_builtins(profile), settings.energy_in]
         self.cfg = hashlib.sha256(msgspec.json.encode(meaning, order="sorted")).hexdigest()
         self._known = known

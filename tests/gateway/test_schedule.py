@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.block_reads import Limits
 from gateway.device_events import Want
 from gateway.schedule import PROBE_MS, LineSchedule, Turn, silence_seconds, time_out, until_next
 
@@ -29,7 +30,7 @@ def test_everything_is_asked_at_once_after_a_start_and_then_on_the_grid() -> Non
 
 
 def test_neighbours_travel_together_and_strangers_do_not() -> None:
-    schedule = LineSchedule({"m": [ENERGY, VOLTS, HERTZ]})
+    schedule = LineSchedule({"m": [ENERGY, VOLTS, HERTZ]}, {"m": Limits(80, 16)})
 
     first = turn_of(schedule, 0)
     schedule.answered(first, 0, 0)
@@ -40,7 +41,7 @@ def test_neighbours_travel_together_and_strangers_do_not() -> None:
 
 def test_a_frame_is_never_longer_than_the_meter_allows() -> None:
     wants = [Want(f"r{n}", 60, 4, 2 * n, 2) for n in range(60)]
-    schedule = LineSchedule({"m": wants}, {"m": 80})
+    schedule = LineSchedule({"m": wants}, {"m": Limits(80, 16)})
 
     turn = turn_of(schedule, 0)
 

@@ -30,7 +30,8 @@ MEASURE = re.compile(
 # Drivers and nouns: what can be called in a REPL with no set-up (docs/architecture.md section 3).
 PURE = (
     "wire", "gateway/drivers", "gateway/recording.py", "gateway/vending.py", "gateway/access.py", "gateway/control.py",
-    "gateway/shelf.py", "gateway/schedule.py", "gateway/outbox.py", "gateway/health.py", "gateway/device_events.py",
+    "gateway/shelf.py", "gateway/schedule.py", "gateway/block_reads.py", "gateway/outbox.py", "gateway/health.py",
+    "gateway/device_events.py",
     "cloud/money.py", "cloud/calendar.py", "cloud/stock/ledger.py", "cloud/replenishment/policies",
     "cloud/metering/usage.py", "cloud/rating/charges", "cloud/billing/settle.py", "cloud/billing/guarantee.py",
     "cloud/billing/verify.py", "firmware_sim/truth.py", "firmware_sim/devices",
