@@ -20,7 +20,7 @@ from gateway import drivers
 from gateway.device_events import AirSample, DoorState, Event, LockReply, Measured, Want
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-SERIAL = ("lock_8a", "modbus_meter", "pms5003")
+SERIAL = ("dlt645", "lock_8a", "modbus_meter", "pms5003")
 
 
 def frames(kind: str) -> dict[str, dict[str, Any]]:
@@ -79,6 +79,14 @@ def dust(pm25: int) -> Callable[[Sequence[Event]], bool]:
     return lambda events: [e.values["pm25"] for e in events if isinstance(e, AirSample)] == [pm25]
 
 
+def energy(driver: Any) -> object:
+    return driver.request([Want("import_wh", 900, 1, 0, 1)])
+
+
+def kwh(centi: int) -> Callable[[Sequence[Event]], bool]:
+    return lambda events: [(e.value, e.scale, e.unit) for e in events if isinstance(e, Measured)] == [(centi, 1, "Wh")]
+
+
 QUIET = {"echo": "no"}
 METER = {"registers": {"voltage_l1": 0}}
 CASES = [
@@ -90,6 +98,7 @@ CASES = [
     Case("modbus_meter", "mb-sdm-1", METER, voltage, volts(2302)),
     Case("modbus_meter", "mb-sdm-2", METER, voltage, volts(2304)),
     Case("modbus_meter", "mb-sdm-3", METER, voltage, volts(2299)),
+    Case("dlt645", "dl-energy-3", {"address": "151230011061"}, energy, kwh(678)),
     Case("pms5003", "pms-1", {"warm_up": 0}, lambda d: d, dust(8), echo=False),
     Case("pms5003", "pms-2", {"warm_up": 0}, lambda d: d, dust(7), echo=False),
 ]
