@@ -75,6 +75,38 @@ def test_a_clock_that_is_set_in_the_middle_closes_the_window_it_left() -> None:
     assert [window.samples for window in told if isinstance(window, Window)] == [2]
 
 
+def test_marked_samples_are_in_no_mean_and_cover_nothing_but_are_not_hidden() -> None:
+    windows = Windows("air-1", 60)
+    for second, value, q in ((0, 900, ("warm_up",)), (10, 800, ("warm_up",)), (20, 8, ()), (30, 10, ())):
+        windows.hear(AirSample({"pm25": value}, 0, "ug/m3", follows=True, q=q), at(second), "cfg")
+
+    (window,) = windows.tick(at(60))
+
+    assert isinstance(window, Window)
+    assert (window.mean, window.samples, window.coverage, window.q) == (90, 2, 10, ["warm_up"])
+
+
+def test_a_window_of_nothing_but_marked_samples_shows_them_and_covers_nothing() -> None:
+    windows = Windows("air-1", 60)
+    for second in (0, 10):
+        windows.hear(AirSample({"co2": 5000}, 0, "ppm", follows=True, q=("frozen",)), at(second), "cfg")
+
+    (window,) = windows.tick(at(60))
+
+    assert isinstance(window, Window)
+    assert (window.mean, window.samples, window.coverage, window.q) == (50_000, 2, 0, ["frozen"])
+
+
+def test_metrics_of_different_units_have_windows_of_their_own() -> None:
+    windows = Windows("air-1", 60)
+    for second in (0, 20, 70):
+        told = [*windows.hear(AirSample({"pm25": 8}, 0, "ug/m3", follows=True), at(second), "cfg")]
+        told += windows.hear(AirSample({"temperature": 215}, -1, "degC", follows=True), at(second), "cfg")
+
+    found = [(one.metric, one.mean, one.scale, one.unit, one.coverage) for one in told if isinstance(one, Window)]
+    assert found == [("pm25", 80, -1, "ug/m3", 60), ("temperature", 2150, -2, "degC", 60)]
+
+
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=50))
 def test_the_mean_lies_between_the_lowest_and_the_highest(values: list[int]) -> None:
     windows, _ = heard(*enumerate(values))
