@@ -99,8 +99,9 @@ def test_a_window_of_nothing_but_marked_samples_shows_them_and_covers_nothing() 
 
 def test_metrics_of_different_units_have_windows_of_their_own() -> None:
     windows = Windows("air-1", 60)
+    told: list[Any] = []
     for second in (0, 20, 70):
-        told = [*windows.hear(AirSample({"pm25": 8}, 0, "ug/m3", follows=True), at(second), "cfg")]
+        told += [*windows.hear(AirSample({"pm25": 8}, 0, "ug/m3", follows=True), at(second), "cfg")]
         told += windows.hear(AirSample({"temperature": 215}, -1, "degC", follows=True), at(second), "cfg")
 
     found = [(one.metric, one.mean, one.scale, one.unit, one.coverage) for one in told if isinstance(one, Window)]
