@@ -27,8 +27,9 @@ class Want(msgspec.Struct, frozen=True):
 class Request(msgspec.Struct, frozen=True):
     """Bytes for the line; the longest answer in bytes; how many seconds the device may think before it answers.
 
-    `baud`: the speed to send at, `answer_baud`: the one to listen at afterwards (IEC 62056-21 changes over in between);
-    0 is the line's own speed. `expect` 0: a broadcast, nobody answers.
+    `expect` 0: nobody answers (a broadcast). `usual`: the length of the answer that normally comes, so that the line
+    can sleep until it is there; 0: not known. `baud`: the speed of this exchange, `answer_baud`: that of the answer
+    alone (IEC 62056-21 mode C); 0: the line's own. The next request is at the line's speed again.
     """
 
     data: bytes
@@ -36,6 +37,7 @@ class Request(msgspec.Struct, frozen=True):
     delay: float
     baud: int = 0
     answer_baud: int = 0
+    usual: int = 0
 
 
 class Counters(msgspec.Struct):
@@ -187,6 +189,20 @@ Event = (
 class SerialDriver(Protocol):
     """A device protocol on a serial line, without the line. Pure: bytes and `now` (line time, seconds) go in, events
     come out; the same bytes in any pieces give the same events; nothing it is fed makes it raise.
+
+    A class may say more, and the session does what it says:
+
+    - `bus: ClassVar[str]`: the discipline of its wires ("modbus"). Only devices that say the same share a line; who
+      says nothing shares it with its own kind alone. `listens: ClassVar[bool]`: it talks unasked, so it has its line to
+      itself, and is fed all that comes.
+    - `shipped: ClassVar[tuple[str, ...]]`: line formats it is met with, the likeliest first ("9600 8N1"); and
+      `candidates() -> Iterable[dict[str, Any]]` (classmethod): settings to try when a line is searched.
+    - `most: int`, `gap: int`: registers one request may read; unwanted ones between two wanted that may be read through
+      (0: such a device refuses a read that touches what it has not).
+    - `outgoing() -> bytes`: takes what must be written at once; asked after every `feed`, `kept` and `idle`.
+    - `kept(event) -> None`: the journal holds the records of this event, on disk: now the device may hear "got it".
+      An event that could not be stored is not told, so the device repeats it.
+    - `idle(now) -> list[Event]`: a tenth of a second passed without a byte (its own time-outs and repeats).
     """
 
     kind: ClassVar[str]
@@ -206,16 +222,18 @@ class SerialDriver(Protocol):
         """True when the last request needs no more waiting."""
 
     def pending(self) -> Request | None:
-        """What must be asked next: who are you before the grid's question, the rest of a long answer after it."""
+        """A question that goes before everything on the grid (who are you) or follows an answer (the next part);
+        None when there is none. The same bytes twice running: it waits for the grid.
+        """
 
     def request(self, wants: Sequence[Want]) -> Request:
-        """Ask for these wants, neighbours of one table, in one frame."""
+        """Ask for these wants, neighbours of one table, in one frame. A read, always: it may be asked at any time."""
 
     def feed(self, data: bytes, now: float) -> list[Event]:
         """Bytes from the line."""
 
     def expired(self, now: float) -> list[Event]:
-        """The answer did not come in time."""
+        """The answer did not come in time. What is said here is recorded too (a result that stays unknown)."""
 
     def restarted(self) -> None:
         """The line was opened anew or the device was away: forget what was learnt about it."""

@@ -1,7 +1,7 @@
-"""One serial line and the devices on it: asks in turn, keeps the silences, records what was said, reconnects.
+"""One serial line and the devices on it: asks in turn, hears those who talk unasked, records what was said, reconnects.
 
-The surprise is that recording does not hold the line: events go through a bounded queue to one writer, because the
-journal's sync may take longer than a device's whole answer. A command (open this lock) goes before every poll.
+The surprise is that recording does not hold the line (`record_queue.py`), with one exception: a device that waits for
+"got it" hears it only when the journal holds what it said. A command (open this lock) goes before every poll.
 """
 
 from __future__ import annotations
@@ -9,24 +9,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from gateway import recording
 from gateway.block_reads import Limits
 from gateway.device_events import Event, Request, SerialDriver
-from gateway.ports import DeviceStatus, Journal, LinkDown, NotStored, Ports, RecordRefused, SerialLink, SerialSettings
+from gateway.exchange import Answer, Pace, Performer, StepByStep, exchange
+from gateway.ports import DeviceStatus, Journal, LinkDown, Ports, SerialLink, SerialSettings
+from gateway.record_queue import RecordQueue
 from gateway.recording import Stamp, happened, stamp
-from gateway.schedule import LineSchedule, Turn, silence_seconds, time_out
+from gateway.schedule import LineSchedule, Turn
 from wire.records import Record
 
 log = logging.getLogger(__name__)
 
-QUEUE = 2_000
 LONGEST_IDLE = 5.0
-# Frames of one answer.
-LONGEST_ANSWER = 64
 LONGEST_PAUSE = 30.0
+# How long a line is listened to at a stretch: a device that is answered has its own time-outs.
+LISTEN, LISTEN_TALKING = 1.0, 0.1
+# Parts of one conversation (more data follows) before anybody else is asked.
+PARTS = 64
 
 
 class Interpreter(Protocol):
@@ -47,13 +50,12 @@ class SerialSession:
     ) -> None:
         self.name = settings.name
         self.progress = ports.clock.line()
-        self.dropped = 0
         self._settings = settings
-        self._bits = 1 + settings.bytesize + (settings.parity != "N") + settings.stopbits
-        self._drivers = dict(devices)
+        self._pace = Pace.of(settings)
+        self._drivers: dict[str, Any] = dict(devices)
         self._clock = ports.clock
         self._open = ports.open_serial
-        self._journal = journal
+        self._records = RecordQueue(self.name, journal, ports.clock)
         self._interpreters: dict[str, Interpreter] = {}
         limits = {device: getattr(driver, "limits", Limits()) for device, driver in devices.items()}
         self._schedule = LineSchedule({device: driver.wants for device, driver in devices.items()}, limits)
@@ -61,9 +63,13 @@ class SerialSession:
         self._answered: dict[str, bool | None] = dict.fromkeys(devices)
         self._jobs: deque[tuple[str, Callable[[], Request], asyncio.Future[list[Event] | None]]] = deque()
         self._wake = asyncio.Event()
-        self._queue: deque[Record] = deque()
-        self._queued = asyncio.Event()
         self._link: SerialLink | None = None
+        self._performer: Performer | None = None
+
+    @property
+    def dropped(self) -> int:
+        """Records that were lost because the journal took nothing for long."""
+        return self._records.dropped
 
     def interpret(self, device: str, interpreter: Interpreter) -> None:
         """Lets `interpreter` hear what this device says, besides the records that stand for themselves."""
@@ -79,7 +85,7 @@ class SerialSession:
     async def run(self) -> None:
         """Opens the line, serves it, opens it again when it breaks; until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._write(), name=f"{self.name} records")
+            group.create_task(self._records.run(), name=f"{self.name} records")
             group.create_task(self._keep_open(), name=f"{self.name} line")
 
     async def exchange(self, device: str, ask: Callable[[], Request]) -> list[Event] | None:
@@ -98,6 +104,8 @@ class SerialSession:
             try:
                 await link.open()
                 self._link, pause = link, 1.0
+                performer: Any = link if hasattr(link, "perform") else StepByStep(link, self._clock.line)
+                self._performer = performer
                 for driver in self._drivers.values():
                     driver.restarted()
                 await self._serve(link)
@@ -115,105 +123,89 @@ class SerialSession:
         while True:
             self.progress = self._clock.line()
             if self._jobs:
-                await self._command(link, *self._jobs.popleft())
+                await self._command(*self._jobs.popleft())
                 continue
             turn = self._schedule.turn(self._clock.mono_ms())
             if isinstance(turn, Turn):
-                await self._poll(link, turn)
+                await self._poll(turn)
             else:
                 await self._idle(link, turn / 1000 / self._clock.scale)
             self._tick()
 
     async def _command(
-        self, link: SerialLink, device: str, ask: Callable[[], Request], answer: asyncio.Future[list[Event] | None]
+        self, device: str, ask: Callable[[], Request], answer: asyncio.Future[list[Event] | None]
     ) -> None:
         driver = self._drivers[device]
+        asked = b""
         try:
             request = driver.pending()
             if request is not None:
-                self._hear(device, await self._exchange(link, driver, request) or [])
-            events = await self._exchange(link, driver, ask())
+                await self._exchange(device, request)
+            events = await self._exchange(device, ask())
+            while events is not None and (request := driver.pending()) is not None and request.data != asked:
+                asked = request.data
+                more = await self._exchange(device, request)
+                events = None if more is None else events + more
         except LinkDown as error:
             if not answer.done():
                 answer.set_exception(error)
             raise
-        self._hear(device, events or [])
+        except ValueError as error:
+            # A command that cannot be worded (no such slot) is its caller's matter and must not stop the line.
+            if not answer.done():
+                answer.set_exception(error)
+            return
         if not answer.done():
             answer.set_result(events)
 
-    async def _poll(self, link: SerialLink, turn: Turn) -> None:
+    async def _poll(self, turn: Turn) -> None:
         """The device's own questions first (who are you), then what is due; a silent one is told to the schedule."""
         driver = self._drivers[turn.device]
         asked = b""
         while (request := driver.pending()) is not None and request.data != asked:
             asked = request.data
-            if not await self._asked(link, turn, request):
+            if not await self._asked(turn, request):
                 return
         mono, wall = self._clock.mono_ms(), self._clock.wall_ms()
         fit = request is None
-        if fit and not await self._read_whole(link, turn, driver):
+        if fit and not await self._read_whole(turn):
             return
         if self._schedule.answered(turn, mono, wall, fit=fit):
-            self._record(happened("back", stamp(self._clock), turn.device))
+            self._records.put(happened("back", stamp(self._clock), turn.device))
 
-    async def _read_whole(self, link: SerialLink, turn: Turn, driver: SerialDriver) -> bool:
+    async def _read_whole(self, turn: Turn) -> bool:
         """What is due, and the rest of an answer that is longer than a frame."""
+        driver = self._drivers[turn.device]
         request: Request | None = driver.request(turn.wants)
-        for _ in range(LONGEST_ANSWER):
+        for _ in range(PARTS):
             if request is None:
                 return True
-            if not await self._asked(link, turn, request):
+            if not await self._asked(turn, request):
                 return False
             request = driver.pending()
         return True
 
-    async def _asked(self, link: SerialLink, turn: Turn, request: Request) -> bool:
-        driver = self._drivers[turn.device]
-        patience = 1.0 if turn.patient else 0.5
-        events = await self._exchange(link, driver, request, patience)
-        self._answered[turn.device] = events is not None
-        if events is not None:
-            self._hear(turn.device, events)
+    async def _asked(self, turn: Turn, request: Request) -> bool:
+        if await self._exchange(turn.device, request, 1.0 if turn.patient else 0.5) is not None:
             return True
         if self._schedule.missed(turn, self._clock.mono_ms(), self._clock.wall_ms()):
-            driver.restarted()
-            self._record(happened("silent", stamp(self._clock), turn.device))
+            self._drivers[turn.device].restarted()
+            self._records.put(happened("silent", stamp(self._clock), turn.device))
         return False
 
-    async def _exchange(
-        self, link: SerialLink, driver: SerialDriver, request: Request, patience: float = 1.0
-    ) -> list[Event] | None:
-        """One question and its answer, then 3.5 characters of silence; None when nothing that fits came in time."""
-        while await link.read(0):
-            driver.counters.noise_bytes += 1
-        own = self._settings.baud
-        baud, answers = request.baud or own, request.answer_baud or request.baud or own
-        await link.speed(baud)
-        wait = time_out(min(baud, answers), self._bits, len(request.data), request.expect, request.delay * patience)
-        until = self._clock.line() + wait
-        events: list[Event] = []
-        await link.write(request.data)
-        await link.speed(answers)
-        if not request.expect:
-            await link.read(len(request.data) * self._bits / baud)
-        while not driver.answered:
-            left = until - self._clock.line()
-            data = await link.read(left) if left > 0 else b""
-            now = self._clock.line()
-            if not data:
-                driver.expired(now)
-                return None
-            events += driver.feed(data, now)
-        await link.read(silence_seconds(answers, self._bits))
-        return events
+    async def _exchange(self, device: str, request: Request, patience: float = 1.0) -> list[Event] | None:
+        """One question and its answer, told to who interprets it; None when nothing that fits came in time."""
+        assert self._performer is not None
+        steps = exchange(self._drivers[device], request, self._pace, patience=patience)
+        answer: Answer = await self._performer.perform(steps)
+        self._answered[device] = answer.events is not None
+        await self._hear(device, answer.said if answer.events is None else answer.events)
+        return answer.events
 
     async def _idle(self, link: SerialLink, seconds: float) -> None:
         seconds = min(seconds, LONGEST_IDLE)
         if self._listener:
-            data = await link.read(min(seconds, 1.0))
-            if data:
-                self._answered[self._listener] = True
-                self._hear(self._listener, self._drivers[self._listener].feed(data, self._clock.line()))
+            await self._listen(link, self._listener, seconds)
             return
         self._wake.clear()
         if not self._jobs:
@@ -223,66 +215,40 @@ class SerialSession:
             except TimeoutError:
                 return
 
-    def _hear(self, device: str, events: Sequence[Event]) -> None:
+    async def _listen(self, link: SerialLink, device: str, seconds: float) -> None:
+        """What a device says unasked; what it must be told is written at once."""
+        driver = self._drivers[device]
+        data = await link.read(min(seconds, LISTEN_TALKING if hasattr(driver, "outgoing") else LISTEN))
+        now = self._clock.line()
+        if data:
+            self._answered[device] = True
+            await self._hear(device, driver.feed(data, now))
+        elif hasattr(driver, "idle"):
+            await self._hear(device, driver.idle(now))
+
+    async def _hear(self, device: str, events: Iterable[Event]) -> None:
+        """Records of what was said. A device that waits for "got it" is told when they are on disk, event by event."""
         at = stamp(self._clock)
-        cfg = self._drivers[device].cfg
+        driver = self._drivers[device]
         interpreter = self._interpreters.get(device)
+        kept = getattr(driver, "kept", None)
         for event in events:
-            plain = recording.record(event, at, device, cfg)
-            if plain is not None:
-                self._record(plain)
+            plain = recording.record(event, at, device, driver.cfg)
+            records: list[Record] = [plain] if plain is not None else []
             if interpreter is not None:
-                self._record(*interpreter.hear(event, at, cfg))
+                records += interpreter.hear(event, at, driver.cfg)
+            if kept is None:
+                self._records.put(*records)
+            elif not records or await self._records.keep(records):
+                kept(event)
+        if self._link is not None and hasattr(driver, "outgoing") and (reply := driver.outgoing()):
+            await self._link.write(reply)
 
     def _tick(self) -> None:
         if self._interpreters:
             at = stamp(self._clock)
             for interpreter in self._interpreters.values():
-                self._record(*interpreter.tick(at))
-
-    def _record(self, *records: Record) -> None:
-        for record in records:
-            if len(self._queue) >= QUEUE:
-                self._queue.popleft()
-                self.dropped += 1
-            self._queue.append(record)
-        if records:
-            self._queued.set()
-
-    async def _write(self) -> None:
-        try:
-            while True:
-                await self._queued.wait()
-                self._queued.clear()
-                await self._store()
-        except asyncio.CancelledError:
-            await self._store()
-            raise
-
-    async def _store(self) -> None:
-        """Everything queued, in one commit; what the journal cannot take now waits, what it can never take is named."""
-        while self._queue:
-            records = list(self._queue)
-            self._queue.clear()
-            try:
-                await self._journal.append(records)
-            except RecordRefused:
-                for record in records:
-                    await self._store_alone(record)
-            except NotStored as error:
-                log.warning("line %s: %s", self.name, error)
-                self._queue.extendleft(reversed(records[-QUEUE:]))
-                self._queued.set()
-                await self._clock.sleep(1.0)
-                return
-
-    async def _store_alone(self, record: Record) -> None:
-        try:
-            await self._journal.append([record])
-        except RecordRefused as error:
-            log.warning("line %s: a record of %s was refused for ever: %s", self.name, record.src, error)
-        except NotStored:
-            self._record(record)
+                self._records.put(*interpreter.tick(at))
 
     def _fail_jobs(self) -> None:
         while self._jobs:

@@ -6,9 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+<<<<<<< HEAD
 from gateway.block_reads import Limits
 from gateway.device_events import Want
 from gateway.schedule import PROBE_MS, LineSchedule, Turn, silence_seconds, time_out, until_next
+=======
+from gateway.device_events import Request, Want
+from gateway.exchange import Pace, silence_seconds
+from gateway.schedule import PROBE_MS, LineSchedule, Turn, until_next
+>>>>>>> c95a5cd (gateway: a device may be answered after the disk has it; silence before a question; what shares a line)
 
 ENERGY = Want("import_wh", 900, 4, 0x48, 2)
 HERTZ = Want("frequency", 900, 4, 0x46, 2)
@@ -122,5 +128,7 @@ def test_the_silence_is_three_and_a_half_characters_and_never_less_than_1_75_ms(
     assert silence_seconds(baud, 10) == pytest.approx(seconds, abs=1e-6)
 
 
-def test_a_time_out_covers_both_frames_and_the_devices_thinking() -> None:
-    assert time_out(9600, 10, 8, 9, 0.2) == pytest.approx(17 * 10 / 9600 + 0.25)
+def test_a_time_out_covers_both_frames_the_silence_and_the_devices_thinking() -> None:
+    longest = Pace(10, 9600).longest(Request(b"12345678", 9, 0.2), 1.0)
+
+    assert longest == pytest.approx((17 + 3.5) * 10 / 9600 + 0.25)
