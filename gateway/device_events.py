@@ -197,8 +197,7 @@ class SerialDriver(Protocol):
       itself, and is fed all that comes.
     - `shipped: ClassVar[tuple[str, ...]]`: line formats it is met with, the likeliest first ("9600 8N1"); and
       `candidates() -> Iterable[dict[str, Any]]` (classmethod): settings to try when a line is searched.
-    - `most: int`, `gap: int`: registers one request may read; unwanted ones between two wanted that may be read through
-      (0: such a device refuses a read that touches what it has not).
+    - `limits: block_reads.Limits`: what one request may read.
     - `outgoing() -> bytes`: takes what must be written at once; asked after every `feed`, `kept` and `idle`.
     - `kept(event) -> None`: the journal holds the records of this event, on disk: now the device may hear "got it".
       An event that could not be stored is not told, so the device repeats it.

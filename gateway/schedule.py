@@ -112,33 +112,3 @@ def until_next(wall: int, every: int) -> int:
     """
     left = every - wall % every
     return left + every if left < min(every // 50, 1000) else left
-
-
-<<<<<<< HEAD
-def character_seconds(baud: int, bits: int) -> float:
-    """Wire time of one character; `bits` counts start, data, parity and stop bits."""
-    return bits / baud
-
-
-def silence_seconds(baud: int, bits: int) -> float:
-    """3.5 characters, 1.75 ms above 19200 baud (Modbus over serial line V1.02, 2.5.1.1)."""
-    return 0.00175 if baud > 19200 else 3.5 * character_seconds(baud, bits)
-
-
-def time_out(baud: int, bits: int, sent: int, expected: int, delay: float) -> float:
-    """How long an answer can take at worst: both frames on the wire, the device's thinking, 50 ms for the adapter."""
-    return (sent + expected) * character_seconds(baud, bits) + delay + 0.05
-=======
-def _together(due: Sequence[Want], most: int) -> tuple[Want, ...]:
-    """The most urgent want and the neighbours that fit into its frame, by address."""
-    urgent = due[0]
-    low, high = urgent.address, urgent.address + urgent.width
-    chosen = {urgent}
-    for want in sorted(due[1:], key=lambda one: abs(one.address - urgent.address)):
-        start, end = min(low, want.address), max(high, want.address + want.width)
-        near = want.address - high <= GAP and low - (want.address + want.width) <= GAP
-        if want.table == urgent.table and near and end - start <= most:
-            low, high = start, end
-            chosen.add(want)
-    return tuple(sorted(chosen, key=lambda one: one.address))
->>>>>>> c95a5cd (gateway: a device may be answered after the disk has it; silence before a question; what shares a line)

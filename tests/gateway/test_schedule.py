@@ -6,15 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-<<<<<<< HEAD
 from gateway.block_reads import Limits
-from gateway.device_events import Want
-from gateway.schedule import PROBE_MS, LineSchedule, Turn, silence_seconds, time_out, until_next
-=======
 from gateway.device_events import Request, Want
 from gateway.exchange import Pace, silence_seconds
 from gateway.schedule import PROBE_MS, LineSchedule, Turn, until_next
->>>>>>> c95a5cd (gateway: a device may be answered after the disk has it; silence before a question; what shares a line)
 
 ENERGY = Want("import_wh", 900, 4, 0x48, 2)
 HERTZ = Want("frequency", 900, 4, 0x46, 2)
