@@ -47,7 +47,7 @@ def parse(text: str, path: Path | str = "gateway.toml") -> Config:
     except ValidationError as error:
         errors = [_explain(one) for one in error.errors()]
         raise ConfigError(path, errors + list(_device_errors(document))) from error
-    errors = [*_device_errors(document), *_doubles(config)]
+    errors = [*_device_errors(document), *_doubles(config), *_strangers(config)]
     if errors:
         raise ConfigError(path, errors)
     return config
@@ -136,3 +136,26 @@ def _doubles(config: Config) -> Iterator[tuple[str, str]]:
     ):
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield "", f"the {what} {name!r} is used twice; each must have its own"
+
+
+def _strangers(config: Config) -> Iterator[tuple[str, str]]:
+    """Devices that cannot share a line: another protocol's frames, or a device that talks when it likes."""
+    kinds = drivers.discover()
+    for index, line in enumerate(config.lines):
+        known = [device for device in line.devices if device.kind in kinds]
+        for number, device in enumerate(known[1:], 1):
+            other = next((one for one in known[:number] if _quarrel(kinds[one.kind], kinds[device.kind])), None)
+            if other is not None:
+                who = f"{device.id!r} ({device.kind}) and {other.id!r} ({other.kind})"
+                why = _quarrel(kinds[other.kind], kinds[device.kind])
+                what = f"{who} cannot share a line: {why}. Give one of them a line and an adapter of its own"
+                yield f"lines[{index}].devices[{number}]", what
+
+
+def _quarrel(one: Any, other: Any) -> str:  # noqa: ANN401 - driver classes differ in shape
+    """Why these two may not be on one line; empty when they may."""
+    for driver in (one, other):
+        if getattr(driver, "listens", False):
+            return f"a {driver.kind} talks unasked"
+    mine, theirs = getattr(one, "bus", one.kind), getattr(other, "bus", other.kind)
+    return "" if mine == theirs else f"they speak {mine} and {theirs}, and each takes the other's frames for noise"

@@ -44,6 +44,7 @@ class Lock8A:
 
     kind: ClassVar[str] = "lock_8a"
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
+    bus: ClassVar[str] = "modbus"
     Settings: ClassVar[type[BaseModel]] = LockSettings
 
     def __init__(self, settings: LockSettings) -> None:

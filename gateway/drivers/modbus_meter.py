@@ -77,6 +77,7 @@ class ModbusMeter:
 
     kind: ClassVar[str] = "modbus_meter"
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
+    bus: ClassVar[str] = "modbus"
     Settings: ClassVar[type[BaseModel]] = MeterSettings
 
     def __init__(self, settings: MeterSettings, profile: Profile) -> None:

@@ -66,6 +66,19 @@ def test_two_devices_cannot_have_one_id() -> None:
     assert found == {"": "the device id 'm-1' is used twice; each must have its own"}
 
 
+def test_two_devices_that_cannot_share_a_line_are_both_named() -> None:
+    found = mistakes(METER.replace("unit = 2 }", 'unit = 2 }, { id = "dust", kind = "pms5003" }'))
+
+    assert set(found) == {"lines[0].devices[1]"}
+    assert "'dust' (pms5003) and 'm-1' (modbus_meter) cannot share a line" in found["lines[0].devices[1]"]
+
+
+def test_a_lock_board_and_a_meter_may_share_a_line() -> None:
+    config = parse(METER.replace("unit = 2 }", 'unit = 2 }, { id = "locks", kind = "lock_8a" }'))
+
+    assert len(config.devices()) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [
