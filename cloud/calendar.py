@@ -8,14 +8,19 @@ integer milliseconds UTC; a period ``[first, end)`` begins at the first instant 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from functools import lru_cache
 from importlib import resources
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 import tzdata  # type: ignore[import-untyped]
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from cloud.money import rounded
 
 TZDATA_VERSION = str(tzdata.IANA_VERSION)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,6 +56,14 @@ class Period(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=True
     def holds(self, at_ms: int) -> bool:
         """Whether the instant lies in the period."""
         return self.from_ms <= at_ms < self.to_ms
+
+
+class Share(msgspec.Struct, frozen=True):
+    """The part of a whole period that is paid for: ``part`` of ``whole`` (days, or milliseconds), and how it counts."""
+
+    part: int
+    whole: int
+    ratio: Fraction
 
 
 class MonthShare(msgspec.Struct, frozen=True):
@@ -145,3 +158,145 @@ def next_day(day: date) -> date:
 def utc_text(at_ms: int) -> str:
     """RFC 3339 in UTC with milliseconds."""
     return (_EPOCH + at_ms * _MS).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _day(text: str) -> str:
+    parse_day(text)
+    return text
+
+
+Day = Annotated[str, AfterValidator(_day)]
+MONTHS = {"month": 1, "quarter": 3, "year": 12}
+DAYS = {"day": 1, "week": 7}
+
+
+class Cycle(BaseModel):
+    """How long a billing period is and where it begins: every so many units from the local day ``anchor`` on.
+
+    ``anchor_day`` (1-31) replaces the day of the anchor; ``short_months`` says where a period begins in a month that
+    has no such day: on its last day, or on the first of the next one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    unit: Literal["day", "week", "month", "quarter", "year"] = "month"
+    every: Annotated[int, Field(ge=1, le=366)] = 1
+    anchor: Day = "2024-01-01"
+    anchor_day: Annotated[int | None, Field(ge=1, le=31)] = None
+    short_months: Literal["last_day", "first_of_next"] = "last_day"
+
+    def in_words(self) -> str:
+        """The sentence a statement prints."""
+        every = self.unit if self.every == 1 else f"{self.every} {self.unit}s"
+        anchor = date.fromisoformat(self.anchor)
+        if self.unit in DAYS:
+            return f"every {every}, counted from {anchor:%A} {self.anchor}"
+        day = self.anchor_day or anchor.day
+        short = "its last day" if self.short_months == "last_day" else "the first of the next month"
+        begins = f"from day {day}" + (f"; where a month is shorter, from {short}" if day > 28 else "")
+        return f"every {every} {begins}" + ("" if self.unit == "month" and self.every == 1 else f" of {anchor:%Y-%m}")
+
+    def start(self, turn: int) -> date:
+        """The first local day of the period number ``turn``, counted from the anchor's; negative before it."""
+        anchor = date.fromisoformat(self.anchor)
+        if self.unit in DAYS:
+            return anchor + turn * self.every * DAYS[self.unit] * _DAY
+        months = anchor.year * 12 + anchor.month - 1 + turn * self.every * MONTHS[self.unit]
+        first = date(months // 12, months % 12 + 1, 1)
+        following = month_after(first)
+        wanted = first + ((self.anchor_day or anchor.day) - 1) * _DAY
+        if wanted < following:
+            return wanted
+        return following - _DAY if self.short_months == "last_day" else following
+
+    def turn_of(self, day: date) -> int:
+        """The number of the period that a local day belongs to."""
+        anchor = date.fromisoformat(self.anchor)
+        if self.unit in DAYS:
+            return (day - anchor).days // (self.every * DAYS[self.unit])
+        months = (day.year - anchor.year) * 12 + day.month - anchor.month
+        turn = months // (self.every * MONTHS[self.unit])
+        while self.start(turn) > day:
+            turn -= 1
+        while self.start(turn + 1) <= day:
+            turn += 1
+        return turn
+
+    def whole(self, day: date, zone_name: str) -> Period:
+        """The whole period that a local day belongs to."""
+        turn = self.turn_of(day)
+        return period(self.start(turn), self.start(turn + 1), zone_name)
+
+
+def cycle_period(at_ms: int, cycle: Cycle, zone_name: str) -> Period:
+    """The whole billing period that an instant belongs to: the one function that says which."""
+    return cycle.whole(local_day(at_ms, zone_name), zone_name)
+
+
+def billing_periods(cycle: Cycle, zone_name: str, starts: date, end: date) -> Iterator[Period]:
+    """The billing periods of an agreement over the local days ``[starts, end)``; the first and last may be cut."""
+    while starts < end:
+        stop = min(cycle.start(cycle.turn_of(starts) + 1), end)
+        yield period(starts, stop, zone_name)
+        starts = stop
+
+
+class Proration(BaseModel):
+    """How a part of a period is counted, because products contradict each other. ``count``:
+
+    ``days``: local days, the end day exclusive. ``both_edges``: every local day that is touched. ``end_inclusive``:
+    both edge days, the end being given as the last day. ``seconds``: true time. ``fixed_30_days``: days over 30 a
+    month, never more than the whole. ``none``: the whole amount for any part. ``denominator``: the whole period of the
+    cycle, or the actual one, which an agreement may have cut. ``ratio_places``: round the ratio first (Kill Bill: 9).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    count: Literal["days", "both_edges", "end_inclusive", "seconds", "fixed_30_days", "none"] = "days"
+    denominator: Literal["whole_period", "actual_period"] = "whole_period"
+    ratio_places: Annotated[int | None, Field(ge=0, le=18)] = None
+    ratio_mode: Literal["half_up", "half_even", "down", "up"] = "half_up"
+
+    def in_words(self) -> str:
+        """The sentence a statement prints."""
+        count = {
+            "days": "by local days, the end day not counted",
+            "both_edges": "by local days, every day that is touched",
+            "end_inclusive": "by local days, first and last day counted",
+            "seconds": "by seconds",
+            "fixed_30_days": "by days, thirty to a month",
+            "none": "whole for any part of the period",
+        }[self.count]
+        of = "the whole period" if self.denominator == "whole_period" else "the period as it was cut by the agreement"
+        ratio = "" if self.ratio_places is None else f", the ratio rounded to {self.ratio_places} places"
+        return count if self.count == "none" else f"{count}, of {of}{ratio}"
+
+
+def count_between(from_ms: int, to_ms: int, count: str, zone_name: str) -> int:
+    """How much lies in ``[from, to)`` by a way of counting: local days, or milliseconds for ``seconds``."""
+    if count == "seconds":
+        return to_ms - from_ms
+    if to_ms <= from_ms:
+        return 0
+    last = local_day(to_ms - 1 if count == "both_edges" else to_ms, zone_name)
+    days = (last - local_day(from_ms, zone_name)).days
+    return days + 1 if count in ("both_edges", "end_inclusive") else days
+
+
+def share(served: tuple[int, int], whole: Period, actual: Period, proration: Proration, zone_name: str) -> Share:
+    """The part of a period that the instants ``[from, to)`` make up; ``actual`` is what the agreement left of it."""
+    if proration.count == "none":
+        return Share(1, 1, Fraction(1))
+    part = count_between(*served, proration.count, zone_name)
+    of = whole if proration.denominator == "whole_period" else actual
+    if proration.count == "fixed_30_days":
+        of_first, of_end = date.fromisoformat(of.first), date.fromisoformat(of.end)
+        months = (of_end.year - of_first.year) * 12 + of_end.month - of_first.month
+        total = 30 * months if months else of.days
+        part = total if served == (of.from_ms, of.to_ms) else min(part, total)
+    else:
+        total = count_between(of.from_ms, of.to_ms, proration.count, zone_name)
+    ratio = Fraction(part, total)
+    if proration.ratio_places is not None:
+        ratio = Fraction(rounded(ratio, proration.ratio_places, proration.ratio_mode))
+    return Share(part, total, ratio)

@@ -8,7 +8,7 @@ line; "half up" means half away from zero, so that a reversal mirrors its origin
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Literal, NamedTuple
@@ -43,23 +43,43 @@ class MoneyError(ValueError):
     """An amount or currency that cannot be billed; the message says what is accepted."""
 
 
+Mode = Literal["half_up", "half_even", "half_down", "up", "down", "ceiling", "floor"]
+Place = Literal["line", "rate", "total"]
+MODE_WORDS: Mapping[str, str] = {
+    "half_up": "half away from zero",
+    "half_even": "half to the even digit",
+    "half_down": "half towards zero",
+    "up": "away from zero",
+    "down": "towards zero",
+    "ceiling": "towards plus infinity",
+    "floor": "towards minus infinity",
+}
+PLACE_WORDS: Mapping[str, str] = {
+    "line": "each line is rounded once, {mode}; the total is the sum of the rounded lines",
+    "rate": (
+        "the exact lines of each tax rate are added up and rounded once, {mode}; the rounded sum is shared out to the "
+        "lines by largest remainder"
+    ),
+    "total": (
+        "all exact lines are added up and rounded once, {mode}; the rounded total is shared out to the lines by "
+        "largest remainder"
+    ),
+}
+
+
 class RoundingPolicy(BaseModel):
-    """How and where an amount becomes payable. ``place`` ``line``: each line once, the total is their sum."""
+    """How and where an amount becomes payable. ``place``: ``line`` each line once, the total is their sum; ``rate`` the
+    exact lines of a tax rate together; ``total`` all of them together. The lines always add up to what was rounded.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    mode: Literal["half_up", "half_even", "up", "down"] = "half_up"
-    place: Literal["line"] = "line"
+    mode: Mode = "half_up"
+    place: Place = "line"
 
     def in_words(self) -> str:
         """The sentence a statement prints."""
-        words = {
-            "half_up": "half away from zero",
-            "half_even": "half to the even digit",
-            "up": "away from zero",
-            "down": "towards zero",
-        }
-        return f"each line is rounded once, {words[self.mode]}; the total is the sum of the rounded lines"
+        return PLACE_WORDS[self.place].format(mode=MODE_WORDS[self.mode])
 
 
 class Money(NamedTuple):
@@ -99,19 +119,43 @@ def plain(number: Decimal) -> str:
     return format(number or abs(number), "f")
 
 
+def rounded_units(numerator: int, denominator: int, places: int, mode: str) -> int:
+    """``numerator / denominator`` in units of ``10**-places``, rounded once by integer arithmetic alone."""
+    scaled: int = abs(numerator) * 10**places
+    whole, rest = divmod(scaled, denominator)
+    if rest:
+        if mode == "half_up":
+            up = 2 * rest >= denominator
+        elif mode == "down":
+            up = False
+        elif mode == "up":
+            up = True
+        elif mode == "half_even":
+            up = 2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1)
+        elif mode == "half_down":
+            up = 2 * rest > denominator
+        elif mode in ("ceiling", "floor"):
+            up = (mode == "ceiling") == (numerator > 0)
+        else:
+            raise MoneyError(f"{mode!r} is no way to round; write one of {', '.join(MODE_WORDS)}")
+        whole += int(up)
+    return -whole if numerator < 0 else whole
+
+
+def units_text(units: int, places: int) -> str:
+    """``units * 10**-places`` in plain digits with all its places: ``1230, 2`` is ``12.30``."""
+    if not places:
+        return str(units)
+    digits = str(abs(units)).rjust(places + 1, "0")
+    return f"{'-' if units < 0 else ''}{digits[:-places]}.{digits[-places:]}"
+
+
 def rounded(exact: Fraction, places: int, mode: str) -> Decimal:
-    """The fraction with ``places`` decimals, rounded once by integer arithmetic."""
-    scaled = abs(exact) * 10**places
-    whole, rest = divmod(scaled.numerator, scaled.denominator)
-    twice = 2 * rest
-    up = {
-        "half_up": twice >= scaled.denominator,
-        "half_even": twice > scaled.denominator or (twice == scaled.denominator and whole % 2 == 1),
-        "up": rest > 0,
-        "down": False,
-    }[mode]
-    digits = whole + int(up)
-    return Decimal(-digits if exact < 0 else digits).scaleb(-places) if digits else Decimal(0).scaleb(-places)
+    """The fraction with ``places`` decimals (negative: tens, hundreds), rounded once by integer arithmetic."""
+    if places < 0:
+        step = 10**-places
+        return Decimal(rounded_units(exact.numerator, exact.denominator * step, 0, mode) * step)
+    return Decimal(rounded_units(exact.numerator, exact.denominator, places, mode)).scaleb(-places)
 
 
 def payable(exact: Fraction, currency: str, policy: RoundingPolicy) -> Decimal:
@@ -119,8 +163,88 @@ def payable(exact: Fraction, currency: str, policy: RoundingPolicy) -> Decimal:
     return rounded(exact, minor_digits(currency), policy.mode)
 
 
+def payable_units(exact: Fraction, currency: str, policy: RoundingPolicy) -> int:
+    """As ``payable``, in minor units: what a database adds up."""
+    return rounded_units(exact.numerator, exact.denominator, minor_digits(currency), policy.mode)
+
+
+def to_minor(amount: Decimal, currency: str) -> int:
+    """A payable amount in minor units (cents, fils); raises MoneyError when it has finer digits than the currency."""
+    scaled = amount.scaleb(minor_digits(currency))
+    if scaled != scaled.to_integral_value():
+        raise MoneyError(
+            f"{plain(amount)} is no amount of {currency}: it has more than {minor_digits(currency)} places"
+        )
+    return int(scaled)
+
+
+def from_minor(units: int, currency: str) -> Decimal:
+    """The amount that so many minor units are."""
+    return Decimal(units).scaleb(-minor_digits(currency))
+
+
+def split(units: int, weights: Sequence[Fraction]) -> list[int]:
+    """``units`` shared out in proportion to weights (not negative) by largest remainder: the shares always add up.
+
+    Equal remainders go to the earlier one. With no weight at all everything goes to the first.
+    """
+    total = sum(weights, Fraction(0))
+    if not weights:
+        return []
+    if not total:
+        return [units, *[0] * (len(weights) - 1)]
+    exact = [abs(units) * weight / total for weight in weights]
+    shares = [share.numerator // share.denominator for share in exact]
+    by_rest = sorted(range(len(weights)), key=lambda at: (shares[at] - exact[at], at))
+    for at in by_rest[: abs(units) - sum(shares)]:
+        shares[at] += 1
+    return [-share for share in shares] if units < 0 else shares
+
+
+def share_out(units: int, exacts: Sequence[Fraction], places: int) -> list[int]:
+    """A rounded sum given back to the exact amounts it came from (of either sign), by largest remainder.
+
+    Each amount is taken down to the unit below it; the units that are then missing go to the largest rests, so no
+    amount ends a whole unit away from its exact one unless the sum itself was rounded away from theirs.
+    """
+    floors = [exact.numerator * 10**places // exact.denominator for exact in exacts]
+    rests = [exact * 10**places - floor for exact, floor in zip(exacts, floors, strict=True)]
+    by_rest = sorted(range(len(exacts)), key=lambda at: (-rests[at], at))
+    missing = units - sum(floors)
+    for turn in range(abs(missing)):
+        at = by_rest[turn % len(by_rest)] if missing > 0 else by_rest[-1 - turn % len(by_rest)]
+        floors[at] += 1 if missing > 0 else -1
+    return floors
+
+
+def payables(exacts: Sequence[Fraction], rates: Sequence[str], currency: str, policy: RoundingPolicy) -> list[Decimal]:
+    """What is due for each of these exact amounts (``rates``: the tax rate of each) by the policy's place and mode."""
+    digits = minor_digits(currency)
+    if policy.place == "line":
+        return [payable(exact, currency, policy) for exact in exacts]
+    groups: dict[str, list[int]] = {}
+    for at, rate in enumerate(rates):
+        groups.setdefault(rate if policy.place == "rate" else "", []).append(at)
+    units = [0] * len(exacts)
+    for members in groups.values():
+        amounts = [exacts[at] for at in members]
+        total = sum(amounts, Fraction(0))
+        due = rounded_units(total.numerator, total.denominator, digits, policy.mode)
+        for at, share in zip(members, share_out(due, amounts, digits), strict=True):
+            units[at] = share
+    return [Decimal(unit).scaleb(-digits) for unit in units]
+
+
 def unrounded_text(exact: Fraction) -> str:
     """The exact amount as a statement shows it: all digits, or 12 decimals (half up) when they never end. Only shown:
     the payable amount is rounded from the fraction itself.
     """
-    return plain(rounded(exact, UNROUNDED_PLACES, "half_up")).rstrip("0").rstrip(".")
+    return short_text(exact.numerator, exact.denominator, UNROUNDED_PLACES)
+
+
+def short_text(numerator: int, denominator: int, places: int) -> str:
+    """At most ``places`` decimals (half up), without trailing zeros."""
+    if denominator == 1:
+        return str(numerator)
+    text = units_text(rounded_units(numerator, denominator, places, "half_up"), places).rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text

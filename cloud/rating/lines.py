@@ -6,18 +6,34 @@ offline verifier say the same. Amounts are worked out as exact fractions and rou
 
 from __future__ import annotations
 
+import hashlib
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from cloud.money import RoundingPolicy, parse_amount, payable, plain, rounded, unrounded_text
+from cloud.calendar import Period
+from cloud.money import (
+    UNROUNDED_PLACES,
+    RoundingPolicy,
+    minor_digits,
+    parse_amount,
+    rounded_units,
+    short_text,
+    units_text,
+)
+from cloud.rating.uses import Use
 from wire.canonical import MAX_INTEGER
 from wire.quantity import MAX_SCALE
 
-Effect = Literal["usage", "credit"]
+Effect = Literal["usage", "credit", "fixed", "minimum", "maximum", "progressive", "delta"]
 TimeQuality = Literal["synchronised", "repaired", "received_time"]
+
+
+class RatingError(ValueError):
+    """What was used cannot be priced by these terms; the message says why and what to write."""
 
 
 class LeafRef(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=True):
@@ -49,6 +65,25 @@ class Amount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit: str
 
 
+class Step(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A row under a line: how its exact amount comes about. Rows with an ``amount`` (unrounded) add up to the line's;
+    the others (conversion, free units) say what became of the quantity.
+    """
+
+    what: str
+    quantity: str = ""
+    unit: str = ""
+    unit_price: str = ""
+    amount: str = ""
+
+
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The counted events that a line stands on: how many, and the Merkle root (hex) over them in order of time."""
+
+    events: int
+    root: str
+
+
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """So much of one thing at one device in one service period, and the leaves that prove it.
 
@@ -74,10 +109,28 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     month_days: int = 0
     level: Literal["A", "B", "C"] = "B"
     charge: int = -1
+    # What usage charges need more: the single uses, the instants [from, to) they are from, the whole period of the
+    # agreement's cycle and what the agreement left of it, what of this charge another version already priced in this
+    # period, and the value of each label it is grouped by.
+    uses: tuple[Use, ...] = ()
+    from_ms: int = 0
+    to_ms: int = 0
+    whole: Period | None = None
+    actual: Period | None = None
+    before: Fraction = Fraction(0)
+    group: tuple[tuple[str, str], ...] = ()
+    window: str = ""
+    evidence: Evidence | None = None
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One line of a statement. ``no`` counts from 1; ``charge`` is the charge's position in the agreement's version."""
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One line of a statement. ``no`` counts from 1; ``charge`` is the charge's position in the agreement's version.
+
+    ``unrounded`` is the exact amount; where its digits never end it has 12 decimals, and ``exact`` the fraction
+    ("3000/31"). ``amount`` is what is due. ``steps``: how it comes about, where it is more than quantity x price.
+    ``from``/``to``: the instants it covers, where they are not the local days ``first`` and ``end``. ``corrects``: the
+    hash of the line it corrects.
+    """
 
     no: int
     kind: str
@@ -101,6 +154,24 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     modulus: str
     registers: list[RegisterPoint]
     leaves: list[LeafRef]
+    exact: str = ""
+    name: str = ""
+    steps: list[Step] = []
+    window: str = ""
+    group: dict[str, str] = {}
+    from_: int = msgspec.field(name="from", default=0)
+    to: int = 0
+    corrects: str = ""
+    evidence: Evidence | None = None
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the line's canonical JSON, hex: what a correction names."""
+        return hashlib.sha256(_encoder.encode(self)).hexdigest()
+
+    def content_hash(self) -> str:
+        """As ``hash``, whatever number the line has on its statement: equal for equal lines of two ratings."""
+        return msgspec.structs.replace(self, no=0).hash
 
 
 class Pricing(msgspec.Struct, frozen=True):
@@ -110,6 +181,7 @@ class Pricing(msgspec.Struct, frozen=True):
     charge: int
     currency: str
     rounding: RoundingPolicy
+    zone: str = "UTC"
 
 
 class ChargeTerms(BaseModel):
@@ -117,16 +189,27 @@ class ChargeTerms(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+    name: Annotated[str | None, Field(max_length=120, description="what the statement calls it")] = None
+
+    def options(self) -> list[str]:
+        """The conventions of these terms in words, as a statement prints them."""
+        return []
+
     def metered_devices(self) -> list[str]:
         """Devices the charge names itself; they must be devices of the agreement."""
         return []
 
 
+_FINEST = 10**UNROUNDED_PLACES
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
 def number(exact: Fraction) -> str:
     """A quantity in plain digits; quantities end (they come from scaled integers), so nothing is lost."""
-    return plain(rounded(exact, 18, "half_up")).rstrip("0").rstrip(".")
+    return short_text(exact.numerator, exact.denominator, 18)
 
 
+@lru_cache(maxsize=65_536)
 def exact_price(text: str) -> Fraction:
     """A price text as a fraction."""
     return Fraction(parse_amount(text))
@@ -134,6 +217,9 @@ def exact_price(text: str) -> Fraction:
 
 def price_line(measured: Measured, kind: str, unit_price: str, exact: Fraction, pricing: Pricing) -> Line:
     """The line of a measured quantity whose exact amount is ``exact``; ``no`` is given by the statement."""
+    numerator, denominator = exact.numerator, exact.denominator
+    digits, mode = minor_digits(pricing.currency), pricing.rounding.mode
+    endless = denominator > 1 and numerator * _FINEST % denominator
     return Line(
         no=0,
         kind=kind,
@@ -147,9 +233,9 @@ def price_line(measured: Measured, kind: str, unit_price: str, exact: Fraction, 
         belongs_to=measured.belongs_to,
         quantity=Amount(number(measured.quantity), measured.unit),
         unit_price=unit_price,
-        unrounded=unrounded_text(exact),
-        rounding=pricing.rounding.mode,
-        amount=plain(payable(exact, pricing.currency, pricing.rounding)),
+        unrounded=short_text(numerator, denominator, UNROUNDED_PLACES),
+        rounding=mode,
+        amount=units_text(rounded_units(numerator, denominator, digits, mode), digits),
         level=measured.level,
         days=measured.days,
         month_days=measured.month_days,
@@ -157,15 +243,30 @@ def price_line(measured: Measured, kind: str, unit_price: str, exact: Fraction, 
         modulus=measured.modulus,
         registers=list(measured.registers),
         leaves=list(measured.leaves),
+        from_=measured.from_ms,
+        to=measured.to_ms,
+        window=measured.window,
+        group=dict(measured.group),
+        evidence=measured.evidence,
+        exact=f"{numerator}/{denominator}" if endless else "",
     )
+
+
+def exact_of(line: Line) -> Fraction:
+    """The line's exact amount."""
+    return Fraction(line.exact or line.unrounded)
 
 
 def describe(line: Line) -> str:
     """The line in one sentence of words and numbers, e.g. ``5 pc drill-8 from cab-1 at 1.20 = 6.00``."""
     where = f" at {line.device}" if line.device else ""
     what = f" {line.subject}" if line.subject else ""
+    what = f" {line.window}{what}" if line.window else what
     late = f" (late, belongs to {line.belongs_to})" if line.belongs_to else ""
-    if line.month_days:
+    if line.steps:
+        rows = "; ".join(step_text(step) for step in line.steps)
+        body = f"{line.name or line.kind}: {line.quantity.value} {line.quantity.unit}{what}{where}: {rows}"
+    elif line.month_days:
         body = f"{line.kind}: {line.days} of {line.month_days} days of {line.unit_price}"
     else:
         body = f"{line.quantity.value} {line.quantity.unit}{what}{where}, each {line.unit_price}"
@@ -173,6 +274,14 @@ def describe(line: Line) -> str:
         opening, closing = (f"{plain_register(point)} {point.unit}" for point in line.registers)
         body += f", register {opening} to {closing}"
     return f"{body} = {line.amount}{late}"
+
+
+def step_text(step: Step) -> str:
+    """A row in words and numbers: ``tier 1: 100 kWh at 0.20 = 20``."""
+    quantity = f"{step.quantity} {step.unit}".strip()
+    price = f" at {step.unit_price}" if step.unit_price else ""
+    amount = f" = {step.amount}" if step.amount else ""
+    return f"{step.what}: {quantity}{price}{amount}" if quantity else f"{step.what}{price}{amount}"
 
 
 def plain_register(point: RegisterPoint) -> str:

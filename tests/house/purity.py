@@ -32,8 +32,9 @@ PURE = (
     "wire", "gateway/drivers", "gateway/recording.py", "gateway/vending.py", "gateway/access.py", "gateway/control.py",
     "gateway/shelf.py", "gateway/schedule.py", "gateway/block_reads.py", "gateway/outbox.py", "gateway/health.py",
     "gateway/device_events.py",
-    "cloud/money.py", "cloud/calendar.py", "cloud/stock/ledger.py", "cloud/replenishment/policies",
-    "cloud/metering/usage.py", "cloud/rating/charges", "cloud/billing/settle.py", "cloud/billing/guarantee.py",
+    "cloud/money.py", "cloud/calendar.py", "cloud/time_windows.py", "cloud/stock/ledger.py",
+    "cloud/replenishment/policies",
+    "cloud/metering/usage.py", "cloud/rating", "cloud/billing/settle.py", "cloud/billing/guarantee.py",
     "cloud/billing/verify.py", "firmware_sim/truth.py", "firmware_sim/devices",
 )  # fmt: skip
 WORLD = {

@@ -1,0 +1,51 @@
+"""A fixed amount for each period of the agreement's cycle: a subscription, a rent, a service fee. PURE.
+
+The surprise: what a part of a period costs is a named option (``proration``), because products count days in four ways
+and divide by two different periods. The amount is multiplied before it is divided.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from pydantic import Field
+
+from cloud.calendar import Proration
+from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price, price_line
+from cloud.rating.terms_fields import Positive, Price
+from cloud.rating.usage_terms import ONE_PERIOD, Discounts, Row, part_of_period, share_of
+
+KIND = "flat"
+MEASURE = "period"
+
+
+class Terms(ChargeTerms):
+    """The amount of one whole period, times a quantity (seats, machines)."""
+
+    kind: Literal["flat"]
+    amount: Price
+    quantity: Positive = "1"
+    proration: Proration = Proration()
+    discounts: Discounts = Field(default=[])
+
+    def options(self) -> list[str]:
+        """The conventions in words."""
+        return [f"part of a period: {self.proration.in_words()}"]
+
+
+def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
+    """One line: amount x quantity x the part of the period."""
+    part = share_of(measured, terms.proration, pricing)
+    exact = exact_price(terms.amount) * exact_price(terms.quantity) * part.ratio
+    for discount in terms.discounts:
+        exact -= discount.off(exact, part.ratio)
+    served = msgspec.structs.replace(
+        measured, quantity=exact_price(terms.quantity), unit=ONE_PERIOD, effect="fixed", level="C"
+    )
+    line = price_line(served, KIND, terms.amount, exact, pricing)
+    if part.ratio == 1 and not terms.discounts:
+        return [line]
+    rows = [part_of_period(part, terms.proration.count)]
+    rows += [Row(discount.words, None, "", "", None) for discount in terms.discounts]
+    return [msgspec.structs.replace(line, steps=[row.step for row in rows])]

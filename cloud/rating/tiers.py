@@ -1,0 +1,129 @@
+"""Tiers, and the conventions in which products contradict each other about them. PURE.
+
+The surprise: ``up_to`` is an inclusive upper bound, null is open. What a bounded last tier does beyond its bound and
+whether the first flat fee is due at zero usage are named options, never defaults of the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Annotated, Literal, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from cloud.rating.lines import RatingError, exact_price, number
+from cloud.rating.terms_fields import Positive, Price
+from cloud.rating.usage_terms import Part, Row, UsageTerms
+
+
+class Tier(Part):
+    """Units above the tier before, up to and with ``up_to``: each at ``unit_price``, and ``flat`` once when reached."""
+
+    up_to: Positive | None = None
+    unit_price: Price = "0"
+    flat: Price = "0"
+
+
+class TieredTerms(UsageTerms):
+    """Tiers in ascending order."""
+
+    tiers: Annotated[list[Tier], Field(min_length=1, max_length=100)]
+    first_flat_at_zero: Literal["due", "not_due"] = "due"
+    beyond_last_tier: Literal["error", "cap", "extend"] = "error"
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        bounds = [tier.up_to for tier in self.tiers]
+        if None in bounds[:-1]:
+            raise ValueError("tiers: only the last tier may be open (up_to null)")
+        known = [exact_price(bound) for bound in bounds if bound is not None]
+        if sorted(set(known)) != known:
+            raise ValueError("tiers: up_to must rise from tier to tier")
+        return self
+
+    def options(self) -> list[str]:
+        """The conventions in words."""
+        zero = "is due" if self.first_flat_at_zero == "due" else "is not due"
+        said = [
+            *super().options(),
+            "up_to is an inclusive upper bound",
+            f"the first tier's flat fee {zero} at zero usage",
+        ]
+        if self.tiers[-1].up_to is not None:
+            words = {
+                "error": "is refused",
+                "cap": "costs nothing",
+                "extend": "is priced by the last tier",
+            }
+            said.append(f"usage beyond the last tier {words[self.beyond_last_tier]}")
+        return said
+
+
+class _Reach(NamedTuple):
+    """A tier with its bounds: units in ``(above, up_to]``; ``up_to`` None = open."""
+
+    place: int
+    tier: Tier
+    above: Fraction
+    up_to: Fraction | None
+
+
+def _reaches(terms: TieredTerms) -> Iterator[_Reach]:
+    above = Fraction(0)
+    last = len(terms.tiers)
+    for place, tier in enumerate(terms.tiers, 1):
+        up_to = None if tier.up_to is None else exact_price(tier.up_to)
+        if place == last and terms.beyond_last_tier == "extend":
+            up_to = None
+        yield _Reach(place, tier, above, up_to)
+        if up_to is not None:
+            above = up_to
+
+
+def _within(terms: TieredTerms, quantity: Fraction) -> Fraction:
+    """The part of a quantity that the tiers cover; raises RatingError where the terms refuse what lies beyond."""
+    bound = terms.tiers[-1].up_to
+    if bound is None or terms.beyond_last_tier == "extend" or quantity <= exact_price(bound):
+        return quantity
+    if terms.beyond_last_tier == "cap":
+        return exact_price(bound)
+    raise RatingError(
+        f"{number(quantity)} lies beyond the last tier (up to {bound}), and beyond_last_tier says error; "
+        "write cap or extend into the terms, or open the last tier"
+    )
+
+
+def tier_rows(
+    terms: TieredTerms, quantity: Fraction, before: Fraction, unit: str, *, percent: bool = False
+) -> list[Row]:
+    """Graduated: what of ``(before, before + quantity]`` falls into each tier; flat fees of tiers reached in it."""
+    start, stop = _within(terms, before), _within(terms, before + quantity)
+    rows = []
+    for reach in _reaches(terms):
+        if reach.place > 1 and stop <= reach.above:
+            break
+        upper = stop if reach.up_to is None else min(stop, reach.up_to)
+        units = max(upper - max(start, reach.above), Fraction(0))
+        if units or (reach.place == 1 and not stop):
+            price = exact_price(reach.tier.unit_price)
+            shown = f"{reach.tier.unit_price} %" if percent else reach.tier.unit_price
+            rows.append(Row(f"tier {reach.place}", units, unit, shown, units * price / (100 if percent else 1)))
+        flat = exact_price(reach.tier.flat)
+        reached = stop > reach.above or (reach.place == 1 and terms.first_flat_at_zero == "due")
+        earlier = before > reach.above
+        if flat and reached and not earlier:
+            rows.append(Row(f"tier {reach.place} flat", None, "", reach.tier.flat, flat))
+    return rows
+
+
+def volume_rows(terms: TieredTerms, quantity: Fraction, before: Fraction, unit: str) -> list[Row]:
+    """Volume: every unit at the price of the tier that holds the total."""
+    total = _within(terms, before + quantity)
+    units = total - _within(terms, before)
+    reach = next(one for one in _reaches(terms) if one.up_to is None or total <= one.up_to)
+    rows = [Row(f"tier {reach.place}", units, unit, reach.tier.unit_price, units * exact_price(reach.tier.unit_price))]
+    flat = exact_price(reach.tier.flat)
+    if flat and not before and (total or terms.first_flat_at_zero == "due"):
+        rows.append(Row(f"tier {reach.place} flat", None, "", reach.tier.flat, flat))
+    return rows

@@ -1,0 +1,311 @@
+"""What all charges on usage have in common: what is measured, how it becomes a billable quantity, and what bounds it.
+PURE.
+
+The surprise: nothing here has a hidden order. A quantity is aggregated, freed, converted and rounded as the terms say
+(free units before or after the conversion); an amount is discounted and then held between minimum and maximum; every
+step that changed something is a row under the line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Annotated, Literal, NamedTuple, Self
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from cloud.calendar import Proration, Share, share
+from cloud.money import rounded, short_text
+from cloud.rating.lines import ChargeTerms, Effect, Line, Measured, Pricing, Step, exact_price, number, price_line
+from cloud.rating.terms_fields import Id, Positive, Price
+from cloud.rating.uses import Function
+
+Measure = Literal["quantity", "pieces", "energy", "events", "runtime", "area"]
+Bucket = Literal["hour", "day", "week", "month"]
+ONE_PERIOD = "period"
+
+
+class Part(BaseModel):
+    """A piece of terms: unknown fields refused, frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Source(Part):
+    """What is measured. Empty lists mean all; ``where`` keeps uses whose label has one of these values."""
+
+    measure: Measure = "quantity"
+    types: Annotated[list[str], Field(description="types of events")] = []
+    devices: list[Id] = []
+    subjects: Annotated[list[str], Field(description="items, registers or subjects of events")] = []
+    where: dict[Id, list[str]] = {}
+    group_by: Annotated[list[Id], Field(description="labels; each combination of values is a line")] = []
+    unit: Annotated[str, Field(max_length=32)] = "unit"
+
+
+class Aggregation(Part):
+    """How many uses become one quantity. ``of``: the label whose values are counted by ``unique``. ``per``: what a
+    level is weighted by; ``level``: whether a use sets the level or changes it, and the one at the beginning.
+    """
+
+    function: Function = "sum"
+    of: Id | None = None
+    per: Literal["period", "second", "minute", "hour", "day"] = "hour"
+    level: Literal["set_by_use", "changed_by_use"] = "set_by_use"
+    opening: Price = "0"
+
+
+class Conversion(Part):
+    """A quantity in another unit: first multiplied, then divided."""
+
+    multiply_by: Positive = "1"
+    divide_by: Positive = "1"
+    unit: Annotated[str, Field(max_length=32)]
+
+
+class QuantityRounding(Part):
+    """A quantity rounded before it is priced; ``places`` may be negative (tens, hundreds)."""
+
+    mode: Literal["half_up", "half_even", "half_down", "up", "down", "ceiling", "floor"] = "up"
+    places: Annotated[int, Field(ge=-9, le=12)] = 0
+
+
+class FreeUnits(Part):
+    """Units that cost nothing. ``when``: taken off before, or after conversion and rounding."""
+
+    quantity: Positive
+    when: Literal["before_conversion", "after_conversion"] = "after_conversion"
+    prorated: bool = False
+
+
+class Discount(Part):
+    """A part of the amount, or an amount, taken off; never below nothing."""
+
+    percent: Price | None = None
+    amount: Price | None = None
+    prorated: bool = False
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.percent is None) == (self.amount is None):
+            raise ValueError("a discount has either a percent or an amount")
+        if self.percent is not None and exact_price(self.percent) > 100:
+            raise ValueError("percent: more than 100 would pay the customer")
+        return self
+
+    def off(self, exact: Fraction, ratio: Fraction) -> Fraction:
+        """What is taken off an exact amount; ``ratio``: the part of the period."""
+        if self.percent is not None:
+            return exact * exact_price(self.percent) / 100
+        assert self.amount is not None
+        return max(min(exact_price(self.amount) * (ratio if self.prorated else 1), exact), Fraction(0))
+
+    @property
+    def words(self) -> str:
+        """How a row calls it."""
+        return f"discount {self.percent} %" if self.percent is not None else f"discount {self.amount}"
+
+
+Discounts = Annotated[list[Discount], Field(max_length=10)]
+
+
+class Bound(Part):
+    """The least or most that is due in a period; ``prorated`` by the part of the period."""
+
+    amount: Price
+    prorated: bool = False
+
+
+class UsageTerms(ChargeTerms):
+    """A charge on usage. Every field is a convention that the statement prints."""
+
+    source: Source = Source()
+    aggregation: Aggregation = Aggregation()
+    convert: Conversion | None = None
+    round_quantity: QuantityRounding | None = None
+    free_units: FreeUnits | None = None
+    discounts: Discounts = Field(default=[])
+    minimum: Bound | None = None
+    maximum: Bound | None = None
+    bounds_apply: Literal["after_discounts", "before_discounts"] = "after_discounts"
+    proration: Proration = Proration()
+    across_versions: Literal["restart", "continue"] = "restart"
+
+    def metered_devices(self) -> list[str]:
+        """The devices named here."""
+        return list(self.source.devices)
+
+    def options(self) -> list[str]:
+        """The conventions in words."""
+        said = [f"aggregation: {self.aggregation.function}"]
+        if self.free_units is not None:
+            said.append(f"{self.free_units.quantity} units free, {self.free_units.when.replace('_', ' ')}")
+        if self.round_quantity is not None:
+            said.append(f"quantity rounded {self.round_quantity.mode} to {self.round_quantity.places} places")
+        if self.minimum is not None or self.maximum is not None:
+            said.append(f"minimum and maximum apply {self.bounds_apply.replace('_', ' ')}")
+        if self.across_versions == "continue":
+            said.append("tiers and free units continue across a change of price inside a period")
+        return said
+
+
+class Row(NamedTuple):
+    """A step while it is exact: ``exact`` None for one that only says what became of the quantity."""
+
+    what: str
+    quantity: Fraction | None
+    unit: str
+    unit_price: str
+    exact: Fraction | None
+
+    @property
+    def step(self) -> Step:
+        """As a line shows it."""
+        return Step(
+            self.what,
+            "" if self.quantity is None else number(self.quantity),
+            self.unit if self.quantity is not None else "",
+            self.unit_price,
+            "" if self.exact is None else short_text(self.exact.numerator, self.exact.denominator, 12),
+        )
+
+
+class Billable(NamedTuple):
+    """A quantity on its way to a price: what is billed of it now, what was billed of it before, and the rows."""
+
+    quantity: Fraction
+    before: Fraction
+    unit: str
+    rows: list[Row]
+
+
+PriceQuantity = Callable[[Fraction, Fraction, str], list[Row]]
+
+
+def share_of(measured: Measured, proration: Proration, pricing: Pricing) -> Share:
+    """The part of the whole period that what was measured makes up."""
+    if measured.whole is None or measured.actual is None:
+        return Share(1, 1, Fraction(1))
+    return share((measured.from_ms, measured.to_ms), measured.whole, measured.actual, proration, pricing.zone)
+
+
+def billable(measured: Measured, terms: UsageTerms, pricing: Pricing) -> Billable:
+    """The aggregated quantity freed, converted and rounded by the terms; with what an earlier version had of it."""
+    if terms.free_units is None and terms.convert is None and terms.round_quantity is None:
+        return Billable(measured.quantity, measured.before, measured.unit, [])
+    free = Fraction(0)
+    if terms.free_units is not None:
+        free = exact_price(terms.free_units.quantity)
+        if terms.free_units.prorated:
+            free *= share_of(measured, terms.proration, pricing).ratio
+    before = _through(measured.before, free, terms) if measured.before else (Fraction(0), Fraction(0))
+    whole = _through(measured.before + measured.quantity, free, terms)
+    unit = measured.unit if terms.convert is None else terms.convert.unit
+    rows = []
+    if terms.convert is not None or terms.round_quantity is not None:
+        rows.append(Row("converted" if terms.convert else "rounded", whole[1] - before[1], unit, "", None))
+    quantity = whole[0] - before[0]
+    if terms.free_units is not None:
+        rows.append(Row(f"free units ({number(free)})", quantity, unit, "", None))
+    return Billable(quantity, before[0], unit, rows)
+
+
+def _through(quantity: Fraction, free: Fraction, terms: UsageTerms) -> tuple[Fraction, Fraction]:
+    """What is billed of a quantity, and the quantity after conversion and rounding (free units not taken off)."""
+    if quantity < 0:
+        billed, converted = _through(-quantity, free, terms)
+        return -billed, -converted
+    early = terms.free_units is not None and terms.free_units.when == "before_conversion"
+    converted = _converted(quantity, terms)
+    if early:
+        return _converted(max(quantity - free, Fraction(0)), terms), converted
+    return max(converted - free, Fraction(0)), converted
+
+
+def _converted(quantity: Fraction, terms: UsageTerms) -> Fraction:
+    if terms.convert is not None:
+        quantity = quantity * exact_price(terms.convert.multiply_by) / exact_price(terms.convert.divide_by)
+    if terms.round_quantity is not None:
+        quantity = Fraction(rounded(quantity, terms.round_quantity.places, terms.round_quantity.mode))
+    return quantity
+
+
+def usage_lines(kind: str, measured: Measured, terms: UsageTerms, pricing: Pricing, price: PriceQuantity) -> list[Line]:
+    """The lines of a charge that prices one quantity: ``price(quantity, before, unit)`` gives the rows of its
+    amount.
+    """
+    one = billable(measured, terms, pricing)
+    if one.quantity < 0:
+        rows = [
+            row._replace(exact=-row.exact if row.exact else row.exact)
+            for row in price(-one.quantity, Fraction(0), one.unit)
+        ]
+    else:
+        rows = price(one.quantity, one.before, one.unit)
+    return amount_lines(kind, measured, terms, pricing, [*one.rows, *rows])
+
+
+def amount_lines(kind: str, measured: Measured, terms: UsageTerms, pricing: Pricing, rows: Sequence[Row]) -> list[Line]:
+    """The line of these rows, discounted, and the lines that bring it up to a minimum or down to a maximum."""
+    exact = gross = sum((row.exact for row in rows if row.exact is not None), Fraction(0))
+    rows = list(rows)
+    for discount in terms.discounts:
+        off = discount.off(exact, share_of(measured, terms.proration, pricing).ratio)
+        exact -= off
+        rows.append(Row(discount.words, None, "", "", -off))
+    lines = [line_of(kind, measured, rows, exact, pricing)]
+    if terms.minimum is not None or terms.maximum is not None:
+        base = gross if terms.bounds_apply == "before_discounts" else exact
+        lines += bound_lines(measured, terms, pricing, lines, base)
+    return lines
+
+
+def part_of_period(part: Share, count: str) -> Row:
+    """The row that says which part of a period is paid for."""
+    unit = "ms" if count == "seconds" else "d"
+    return Row(f"part of the period: {part.part} of {part.whole} {unit}", None, "", "", None)
+
+
+def line_of(kind: str, measured: Measured, rows: Sequence[Row], exact: Fraction, pricing: Pricing) -> Line:
+    """One line; a single plain row is the line itself, several are shown under it."""
+    priced = [row for row in rows if row.exact is not None]
+    if len(rows) == 1 and priced and priced[0].quantity == measured.quantity and priced[0].unit_price:
+        return price_line(measured, kind, priced[0].unit_price, exact, pricing)
+    average = exact / measured.quantity if measured.quantity else Fraction(0)
+    line = price_line(measured, kind, short_text(average.numerator, average.denominator, 12), exact, pricing)
+    return msgspec.structs.replace(line, steps=[row.step for row in rows])
+
+
+def bound_lines(
+    measured: Measured, terms: UsageTerms, pricing: Pricing, lines: Sequence[Line], exact: Fraction
+) -> list[Line]:
+    """The line that is missing to the minimum (true-up) or goes beyond the maximum (negative)."""
+    due = exact
+    if pricing.rounding.place == "line" and terms.bounds_apply == "after_discounts":
+        due = sum((Fraction(line.amount) for line in lines), Fraction(0))
+    found = []
+    for effect, bound in (("minimum", terms.minimum), ("maximum", terms.maximum)):
+        if bound is None:
+            continue
+        limit = exact_price(bound.amount)
+        if bound.prorated:
+            limit *= share_of(measured, terms.proration, pricing).ratio
+        missing = limit - due
+        if (missing > 0) if effect == "minimum" else (missing < 0):
+            found.append(bound_line(effect, measured, limit, missing, pricing))
+    return found
+
+
+def bound_line(effect: str, measured: Measured, limit: Fraction, missing: Fraction, pricing: Pricing) -> Line:
+    """A line that brings what is due up or down to a limit."""
+    bare = msgspec.structs.replace(
+        measured,
+        quantity=Fraction(1), unit=ONE_PERIOD, effect=_EFFECTS[effect], leaves=(), registers=(), evidence=None,
+        window="",
+    )  # fmt: skip
+    line = price_line(bare, effect, short_text(missing.numerator, missing.denominator, 12), missing, pricing)
+    return msgspec.structs.replace(line, name=f"{effect} {short_text(limit.numerator, limit.denominator, 12)}")
+
+
+_EFFECTS: dict[str, Effect] = {"minimum": "minimum", "maximum": "maximum"}

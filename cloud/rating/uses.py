@@ -1,0 +1,132 @@
+"""What was used, one by one, and how many uses become one quantity: sum, count, max, unique, latest, time-weighted.
+PURE.
+
+The surprise: order and repeats never matter. Uses are put in order of time, source and id first; the same (source, id)
+told again counts once. Values are scaled integers, so sums are exact and quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Literal
+
+import msgspec
+
+HOUR_MS = 3_600_000
+Function = Literal["sum", "count", "max", "unique", "latest", "time_weighted"]
+PER: Mapping[str, int] = {"second": 1000, "minute": 60_000, "hour": HOUR_MS, "day": 24 * HOUR_MS}
+
+
+class Use(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """``value * 10**scale`` of something at an instant ``at`` (ms UTC), or over ``[at, until)`` where ``until`` is
+    given.
+
+    ``source`` and ``id`` say which use it is ("" for one that nobody can tell twice); ``price`` is what a use brings
+    itself (``dynamic``); ``state`` the state something was in from ``at`` on; ``labels`` are for filters and groups.
+    """
+
+    at: int
+    value: int = 1
+    scale: int = 0
+    until: int = 0
+    source: str = ""
+    id: str = ""
+    price: str = ""
+    labels: dict[str, str] = {}
+
+    @property
+    def quantity(self) -> Fraction:
+        """The value, exact."""
+        return self.value * Fraction(10) ** self.scale if self.scale else Fraction(self.value)
+
+
+class Told(msgspec.Struct, frozen=True):
+    """Uses in their one order, and those that contradict an earlier one of the same (source, id)."""
+
+    uses: list[Use]
+    conflicts: list[Use]
+
+
+def in_order(use: Use) -> tuple[int, str, str]:
+    """The one order of uses."""
+    return (use.at, use.source, use.id)
+
+
+def told_once(uses: Iterable[Use]) -> Told:
+    """Each use once, in order; of one (source, id) with two contents the earlier (then smaller) stays."""
+    kept: list[Use] = []
+    conflicts: list[Use] = []
+    known: dict[tuple[str, str], Use] = {}
+    for use in sorted(uses, key=_whole_order):
+        if not use.id:
+            kept.append(use)
+            continue
+        first = known.setdefault((use.source, use.id), use)
+        if first is use:
+            kept.append(use)
+        elif first != use:
+            conflicts.append(use)
+    return Told(kept, conflicts)
+
+
+def _whole_order(use: Use) -> tuple[int, str, str, int, int, int, str]:
+    return (use.at, use.source, use.id, use.scale, use.value, use.until, use.price)
+
+
+def total(uses: Sequence[Use]) -> Fraction:
+    """The sum of the quantities, by integers."""
+    if not uses:
+        return Fraction(0)
+    scale = uses[0].scale
+    if all(use.scale == scale for use in uses):
+        units = sum([use.value for use in uses])
+    else:
+        scale = min(use.scale for use in uses)
+        units = sum([use.value * 10 ** (use.scale - scale) for use in uses])
+    return units * Fraction(10) ** scale if scale else Fraction(units)
+
+
+def count(uses: Sequence[Use]) -> Fraction:
+    """How many uses there are."""
+    return Fraction(len(uses))
+
+
+def greatest(uses: Sequence[Use]) -> Fraction:
+    """The greatest quantity; 0 when there is none."""
+    return max((use.quantity for use in uses), default=Fraction(0))
+
+
+def unique(uses: Sequence[Use], label: str = "") -> Fraction:
+    """How many different values a label has (the subject when no label is named); uses without it do not count."""
+    name = label or "subject"
+    return Fraction(len({found for use in uses if (found := use.labels.get(name))}))
+
+
+def latest(uses: Sequence[Use]) -> Fraction:
+    """The quantity of the last use in order; 0 when there is none."""
+    return max(uses, key=in_order).quantity if uses else Fraction(0)
+
+
+def time_weighted(
+    uses: Sequence[Use], span: tuple[int, int], per: str, opening: Fraction = Fraction(0), *, changes: bool = False
+) -> Fraction:
+    """A level over time: each use sets it (or with ``changes`` moves it) until the next. ``per`` ``period`` gives its
+    mean over ``[from, to)``, ``hour`` level-hours, and so on. ``opening`` is the level at the beginning.
+    """
+    from_ms, to_ms = span
+    level, since, area = opening, from_ms, Fraction(0)
+    for use in sorted(uses, key=in_order):
+        at = min(max(use.at, from_ms), to_ms)
+        area += level * (at - since)
+        level, since = (level + use.quantity if changes else use.quantity), at
+    area += level * (to_ms - since)
+    return area / (to_ms - from_ms if per == "period" else PER[per])
+
+
+def buckets(uses: Sequence[Use], bucket_of: Callable[[int], str]) -> dict[str, list[Use]]:
+    """Uses by the bucket (an hour, a day of the local clock) that their instant falls into."""
+    found: dict[str, list[Use]] = {}
+    for use in uses:
+        found.setdefault(bucket_of(use.at), []).append(use)
+    return found
