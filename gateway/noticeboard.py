@@ -1,0 +1,75 @@
+"""The last value of everything measured here: what the control of air units looks at.
+
+It hears what each device says on the way to its records and passes it on, so that nothing is asked twice. The surprise
+is that nothing is ever forgotten by itself: whether a value is too old is the reader's decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from gateway.control import Value
+from gateway.control_rules import Source
+from gateway.device_events import AirSample, Event, Measured
+from gateway.recording import Stamp
+from wire.records import Record
+
+
+class Interpreter(Protocol):
+    """What a session lets hear its devices."""
+
+    def hear(self, event: Event, at: Stamp, cfg: str) -> Sequence[Record]:
+        """Records that this event completes."""
+
+    def tick(self, at: Stamp) -> Sequence[Record]:
+        """Records that time completes."""
+
+
+class Noticeboard:
+    """Newest value by device and metric."""
+
+    def __init__(self) -> None:
+        self._values: dict[Source, Value] = {}
+
+    @property
+    def values(self) -> Mapping[Source, Value]:
+        """Everything measured so far."""
+        return self._values
+
+    def note(self, device: str, event: Event, mono: int) -> None:
+        """Takes the values out of an event; events without values pass."""
+        if isinstance(event, Measured):
+            self._put(device, event.register, Decimal(event.value).scaleb(event.scale), mono, event.q)
+        elif isinstance(event, AirSample):
+            for metric, value in event.values.items():
+                self._put(device, metric, Decimal(value).scaleb(event.scale), mono, tuple(getattr(event, "q", ())))
+
+    def _put(self, device: str, metric: str, value: Decimal, mono: int, q: tuple[str, ...]) -> None:
+        source = Source(device=device, metric=metric)
+        before = self._values.get(source)
+        positive = mono if value > 0 else before.positive_at if before else None
+        self._values[source] = Value(value, mono, q, positive)
+
+    def beside(self, device: str, inner: Interpreter | None = None) -> Watcher:
+        """An interpreter that notes what this device says and lets ``inner`` hear it too."""
+        return Watcher(self, device, inner)
+
+
+class Watcher:
+    """One device's voice, noted on its way."""
+
+    def __init__(self, board: Noticeboard, device: str, inner: Interpreter | None) -> None:
+        self._board = board
+        self._device = device
+        self._inner = inner
+
+    def hear(self, event: Event, at: Stamp, cfg: str) -> Sequence[Record]:
+        """Notes the event; the records are the inner interpreter's."""
+        self._board.note(self._device, event, at.m)
+        return self._inner.hear(event, at, cfg) if self._inner else ()
+
+    def tick(self, at: Stamp) -> Sequence[Record]:
+        """The inner interpreter's."""
+        return self._inner.tick(at) if self._inner else ()
