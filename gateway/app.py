@@ -26,6 +26,7 @@ from gateway.notify import Notifier
 from gateway.ports import Desired, DesiredSource, Ports, UnknownCabinetError
 from gateway.premises import Cabinet, Premises
 from gateway.recover_draws import recover_draws
+from gateway.run_controls import Controls, Ordered, Steered, UnknownUnitError, restore
 from gateway.shelf import Shelf
 from gateway.status import Status
 from gateway.take_count import take_count
@@ -52,6 +53,7 @@ class Gateway:
         self.uplink: Uplink | None = None
         self.downlink: Downlink | None = None
         self.watch = watch.Watch(self, notifier)
+        self.controls: Controls | None = None
         self._busy = Busy()
         self._stopping = asyncio.Event()
 
@@ -106,6 +108,12 @@ class Gateway:
         premises, place = self._place(cabinet)
         return await take_count(premises, place, slot, quantity, badge)
 
+    async def order_level(self, unit: str, badge: str, level: int | None, reason: str, seconds: int) -> Ordered:
+        """A person's order to an air unit or a relay. Raises UnknownUnitError; NotStored, and then nothing moves."""
+        if self.controls is None:
+            raise UnknownUnitError("No unit is controlled here: gateway.toml has no [[controls]].")
+        return await self.controls.order(unit, badge, level, reason, seconds)
+
     def status(self) -> Status:
         """How the gateway is now."""
         return self.watch.status()
@@ -159,6 +167,9 @@ class Gateway:
                 session.serve(premises)
             start(session.run(), session.name)
         start(recover_draws(premises, site.cabinets), "recover draws")
+        if config.controls:
+            self.controls = await self._steer(journal, site, desired)
+            start(self.controls.run(), "controls")
         start(watch.verify_all(journal, ports.clock), "verify")
         start(watch.prune(self), "prune")
         if config.web.enabled:
@@ -177,6 +188,14 @@ class Gateway:
         await boot.tell(
             self.journal, self.ports.clock, self.gateway_id, "config_applied", {"desired_version": desired.version}
         )
+
+    async def _steer(self, journal: Journal, site: Site, desired: DesiredSource) -> Controls:
+        """The units that follow a rule or a person, with the orders that still stand."""
+        steered = {one.unit: Steered(one, site.units[one.unit]) for one in self.config.controls}
+        for unit, one in steered.items():
+            restore(one, await boot.events_of(journal, unit), self.ports.clock)
+        switchers = frozenset(self.config.access.switchers)
+        return Controls(steered, site.board.values, journal, self.ports.clock, desired, switchers)
 
     def chance(self) -> float:
         """A number in [0, 1), from the same door as all randomness."""

@@ -19,7 +19,7 @@ from gateway.recording import stamp
 from gateway.shelf import Shelf
 from wire.canonical import LeafError
 from wire.ids import RecordKey
-from wire.records import GatewayEvent, decode
+from wire.records import DeviceEvent, GatewayEvent, decode
 
 log = logging.getLogger("gateway")
 
@@ -113,6 +113,23 @@ async def refill_shelf(journal: Journal, shelf: Shelf, cabinets: Sequence[str]) 
             while said := await journal.read(reading.said_after, boot, cabinet, n, AT_ONCE):
                 _apply(shelf, said)
                 n = said[-1][0]
+
+
+async def events_of(journal: Journal, device: str) -> list[DeviceEvent]:
+    """What a device's own events were in its last two boots, in order."""
+    found: list[DeviceEvent] = []
+    for boot in (await journal.read(reading.boots_of, device))[-2:]:
+        n = 0
+        while said := await journal.read(reading.said_after, boot, device, n, AT_ONCE):
+            n = said[-1][0]
+            for _, leaf in said:
+                try:
+                    record = decode(leaf)
+                except LeafError:
+                    continue
+                if isinstance(record, DeviceEvent):
+                    found.append(record)
+    return found
 
 
 def _apply(shelf: Shelf, said: Sequence[tuple[int, bytes]]) -> None:

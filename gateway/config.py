@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gateway.access import AccessPolicy
+from gateway.control_rules import Control
 from gateway.ports import BrokerSettings, SerialSettings
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -104,6 +105,7 @@ class AccessSection(Section):
     max_age_days: int = Field(30, ge=0, description="0: the list is good for ever.")
     when_old: Literal["deny", "allow"] = "deny"
     refuse_empty: bool = Field(default=False, description="Refuse a slot that is empty by our own count.")
+    switchers: tuple[str, ...] = Field(("supplier",), description="Groups whose badges may cut a customer off.")
 
     @property
     def policy(self) -> AccessPolicy:
@@ -178,6 +180,7 @@ class Config(Section):
     access: AccessSection = AccessSection()
     lines: tuple[Line, ...] = ()
     brokers: tuple[Broker, ...] = ()
+    controls: tuple[Control, ...] = ()
 
     @property
     def journal_path(self) -> Path:

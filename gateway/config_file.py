@@ -47,7 +47,7 @@ def parse(text: str, path: Path | str = "gateway.toml") -> Config:
     except ValidationError as error:
         errors = [_explain(one) for one in error.errors()]
         raise ConfigError(path, errors + list(_device_errors(document))) from error
-    errors = [*_device_errors(document), *_doubles(config), *_strangers(config)]
+    errors = [*_device_errors(document), *_doubles(config), *_strangers(config), *_control_errors(config)]
     if errors:
         raise ConfigError(path, errors)
     return config
@@ -128,11 +128,30 @@ def _one_device(place: str, link: str, device: dict[str, Any]) -> Iterator[tuple
         yield place, str(error)
 
 
+def _control_errors(config: Config) -> Iterator[tuple[str, str]]:
+    """A rule that names a device which is not there, or one that cannot be switched."""
+    kinds = drivers.discover()
+    known = {device.id: kinds[device.kind] for _, device in config.devices() if device.kind in kinds}
+    for index, control in enumerate(config.controls):
+        place = f"controls[{index}]"
+        kind = known.get(control.unit)
+        if kind is None:
+            yield (
+                f"{place}.unit",
+                f"there is no device {control.unit!r}; there are {', '.join(sorted(known)) or 'none'}",
+            )
+        elif not hasattr(kind, "switch") and not hasattr(kind, "set_level"):
+            yield f"{place}.unit", f"{control.unit!r} is a {kind.kind}, and that cannot be switched"
+        for source in (one for one in control.sources if one.device not in known):
+            yield place, f"there is no device {source.device!r} to listen to; there are {', '.join(sorted(known))}"
+
+
 def _doubles(config: Config) -> Iterator[tuple[str, str]]:
     for what, names in (
         ("device id", [device.id for _, device in config.devices()]),
         ("line or broker name", [*(line.name for line in config.lines), *(broker.name for broker in config.brokers)]),
         ("port", [line.port for line in config.lines]),
+        ("controlled unit", [control.unit for control in config.controls]),
     ):
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield "", f"the {what} {name!r} is used twice; each must have its own"

@@ -101,6 +101,12 @@ class Control(Part):
         return self
 
     @property
+    def sources(self) -> tuple[Source, ...]:
+        """What it listens to."""
+        presence = self.occupancy.source if self.occupancy else None
+        return tuple(one for one in (self.air, presence) if one is not None)
+
+    @property
     def follows(self) -> bool:
         """Whether a rule moves this unit at all."""
         return self.air is not None

@@ -165,6 +165,14 @@ class SwitchState(msgspec.Struct, frozen=True):
     raw: bytes = b""
 
 
+class LevelState(msgspec.Struct, frozen=True):
+    """The level an air unit says it runs at, 0 = off; None: it is set to something its settings do not name."""
+
+    level: int | None
+    value: int
+    raw: bytes = b""
+
+
 class CommandTaken(msgspec.Struct, frozen=True):
     """The device heard a command, or refuses it (`why`). What became of it only a look tells."""
 
@@ -182,7 +190,7 @@ class Publish(msgspec.Struct, frozen=True):
 
 Event = (
     Measured | AirSample | LockReply | DoorState | Identified | DeviceFault | VendRequested | Dispensed | CabinetState
-    | SwitchState | CommandTaken
+    | SwitchState | CommandTaken | LevelState
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -9,19 +10,24 @@ import msgspec
 from gateway import drivers
 from gateway.config import Broker, Config, Device, Line
 from gateway.lock_cabinet import LockCabinet
+from gateway.noticeboard import Interpreter, Noticeboard
 from gateway.ports import Journal, Ports, Session, Switch
 from gateway.premises import Cabinet, Premises
+from gateway.run_controls import Unit
 from gateway.session import SerialSession
 from gateway.switches import LineSwitch
+from gateway.units import LineUnit, SwitchUnit
 from gateway.windows import Windows
 
 
 class Site(msgspec.Struct):
-    """All lines and brokers, and the cabinets and switches reached by them."""
+    """All lines and brokers, the cabinets, switches and air units reached by them, and the board of what they say."""
 
     sessions: list[Session] = []
     cabinets: dict[str, Cabinet] = {}
     switches: dict[str, Switch] = {}
+    units: dict[str, Unit] = {}
+    board: Noticeboard = msgspec.field(default_factory=Noticeboard)
 
 
 def cabinet_ids(config: Config) -> list[str]:
@@ -37,25 +43,32 @@ def cabinet_ids(config: Config) -> list[str]:
 def wire_up(config: Config, ports: Ports, journal: Journal, premises: Premises) -> Site:
     """Builds every session; opens nothing."""
     site = Site()
+    heard = {source.device for control in config.controls for source in control.sources}
     for line in config.lines:
-        _line(site, line, ports, journal)
+        _line(site, line, ports, journal, heard)
     for broker in config.brokers:
         _broker(site, broker, ports, premises)
     return site
 
 
-def _line(site: Site, line: Line, ports: Ports, journal: Journal) -> None:
+def _line(site: Site, line: Line, ports: Ports, journal: Journal, heard: Collection[str]) -> None:
     built: dict[str, Any] = {device.id: drivers.create(device.kind, _on_line(line, device)) for device in line.devices}
     session = SerialSession(line.link, built, ports, journal)
     for device, driver in built.items():
+        inner: Interpreter | None = None
         if hasattr(driver, "open"):
-            cabinet = LockCabinet(device, driver, session, ports.clock)
-            session.interpret(device, cabinet)
-            site.cabinets[device] = cabinet
+            inner = site.cabinets[device] = LockCabinet(device, driver, session, ports.clock)
         elif window := getattr(getattr(driver, "settings", None), "window", 0):
-            session.interpret(device, Windows(device, window))
+            inner = Windows(device, window)
+        if device in heard:
+            inner = site.board.beside(device, inner)
+        if inner is not None:
+            session.interpret(device, inner)
         if hasattr(driver, "switch"):
             site.switches[device] = LineSwitch(device, driver, session, ports.clock)
+            site.units[device] = SwitchUnit(site.switches[device])
+        if hasattr(driver, "set_level"):
+            site.units[device] = LineUnit(device, driver, session)
     site.sessions.append(session)
 
 

@@ -4,6 +4,8 @@
 
     request   addr fc first(2) count(2) crc(2, low byte first)       fc 03 holding, 04 input registers
     reply     addr fc bytes data(2 a register, high byte first) crc(2)
+    write     addr 06 at(2) value(2) crc(2)                         the reply repeats it
+    write     addr 10 first(2) count(2) bytes data crc(2)           reply: addr 10 first(2) count(2) crc(2)
     refusal   addr fc|80 code crc(2)         01 function, 02 address, 03 value, 04 device failure, 06 busy
 
 Frames are separated by at least 3.5 characters of silence (1.750 ms above 19200 baud): only when it has passed does the
@@ -20,8 +22,10 @@ from collections.abc import Callable
 from firmware_sim.devices.twin import Transmit
 
 HOLDING, INPUT = 3, 4
+WRITE_ONE, WRITE_MANY = 6, 16
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 _READ_REQUEST = 8
+_WRITE_HEAD = 7
 _LONGEST_FRAME = 256
 
 
@@ -44,7 +48,8 @@ def crc16(data: bytes) -> bytes:
 
 
 class ModbusSlave:
-    """The line side of one slave. ``read(function, first, count, now)`` gives 2 * count bytes or raises RefusedError.
+    """The line side of one slave. ``read(function, first, count, now)`` gives 2 * count bytes or raises RefusedError;
+    ``write(first, values, now)`` sets holding registers or raises it (None: a slave that cannot be written).
 
     ``turn_round_s`` counts from the moment the slave has seen the end of the request, as in T = (request + reply) *
     bits / baud + 2 * silence + turn-round. ``baud`` and ``bits`` (a character, 10 for 8N1, 11 for 8E1) set the silence.
@@ -58,12 +63,14 @@ class ModbusSlave:
         baud: int = 9600,
         bits: int = 10,
         turn_round_s: float = 0.005,
+        write: Callable[[int, list[int], float], None] | None = None,
     ) -> None:
         if not 1 <= address <= 247:
             raise ValueError("a Modbus slave's address is 1..247")
         self.address = address
         self.turn_round_s = turn_round_s
         self._read = read
+        self._write = write
         self._char = bits / baud
         self._silence = 3.5 * self._char if baud <= 19200 else 0.00175
         self._heard = bytearray()
@@ -117,14 +124,28 @@ class ModbusSlave:
         if len(frame) < 4 or frame[0] != self.address or crc16(frame[:-2]) != frame[-2:]:
             return b""
         function = frame[1]
-        if function in (HOLDING, INPUT) and len(frame) != _READ_REQUEST:
+        if function in (HOLDING, INPUT, WRITE_ONE) and len(frame) != _READ_REQUEST:
+            return b""
+        if function == WRITE_MANY and (len(frame) < _WRITE_HEAD + 2 or len(frame) != _WRITE_HEAD + 2 + frame[6]):
             return b""
         try:
+            if function in (WRITE_ONE, WRITE_MANY):
+                self._set(frame, now)
+                return frame[:6] + crc16(frame[:6])
             data = self._data(function, int.from_bytes(frame[2:4], "big"), int.from_bytes(frame[4:6], "big"), now)
             body = bytes((self.address, function, len(data))) + data
         except RefusedError as refusal:
             body = bytes((self.address, function | 0x80, refusal.code))
         return body + crc16(body)
+
+    def _set(self, frame: bytes, now: float) -> None:
+        if self._write is None:
+            raise RefusedError(ILLEGAL_FUNCTION)
+        data = frame[4:6] if frame[1] == WRITE_ONE else frame[_WRITE_HEAD:-2]
+        values = [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
+        if frame[1] == WRITE_MANY and (len(data) % 2 or int.from_bytes(frame[4:6], "big") != len(values)):
+            raise RefusedError(ILLEGAL_VALUE)
+        self._write(int.from_bytes(frame[2:4], "big"), values, now)
 
     def _data(self, function: int, first: int, count: int, now: float) -> bytes:
         if function not in (HOLDING, INPUT):

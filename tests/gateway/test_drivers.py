@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway import drivers
-from gateway.device_events import AirSample, DoorState, Event, LockReply, Measured, Want
+from gateway.device_events import AirSample, CommandTaken, DoorState, Event, LevelState, LockReply, Measured, Want
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-SERIAL = ("dlt645", "lock_8a", "modbus_meter", "pms5003")
+SERIAL = ("dlt645", "lock_8a", "modbus_meter", "modbus_unit", "pms5003")
 
 
 def frames(kind: str) -> dict[str, dict[str, Any]]:
@@ -87,7 +87,16 @@ def kwh(centi: int) -> Callable[[Sequence[Event]], bool]:
     return lambda events: [(e.value, e.scale, e.unit) for e in events if isinstance(e, Measured)] == [(centi, 1, "Wh")]
 
 
+def level(at: int | None) -> Callable[[Sequence[Event]], bool]:
+    return lambda events: [e.level for e in events if isinstance(e, LevelState)] == [at]
+
+
+def heard(*, taken: bool) -> Callable[[Sequence[Event]], bool]:
+    return lambda events: [e.taken for e in events if isinstance(e, CommandTaken)] == [taken]
+
+
 QUIET = {"echo": "no"}
+UNIT = {"echo": "no", "at": 1, "read_at": 0, "read_table": 4}
 METER = {"registers": {"voltage_l1": 0}}
 CASES = [
     Case("lock_8a", "lock_8a.05", QUIET, lambda d: d.open("1"), opened(right=True)),
@@ -99,6 +108,10 @@ CASES = [
     Case("modbus_meter", "mb-sdm-2", METER, voltage, volts(2304)),
     Case("modbus_meter", "mb-sdm-3", METER, voltage, volts(2299)),
     Case("dlt645", "dl-energy-3", {"address": "151230011061"}, energy, kwh(678)),
+    Case("modbus_unit", "modbus_unit.02", UNIT, lambda d: d.set_level(3), heard(taken=True)),
+    Case("modbus_unit", "modbus_unit.04", UNIT, lambda d: d.look(), level(3)),
+    Case("modbus_unit", "modbus_unit.06", UNIT, lambda d: d.look(), level(None)),
+    Case("modbus_unit", "modbus_unit.07", UNIT, lambda d: d.set_level(3), heard(taken=False)),
     Case("pms5003", "pms-1", {"warm_up": 0}, lambda d: d, dust(8), echo=False),
     Case("pms5003", "pms-2", {"warm_up": 0}, lambda d: d, dust(7), echo=False),
 ]
@@ -171,7 +184,7 @@ def test_a_frame_with_any_bit_turned_is_not_believed(case: Case) -> None:
 
 @cases
 def test_our_own_echo_is_no_answer(case: Case) -> None:
-    driver = drivers.create(case.kind, {**case.settings, **({"echo": "yes"} if case.kind == "lock_8a" else {})})
+    driver = drivers.create(case.kind, {**case.settings, **({"echo": "yes"} if "echo" in case.settings else {})})
     request = case.ask(driver)
     sent = getattr(request, "data", b"")
 
