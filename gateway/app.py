@@ -26,7 +26,7 @@ from gateway.notify import Notifier
 from gateway.ports import Desired, DesiredSource, Ports, UnknownCabinetError
 from gateway.premises import Cabinet, Premises
 from gateway.recover_draws import recover_draws
-from gateway.run_controls import Controls, Ordered, Steered, UnknownUnitError, restore
+from gateway.run_controls import Controls, Ordered, Steered, UnitState, UnknownUnitError, restore
 from gateway.shelf import Shelf
 from gateway.status import Status
 from gateway.take_count import take_count
@@ -113,6 +113,10 @@ class Gateway:
         if self.controls is None:
             raise UnknownUnitError("No unit is controlled here: gateway.toml has no [[controls]].")
         return await self.controls.order(unit, badge, level, reason, seconds)
+
+    def controlled(self) -> list[UnitState]:
+        """Air units and relays as they are now."""
+        return self.controls.states() if self.controls else []
 
     def status(self) -> Status:
         """How the gateway is now."""

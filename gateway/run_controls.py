@@ -28,6 +28,7 @@ PAUSE, LONGEST_PAUSE = 15, 600
 READ_BACK_SECONDS = 60
 # A relay that cuts a customer off is not switched by an order somebody gave an hour ago on a line that was down.
 CUT_SECONDS = 600
+SILENT, DEAF = "It does not answer.", "It did not follow its last command."
 
 
 class Unit(Protocol):
@@ -190,7 +191,7 @@ class Controls:
             read = one.running.level if one.running and answered else -1
             one.failed = await self._try_to_tell(one, "control_failed", {"level": decision.level, "read": read})
         if answered:
-            one.state.trouble = f"It was told level {decision.level} and did not follow."
+            one.state.trouble = DEAF
 
     def _settled(self, one: Steered) -> None:
         """The unit does what it should: nothing is owed, and a one-time order of a relay is done."""
@@ -204,7 +205,7 @@ class Controls:
         now = one.looked = self._clock.mono_ms()
         try:
             level = await one.unit.level()
-            trouble = "It does not answer."
+            trouble = SILENT
         except LinkDown as error:
             level, trouble = None, str(error)
         one.answered = level is not None

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Annotated, Any, Protocol
 
@@ -19,8 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.ports import UnknownCabinetError
 from gateway.premises import Premises
+from gateway.run_controls import Ordered, UnitState
 from gateway.status import Status
 from gateway.take_draw import DrawResult
+from gateway.web.control_pages import add_control_pages, shown, why
 from gateway.web.languages import Words, choose, read_languages
 from gateway.web.sentences import sentence, title
 
@@ -42,6 +44,12 @@ class Gateway(Protocol):
 
     async def count(self, cabinet: str, slot: str, quantity: int, badge: str) -> DrawResult:
         """Somebody counted a slot."""
+
+    def controlled(self) -> Sequence[UnitState]:
+        """Air units and relays as they are now."""
+
+    async def order_level(self, unit: str, badge: str, level: int | None, reason: str, seconds: int) -> Ordered:
+        """A person's order. Raises UnknownUnitError, NotStored."""
 
     def status(self) -> Status:
         """How it is now."""
@@ -84,6 +92,7 @@ def create_pages(gateway: Gateway) -> FastAPI:
 
     _kiosk(pages, gateway, words)
     _views(pages, gateway, words)
+    add_control_pages(pages, gateway, words)
     _problems(pages)
     return pages
 
@@ -120,11 +129,15 @@ def _views(pages: FastAPI, gateway: Gateway, words: Speaker) -> None:
     async def status(request: Request) -> Response:
         now, doubtful = gateway.status(), _doubtful(gateway)
         if "text/html" not in request.headers.get("accept", ""):
-            return JSONResponse({**msgspec.to_builtins(now), "doubtful": doubtful})
+            return JSONResponse({**msgspec.to_builtins(now), "doubtful": doubtful, "units": shown(gateway)})
         code, language = words(request)
         tag, _ = code.replace("_", "-"), language.gettext
         called = functools.partial(title, words=language)
-        page = template.render(now=now, doubtful=doubtful, tag=tag, languages=NAMES, title=called, _=_)
+        told = functools.partial(why, words=language)
+        units = gateway.controlled()
+        page = template.render(
+            now=now, doubtful=doubtful, units=units, tag=tag, languages=NAMES, title=called, why=told, _=_
+        )
         return HTMLResponse(page)
 
     @pages.get("/healthz")

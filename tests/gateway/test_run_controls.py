@@ -18,7 +18,7 @@ from gateway.device_events import AirSample
 from gateway.journal.store import Journal
 from gateway.noticeboard import Noticeboard
 from gateway.ports import Badge, Desired, LinkDown
-from gateway.run_controls import Controls, Steered, UnknownUnitError, restore
+from gateway.run_controls import DEAF, Controls, Steered, UnknownUnitError, restore
 from wire.records import DeviceEvent, decode
 
 MONDAY = 1_793_584_800_000
@@ -137,7 +137,7 @@ def test_a_fan_that_does_not_follow_is_told_again_with_patience_and_named_once(t
         plant.fan.deaf = False
         await plant.breathe(100, 900)
 
-        assert deaf == (6, 1, "It was told level 2 and did not follow.")
+        assert deaf == (6, 1, DEAF)
         assert (plant.fan.now, plant.one.state.trouble) == (2, "")
 
     on_a_plant(tmp_path, play)
