@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 from gateway import drivers
 from gateway.device_events import AirSample, CommandTaken, DoorState, Event, LevelState, LockReply, Measured, Want
+from tests.gateway.telegram_cases import TELEGRAMS
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-SERIAL = ("dlt645", "lock_8a", "modbus_meter", "modbus_unit", "pms5003")
+SERIAL = ("lock_8a", "modbus_meter", "modbus_unit", "pms5003", *{one[0] for one in TELEGRAMS})
 
 
 def frames(kind: str) -> dict[str, dict[str, Any]]:
@@ -79,14 +80,6 @@ def dust(pm25: int) -> Callable[[Sequence[Event]], bool]:
     return lambda events: [e.values["pm25"] for e in events if isinstance(e, AirSample)] == [pm25]
 
 
-def energy(driver: Any) -> object:
-    return driver.request([Want("import_wh", 900, 1, 0, 1)])
-
-
-def kwh(centi: int) -> Callable[[Sequence[Event]], bool]:
-    return lambda events: [(e.value, e.scale, e.unit) for e in events if isinstance(e, Measured)] == [(centi, 1, "Wh")]
-
-
 def level(at: int | None) -> Callable[[Sequence[Event]], bool]:
     return lambda events: [e.level for e in events if isinstance(e, LevelState)] == [at]
 
@@ -107,7 +100,7 @@ CASES = [
     Case("modbus_meter", "mb-sdm-1", METER, voltage, volts(2302)),
     Case("modbus_meter", "mb-sdm-2", METER, voltage, volts(2304)),
     Case("modbus_meter", "mb-sdm-3", METER, voltage, volts(2299)),
-    Case("dlt645", "dl-energy-3", {"address": "151230011061"}, energy, kwh(678)),
+    *(Case(*one) for one in TELEGRAMS),
     Case("modbus_unit", "modbus_unit.02", UNIT, lambda d: d.set_level(3), heard(taken=True)),
     Case("modbus_unit", "modbus_unit.04", UNIT, lambda d: d.look(), level(3)),
     Case("modbus_unit", "modbus_unit.06", UNIT, lambda d: d.look(), level(None)),
