@@ -1,4 +1,4 @@
-"""What `test_drivers.py` puts to the meters that answer in telegrams: kind, golden frame, settings, question, answer."""
+"""What `test_drivers.py` puts to meters that answer in telegrams: kind, golden frame, settings, question, answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def due(name: str, address: int = 0) -> Callable[[Any], object]:
 
 
 def reads(register: str, value: int, scale: int) -> Callable[[Sequence[Event]], bool]:
-    """This register with this value, and no other."""
+    """True for this register with this value, and no other."""
     return lambda events: (
         [(e.register, e.value, e.scale) for e in events if isinstance(e, Measured)] == [(register, value, scale)]
     )
