@@ -22,7 +22,9 @@ def reads(register: str, value: int, scale: int) -> Callable[[Sequence[Event]], 
     )
 
 
+MULTICAL = {"address": 17, "registers": {"energy": 0}}
 TELEGRAMS: list[TelegramCase] = [
     ("cjt188", "cj-heat-2", {}, due("volume", 5), reads("volume", 19, -2)),
     ("dlt645", "dl-energy-3", {"address": "151230011061"}, due("import_wh"), reads("import_wh", 678, 1)),
+    ("mbus", "mbus-1", MULTICAL, due("energy"), reads("energy", 37351, 3)),
 ]
