@@ -127,7 +127,7 @@ def letters(code: bytes) -> str:
 
 
 def read_records(data: bytes) -> tuple[tuple[Record, ...], bool, bytes]:
-    """All records, whether more telegrams follow, and the maker's own rest. Raises BadTelegramError where a record runs over the end."""
+    """All records, whether more telegrams follow, the maker's own rest. Raises BadTelegramError: a record overruns."""
     records: list[Record] = []
     at = 0
     while at < len(data):
