@@ -14,9 +14,10 @@ from cloud.agreements import repository as agreements
 from cloud.agreements.conclude import AgreementUnknown
 from cloud.agreements.repository import Agreement
 from cloud.billing import repository
-from cloud.billing.gather import gather, ranges
-from cloud.billing.settle import Settlement, settle
-from cloud.billing.statement import Head, Statement, head_of, note_text
+from cloud.billing.corrections import first_late, settle_with_deltas
+from cloud.billing.gather import Gathered, gather, ranges
+from cloud.billing.settle import Settlement
+from cloud.billing.statement import Head, Link, Statement, head_of, note_text
 from cloud.calendar import Period, local_day, month, next_day, parse_day, period
 from cloud.database import Tx
 from wire.seal import Signer
@@ -66,14 +67,18 @@ def close_period(
     if stored is not None:
         return stored, False
     _check_next(agreement, previous, span, now_ms)
-    gathered = gather(tx, tenant, agreement.versions, previous)
-    settlement = settle(gathered.scope(span, agreement.versions, previous), gathered.facts)
+    gathered, settlement = _settled(tx, tenant, agreement, span, previous)
     head = head_of(
         tenant=tenant,
         agreement_id=agreement_id,
         versions=agreement.versions,
         period=span,
-        previous=previous,
+        link=Link(
+            last=repository.last_link(tx, tenant, agreement_id),
+            base=previous,
+            opening=gathered.chain.opening,
+            void=repository.last_void(tx, tenant, agreement_id, span.first, span.end),
+        ),
         logs=ranges(tx, tenant, gathered, span),
         settlement=settlement,
         cutoff_at=now_ms,
@@ -100,9 +105,22 @@ def running(tx: Tx, tenant: str, agreement_id: str, now_ms: int) -> Running:
     first = _due_first(agreement, previous)
     end = max(next_day(local_day(now_ms, zone)), next_day(date.fromisoformat(first)))
     span = period(date.fromisoformat(first), end, zone)
-    gathered = gather(tx, tenant, agreement.versions, previous)
-    settlement = settle(gathered.scope(span, agreement.versions, previous), gathered.facts)
+    gathered, settlement = _settled(tx, tenant, agreement, span, previous)
     return Running(agreement, span, settlement, [source.row.log_id for source in gathered.sources])
+
+
+def _settled(
+    tx: Tx, tenant: str, agreement: Agreement, span: Period, previous: Head | None
+) -> tuple[Gathered, Settlement]:
+    """The period settled; where something came late, with the earlier periods from the one it touches."""
+    gathered = gather(tx, tenant, agreement.versions, previous)
+    if previous is not None:
+        late = first_late(gathered.facts, previous, (*previous.closed, previous.period))
+        if late is not None:
+            later = repository.standing_heads(tx, tenant, agreement.agreement_id, late.first)
+            opening = repository.statement_of_number(tx, tenant, agreement.agreement_id, later[0].base)
+            gathered = gather(tx, tenant, agreement.versions, None if opening is None else opening.head, later)
+    return gathered, settle_with_deltas(span, agreement.versions, gathered.chain, gathered.facts)
 
 
 def _due_first(agreement: Agreement, previous: Head | None) -> str:

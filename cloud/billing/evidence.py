@@ -30,12 +30,15 @@ def bundle_of(tx: Tx, tenant: str, statement: Statement, keys: Keys) -> Bundle:
     rows = {row.log_id: row for row in repository.logs_of(tx, tenant, devices)}
     shown_devices = devices_of(versions)
     logs = [_log(tx, tenant, rows[stated.log], stated, shown_devices) for stated in head.logs]
-    previous = repository.statement_of_number(tx, tenant, head.agreement_id, head.number - 1)
+    oldest = head.since or 1
+    if head.replaces:
+        oldest = min(oldest, repository.number_of_hash(tx, tenant, head.agreement_id, head.replaces))
+    previous = repository.heads_between(tx, tenant, head.agreement_id, oldest, head.number)
     return Bundle(
         format=FORMAT,
         keys=keys,
         statement=statement,
-        previous=[] if previous is None else [previous.head],
+        previous=previous,
         versions=[_version(version) for version in versions],
         logs=logs,
         proofs=_proofs(tx, tenant, statement, [rows[stated.log] for stated in head.logs], logs),

@@ -65,11 +65,6 @@ class LogRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     opening: list[Counter]
     counters: list[Counter]
 
-    @property
-    def settled(self) -> int:
-        """Leaves before this index were in the hands of an earlier statement."""
-        return self.cuts[-1] if self.cuts else self.from_
-
 
 class UndatedError(ValueError):
     """No cosignature covers a leaf whose clock was not synchronised: its time cannot be decided."""

@@ -12,6 +12,7 @@ import msgspec
 
 from cloud.agreements.terms import Version
 from cloud.billing import repository
+from cloud.billing.corrections import Chain
 from cloud.billing.facts import (
     Counter,
     Fact,
@@ -25,7 +26,7 @@ from cloud.billing.facts import (
     src_of,
 )
 from cloud.billing.repository import LogRow, Place
-from cloud.billing.scope import Scope, devices_of
+from cloud.billing.scope import devices_of
 from cloud.billing.statement import Head, newcomers
 from cloud.calendar import Period
 from cloud.database import Tx
@@ -40,7 +41,8 @@ BOOT_PAGE = 256
 
 class Source(msgspec.Struct):
     """One log on its way into a settlement: leaves ``[start, end)`` of which ``records`` concern the agreement, and the
-    ``outside`` ones before them. ``counters``: after each leaf that has one, for where the next statement begins.
+    ``outside`` ones before them. ``settled``: up to where the statements before the range held its leaves.
+    ``counters``: after each leaf that has one, for where the next statement begins.
     """
 
     row: LogRow
@@ -48,6 +50,7 @@ class Source(msgspec.Struct):
     cuts: list[int]
     end: int
     opening: dict[str, Counter]
+    settled: int = 0
     records: dict[int, Record] = msgspec.field(default_factory=dict)
     outside: set[int] = msgspec.field(default_factory=set)
     counters: list[tuple[int, Counter]] = msgspec.field(default_factory=list)
@@ -68,37 +71,32 @@ class Source(msgspec.Struct):
 
 
 class Gathered(msgspec.Struct, frozen=True):
-    """Sources and facts of an agreement up to now."""
+    """Sources and facts of an agreement up to now, and the statements they continue."""
 
     sources: list[Source]
     facts: list[Fact]
-
-    def scope(self, period: Period, versions: Sequence[Version], previous: Head | None) -> Scope:
-        """What is settled when ``period`` is."""
-        return Scope(
-            period=period,
-            closed=() if previous is None else (*previous.closed, previous.period),
-            versions=tuple(versions),
-            settled=tuple(source.cuts[-1] if source.cuts else source.start for source in self.sources),
-            registers=() if previous is None else tuple(previous.registers),
-        )
+    chain: Chain
 
 
-def gather(tx: Tx, tenant: str, versions: Sequence[Version], previous: Head | None) -> Gathered:
-    """Everything that a settlement after ``previous`` may need."""
+def gather(
+    tx: Tx, tenant: str, versions: Sequence[Version], opening: Head | None, later: Sequence[Head] = ()
+) -> Gathered:
+    """Everything that a settlement after ``opening`` may need; ``later``: the statements since then, whose periods are
+    settled again.
+    """
     devices = sorted(devices_of(versions))
-    sources = _sources(tx, tenant, devices, previous)
-    if previous is not None:
-        _open_newcomers(tx, tenant, sources[: len(previous.logs)], newcomers(versions, previous))
+    sources = _sources(tx, tenant, devices, opening, later)
+    if opening is not None:
+        _open_newcomers(tx, tenant, sources[: len(opening.logs)], newcomers(versions, opening))
     for source in sources:
         _read(tx, tenant, source, devices)
-        if source.start == 0 and not source.cuts:
+        if source.start == 0 and source.settled == 0 and not source.cuts:
             _skip_what_was_before(tx, tenant, source, versions[0].from_ms)
         ends_ms = versions[-1].ends_ms
         if ends_ms is not None:
             _leave_out_what_came_after(tx, tenant, source, ends_ms)
     _add_referred(tx, tenant, sources, devices)
-    _add_openings(tx, tenant, sources, previous)
+    _add_openings(tx, tenant, sources, opening)
     facts: list[Fact] = []
     for position, source in enumerate(sources):
         _add_anchors(tx, tenant, source, devices)
@@ -106,7 +104,8 @@ def gather(tx: Tx, tenant: str, versions: Sequence[Version], previous: Head | No
         source.receipts = deciding_receipts(source.records, source.ends, known)
         dated = date_leaves(position, source.records, source.ends, source.receipts)
         facts += [Fact(dated[index], source.records[index]) for index in sorted(source.records)]
-    return Gathered(sources, facts)
+    settled = tuple(max(source.settled, source.start) for source in sources)
+    return Gathered(sources, facts, Chain(opening, tuple(later), settled))
 
 
 def ranges(tx: Tx, tenant: str, gathered: Gathered, period: Period) -> list[LogRange]:
@@ -133,16 +132,24 @@ def ranges(tx: Tx, tenant: str, gathered: Gathered, period: Period) -> list[LogR
     return found
 
 
-def _sources(tx: Tx, tenant: str, devices: Sequence[str], previous: Head | None) -> list[Source]:
+def _sources(tx: Tx, tenant: str, devices: Sequence[str], opening: Head | None, later: Sequence[Head]) -> list[Source]:
     """The logs in the statement's order: those of the statement before, then new ones."""
     rows = {row.log_id: row for row in repository.logs_of(tx, tenant, devices)}
-    sources = []
-    for old in previous.logs if previous is not None else []:
+    sources: dict[str, Source] = {}
+    for old in opening.logs if opening is not None else []:
         row = rows.pop(old.log)
         cuts = [cut for cut in [*old.cuts, old.to] if cut > old.carry]
-        sources.append(Source(row, old.carry, cuts, row.size, {counter.src: counter for counter in old.counters}))
-    sources += [Source(row, 0, [], row.size, {}) for row in rows.values()]
-    return sources
+        counters = {counter.src: counter for counter in old.counters}
+        sources[old.log] = Source(row, old.carry, cuts, row.size, counters, old.to)
+    for new in (log for head in later for log in head.logs):
+        source = sources.get(new.log)
+        if source is None:
+            counters = {counter.src: counter for counter in new.opening}
+            source = sources[new.log] = Source(rows.pop(new.log), new.from_, [], 0, counters, new.from_)
+            source.end = source.row.size
+        if new.to > (source.cuts[-1] if source.cuts else source.start):
+            source.cuts.append(new.to)
+    return [*sources.values(), *(Source(row, 0, [], row.size, {}) for row in rows.values())]
 
 
 def _open_newcomers(tx: Tx, tenant: str, sources: Sequence[Source], devices: Iterable[str]) -> None:

@@ -144,12 +144,83 @@ def places_of_boot(tx: Tx, tenant: str, src: str, boot: str, *, after: int, limi
 
 
 def last_statement(tx: Tx, tenant: str, agreement_id: str) -> Statement | None:
-    """The newest statement of an agreement."""
+    """The newest statement of an agreement that is not void."""
     return _statement(
+        tx.one(
+            "SELECT body FROM statements WHERE tenant_id = ? AND agreement_id = ? AND state = 'final' "
+            "ORDER BY number DESC LIMIT 1",
+            (tenant, agreement_id),
+        )
+    )
+
+
+def last_link(tx: Tx, tenant: str, agreement_id: str) -> Head | None:
+    """The newest statement of an agreement, void or not: what the next one's hash chains to."""
+    found = _statement(
         tx.one(
             "SELECT body FROM statements WHERE tenant_id = ? AND agreement_id = ? ORDER BY number DESC LIMIT 1",
             (tenant, agreement_id),
         )
+    )
+    return None if found is None else found.head
+
+
+def standing_heads(tx: Tx, tenant: str, agreement_id: str, first: str) -> list[Head]:
+    """The statements that are not void, of the periods from a local day on, oldest first."""
+    rows = tx.all(
+        "SELECT body FROM statements WHERE tenant_id = ? AND agreement_id = ? AND state = 'final' "
+        "AND period_first >= ? ORDER BY number",
+        (tenant, agreement_id, first),
+    )
+    return [_statements.decode(row[0]).head for row in rows]
+
+
+def heads_between(tx: Tx, tenant: str, agreement_id: str, first: int, end: int) -> list[Head]:
+    """The heads of the statements numbered ``[first, end)``, void ones too, in order."""
+    rows = tx.all(
+        "SELECT body FROM statements WHERE tenant_id = ? AND agreement_id = ? AND number >= ? AND number < ? "
+        "ORDER BY number",
+        (tenant, agreement_id, first, end),
+    )
+    return [_statements.decode(row[0]).head for row in rows]
+
+
+def last_void(tx: Tx, tenant: str, agreement_id: str, first: str, end: str) -> Head | None:
+    """The newest void statement of a period."""
+    found = _statement(
+        tx.one(
+            "SELECT body FROM statements WHERE tenant_id = ? AND agreement_id = ? AND period_first = ? "
+            "AND period_end = ? AND state = 'void' ORDER BY revision DESC LIMIT 1",
+            (tenant, agreement_id, first, end),
+        )
+    )
+    return None if found is None else found.head
+
+
+def number_of_hash(tx: Tx, tenant: str, agreement_id: str, hashed: str) -> int:
+    """The number of the statement with a hash; 0 when there is none."""
+    row = tx.one(
+        "SELECT number FROM statements WHERE tenant_id = ? AND agreement_id = ? AND hash = ?",
+        (tenant, agreement_id, hashed),
+    )
+    return 0 if row is None else int(row[0])
+
+
+def state_of(tx: Tx, tenant: str, statement_id: str) -> dict[str, object] | None:
+    """Whether a statement is final or void, and if void: when, why, by whom."""
+    row = tx.one(
+        "SELECT state, voided_ms, void_reason, void_who FROM statements WHERE tenant_id = ? AND statement_id = ?",
+        (tenant, statement_id),
+    )
+    return None if row is None else dict(zip(("state", "voided_ms", "reason", "who"), row, strict=True))
+
+
+def set_void(tx: Tx, tenant: str, statement_id: str, why: tuple[str, str], now_ms: int) -> None:
+    """Marks a statement as void; it stays in its chain. ``why``: reason and person."""
+    tx.run(
+        "UPDATE statements SET state = 'void', voided_ms = ?, void_reason = ?, void_who = ? "
+        "WHERE tenant_id = ? AND statement_id = ?",
+        (now_ms, *why, tenant, statement_id),
     )
 
 
@@ -168,7 +239,7 @@ def statement_of_period(tx: Tx, tenant: str, agreement_id: str, first: str, end:
     return _statement(
         tx.one(
             "SELECT body FROM statements WHERE tenant_id = ? AND agreement_id = ? "
-            "AND period_first = ? AND period_end = ? AND kind = 'statement' AND revision = 0",
+            "AND period_first = ? AND period_end = ? AND kind = 'statement' AND state = 'final'",
             (tenant, agreement_id, first, end),
         )
     )

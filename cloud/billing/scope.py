@@ -16,8 +16,9 @@ from cloud.rating.lines import LeafRef
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """What is settled: a period of an agreement, after the closed ones.
 
-    ``settled``: for each log, the index up to which earlier statements held its leaves. ``registers``: where the last
-    statement left the meters.
+    ``since_ms``: where the settlement begins: with the period itself, or with an earlier one that is worked out again
+    because of what came late; ``until_ms``: where it ends (0: with the period). ``settled``: for each log, the index up
+    to which the statements before ``since_ms`` held its leaves. ``registers``: where those left the meters.
     """
 
     period: Period
@@ -25,13 +26,31 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     versions: tuple[Version, ...]
     settled: tuple[int, ...]
     registers: tuple[RegisterState, ...] = ()
+    since_ms: int = 0
+    until_ms: int = 0
+
+    @property
+    def begins_ms(self) -> int:
+        """The instant from which periods are settled."""
+        return self.since_ms or self.period.from_ms
+
+    @property
+    def ends_ms(self) -> int:
+        """The instant up to which periods are settled."""
+        return self.until_ms or self.period.to_ms
+
+    @property
+    def periods(self) -> tuple[Period, ...]:
+        """The periods that are settled, in order."""
+        every = (*self.closed, self.period)
+        return tuple(one for one in every if self.begins_ms <= one.from_ms and one.to_ms <= self.ends_ms)
 
     def is_due(self, at: int, known: LeafRef) -> bool:
         """Whether something that happened at ``at`` and became known with a leaf is settled now: it is not of a later
-        period, and no earlier statement had it in hand.
+        period, and no statement before had it in hand.
         """
         in_hand = known.index < self.settled[known.log]
-        return at < self.period.to_ms and not (in_hand and at < self.period.from_ms)
+        return at < self.ends_ms and not (in_hand and at < self.begins_ms)
 
     def period_at(self, at: int) -> Period | None:
         """The period an instant belongs to: this one, a closed one, or None before the agreement."""

@@ -58,8 +58,18 @@ def settle(scope: Scope, facts: Sequence[Fact]) -> Settlement:
 
 
 def _order(line: Line) -> tuple[object, ...]:
-    credit = line.effect == "credit"
-    return (line.charge, line.version, line.belongs_to, line.device, line.subject, line.first, credit, _opening(line))
+    credit, late = line.effect == "credit", line.belongs_to != ""
+    return (
+        late,
+        line.charge,
+        line.version,
+        line.belongs_to,
+        line.device,
+        line.subject,
+        line.first,
+        credit,
+        _opening(line),
+    )
 
 
 def _opening(line: Line) -> tuple[int, int]:
@@ -98,8 +108,8 @@ def _pieces(scope: Scope, due: Sequence[Piece]) -> list[tuple[Version, Measured]
 
 def _days(scope: Scope) -> list[tuple[Version, Measured]]:
     found: list[tuple[Version, Measured]] = []
-    for version in scope.versions:
-        window = scope.window(version, scope.period)
+    for version, period in ((one, two) for two in scope.periods for one in scope.versions):
+        window = scope.window(version, period)
         if window is None:
             continue
         first, end = window
@@ -113,6 +123,7 @@ def _days(scope: Scope) -> list[tuple[Version, Measured]]:
                 end=share.end.isoformat(),
                 quantity=Fraction(share.days),
                 unit="d",
+                belongs_to=scope.belongs_to(period),
                 days=share.days,
                 month_days=share.month_days,
                 level="C",

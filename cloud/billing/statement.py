@@ -39,7 +39,9 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Everything a statement says of itself.
 
     ``closed_at``: the end of the period, ms UTC. ``cutoff_at``: when it was closed; what the cloud had by then is in,
-    what came later is in the next. ``closed``: all earlier periods. ``prev_hash``: "" for the first.
+    what came later is in the next. ``closed``: all earlier periods. ``prev_hash``: "" for the first. ``base``: number
+    of the statement it continues (the one before, unless that is void), ``since``: of the one its ranges begin after
+    (the same, unless earlier periods are corrected); 0: none. ``replaces``: hash of the void statement of its period.
     """
 
     format: Literal["tallystick/statement/1"]
@@ -65,6 +67,9 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     total: str
     lines_hash: str
     unbilled_hash: str
+    base: int
+    since: int
+    replaces: str
     prev_hash: str
 
     @property
@@ -112,20 +117,32 @@ def version_refs(versions: Sequence[Version]) -> list[VersionRef]:
     ]
 
 
+class Link(msgspec.Struct, frozen=True):
+    """What a statement follows: ``last`` is the newest, void or not; ``base`` the newest that stands; ``opening`` the
+    one its ranges begin after; ``void`` the newest void one of the same period.
+    """
+
+    last: Head | None
+    base: Head | None
+    opening: Head | None
+    void: Head | None = None
+
+
 def head_of(
     *,
     tenant: str,
     agreement_id: str,
     versions: Sequence[Version],
     period: Period,
-    previous: Head | None,
+    link: Link,
     logs: Sequence[LogRange],
     settlement: Settlement,
     cutoff_at: int,
 ) -> Head:
     """The head of the next statement of an agreement."""
     terms = versions[0].terms
-    number = 1 if previous is None else previous.number + 1
+    last, base = link.last, link.base
+    number = 1 if last is None else last.number + 1
     return Head(
         format=FORMAT,
         statement_id=statement_id(tenant, agreement_id, number),
@@ -133,7 +150,7 @@ def head_of(
         agreement_id=agreement_id,
         number=number,
         kind="statement",
-        revision=0,
+        revision=0 if link.void is None else link.void.revision + 1,
         supplier_id=terms.supplier_id,
         customer_id=terms.customer_id,
         currency=terms.currency,
@@ -141,7 +158,7 @@ def head_of(
         tzdata=TZDATA_VERSION,
         engine=ENGINE,
         period=period,
-        closed=[] if previous is None else [*previous.closed, previous.period],
+        closed=[] if base is None else [*base.closed, base.period],
         versions=version_refs(versions),
         closed_at=period.to_ms,
         cutoff_at=cutoff_at,
@@ -150,5 +167,8 @@ def head_of(
         total=settlement.total,
         lines_hash=digest(settlement.lines),
         unbilled_hash=digest(settlement.unbilled),
-        prev_hash=NO_STATEMENT if previous is None else previous.hash,
+        base=0 if base is None else base.number,
+        since=0 if link.opening is None else link.opening.number,
+        replaces=NO_STATEMENT if link.void is None else link.void.hash,
+        prev_hash=NO_STATEMENT if last is None else last.hash,
     )

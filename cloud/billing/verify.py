@@ -13,14 +13,16 @@ import msgspec
 
 from cloud.agreements.terms import AgreementTerms, Version, parse_terms
 from cloud.billing.bundle import Bundle
+from cloud.billing.corrections import Chain, settle_with_deltas
 from cloud.billing.facts import Counter, Fact, LogRange, carry_index
-from cloud.billing.scope import Scope, devices_of
-from cloud.billing.settle import Settlement, settle
-from cloud.billing.statement import ENGINE, Head, digest, newcomers, note_text, statement_id, version_refs
+from cloud.billing.scope import devices_of
+from cloud.billing.settle import Settlement
+from cloud.billing.statement import ENGINE, Head, digest, note_text, statement_id, version_refs
+from cloud.billing.verify_chain import check_chain, check_since
 from cloud.billing.verify_lines import compare, openings
 from cloud.billing.verify_logs import Finding, LogReader, check_keys
 from cloud.billing.verify_proofs import check_proofs
-from cloud.calendar import CalendarError, parse_day, period
+from cloud.calendar import parse_day
 from wire.ids import log_id
 from wire.seal import SealError, Verifier, open_text, verifier
 
@@ -78,11 +80,13 @@ def _check(bundle: Bundle, trust: Trust, findings: list[Finding]) -> None:
     versions = _check_versions(bundle, findings)
     if not versions:
         return
-    _check_chain(bundle, versions, findings)
+    chain = check_chain(bundle.statement.head, bundle.previous, versions, findings)
     facts, readers = _check_logs(bundle, versions, cosigner, trust, findings)
-    settlement = _settle(bundle, versions, facts, findings)
+    if chain is None:
+        return
+    settlement = _settle(bundle, versions, chain, facts, findings)
     if settlement is not None:
-        findings += openings(bundle.previous, facts)
+        findings += openings(chain.opening, facts)
         findings += compare(bundle.statement, settlement, [log.origin for log in bundle.statement.head.logs])
         _check_ranges(bundle.statement.head, facts, readers, findings)
     findings += check_proofs(bundle)
@@ -119,7 +123,7 @@ def _check_hashes(bundle: Bundle, findings: list[Finding]) -> None:
         _wrong(findings, "the list of what was not billed is not the one that was hashed")
     if head.engine != ENGINE:
         _wrong(findings, f"it was worked out by rules {head.engine!r}; this program knows rules {ENGINE!r}")
-    if head.statement_id != statement_id(head.tenant, head.agreement_id, head.number) or head.revision != 0:
+    if head.statement_id != statement_id(head.tenant, head.agreement_id, head.number):
         _wrong(findings, "the statement's id does not follow from agreement and number")
 
 
@@ -152,54 +156,6 @@ def _check_parties(head: Head, terms: AgreementTerms, first: str, findings: list
         _wrong(findings, "parties, currency, zone or start are not those of the agreement")
 
 
-def _check_chain(bundle: Bundle, versions: Sequence[Version], findings: list[Finding]) -> None:
-    """Continuity with the statement before: number, period, ranges, and hash."""
-    head = bundle.statement.head
-    before = bundle.previous[0] if bundle.previous else None
-    if len(bundle.previous) > 1 or (before is None) != (head.number == 1):
-        _wrong(findings, "the head of the statement before is missing or superfluous")
-        return
-    if head.prev_hash != ("" if before is None else before.hash) or (before and before.number + 1 != head.number):
-        _wrong(findings, "the statement does not follow the one before")
-    if head.closed != ([] if before is None else [*before.closed, before.period]):
-        _wrong(findings, "the earlier periods are not those of the statement before")
-    begins = versions[0].terms.starts if before is None else before.period.end
-    _check_period(head, begins, findings)
-    if before is not None:
-        if (before.agreement_id, before.tenant) != (head.agreement_id, head.tenant):
-            _wrong(findings, "the statement before is of another agreement")
-        if head.versions[: len(before.versions)] != before.versions:
-            _wrong(findings, "the terms are not those of the statement before: billed terms never change", "agreement")
-        new_devices = newcomers(versions, before)
-        for old, new in zip(before.logs, head.logs):  # noqa: B905 -- later statements may have more logs
-            opening = [counter for counter in new.opening if counter.src not in new_devices]
-            if (new.log, new.from_, opening) != (old.log, old.carry, old.counters):
-                _wrong(findings, "the range does not begin where the statement before left off", f"log {new.origin}")
-            if new.cuts != [cut for cut in [*old.cuts, old.to] if cut > new.from_]:
-                _wrong(findings, "the cuts are not the ends of earlier ranges", f"log {new.origin}")
-        if len(head.logs) < len(before.logs):
-            _wrong(findings, "a log of the statement before is left out")
-    for new in head.logs[len(before.logs) if before is not None else 0 :]:
-        if new.cuts or (new.from_ == 0 and new.opening):
-            _wrong(findings, "a new log has no cuts, and no counters before its first leaf", f"log {new.origin}")
-
-
-def _check_period(head: Head, begins: str, findings: list[Finding]) -> None:
-    stated = head.period
-    try:
-        worked_out = period(parse_day(stated.first), parse_day(stated.end), head.zone)
-    except CalendarError as error:
-        _wrong(findings, str(error))
-        return
-    if worked_out != stated:
-        _wrong(findings, f"the period's instants are not those of {head.zone} (statement: tzdata {head.tzdata})")
-    if stated.first != begins:
-        _wrong(findings, f"the period begins on {stated.first}; {begins} is due")
-    cosigned = max((receipt.seconds * 1000 for log in head.logs for receipt in log.receipts), default=0)
-    if head.closed_at != stated.to_ms or head.cutoff_at < max(head.closed_at, cosigned):
-        _wrong(findings, "closed_at or cutoff_at do not fit the period")
-
-
 def _check_logs(
     bundle: Bundle, versions: Sequence[Version], cosigner: Verifier | None, trust: Trust, findings: list[Finding]
 ) -> tuple[list[Fact], list[LogReader]]:
@@ -226,18 +182,11 @@ def _check_logs(
 
 
 def _settle(
-    bundle: Bundle, versions: Sequence[Version], facts: Sequence[Fact], findings: list[Finding]
+    bundle: Bundle, versions: Sequence[Version], chain: Chain, facts: Sequence[Fact], findings: list[Finding]
 ) -> Settlement | None:
-    head = bundle.statement.head
-    scope = Scope(
-        period=head.period,
-        closed=tuple(head.closed),
-        versions=tuple(versions),
-        settled=tuple(log.settled for log in head.logs),
-        registers=tuple(bundle.previous[0].registers) if bundle.previous else (),
-    )
     try:
-        return settle(scope, facts)
+        check_since(chain, facts, findings)
+        return settle_with_deltas(bundle.statement.head.period, versions, chain, facts)
     except (ValueError, ArithmeticError, LookupError) as error:
         _wrong(findings, f"the statement cannot be worked out from its leaves ({error})")
         return None

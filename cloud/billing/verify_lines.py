@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from cloud.billing.corrections import identity
 from cloud.billing.facts import Fact
 from cloud.billing.scope import Unbilled
 from cloud.billing.settle import Settlement
@@ -14,8 +15,6 @@ from cloud.billing.statement import Head, Statement, digest
 from cloud.billing.verify_logs import Finding
 from cloud.rating.lines import LeafRef, Line, describe
 from wire.records import Reading
-
-_IDENTITY = ("charge", "version", "belongs_to", "device", "subject", "first", "effect", "kind")
 
 
 def compare(statement: Statement, expected: Settlement, origins: Sequence[str]) -> list[Finding]:
@@ -32,13 +31,13 @@ def compare(statement: Statement, expected: Settlement, origins: Sequence[str]) 
     return findings
 
 
-def openings(previous: Sequence[Head], facts: Sequence[Fact]) -> list[Finding]:
+def openings(opening: Head | None, facts: Sequence[Fact]) -> list[Finding]:
     """The statement before is shown as a head only, and nothing in this file proves it; but a register it says it left
     is where this bill begins to count, so its reading has to be among the leaves.
     """
     readings = {(fact.leaf.log, fact.leaf.index): fact.record for fact in facts if isinstance(fact.record, Reading)}
     findings = []
-    for state in previous[0].registers if previous else ():
+    for state in opening.registers if opening is not None else ():
         point = state.point
         read = readings.get((point.leaf.log, point.leaf.index))
         held = None if read is None else (read.src, read.register, read.value, read.scale, read.unit)
@@ -53,7 +52,9 @@ def _doubles(lines: Sequence[Line], origins: Sequence[str]) -> list[Finding]:
     seen: dict[LeafRef, int] = {}
     findings = []
     for at, line in enumerate(lines, 1):
-        for leaf in line.leaves[1:] if line.registers else line.leaves:
+        if line.corrects is not None and line.amount.startswith("-"):
+            continue
+        for leaf in line.leaves[1:] if line.registers and line.corrects is None else line.leaves:
             if leaf in seen:
                 findings.append(_finding(at, line, f"{_name(leaf, origins)} is already on line {seen[leaf]}"))
             seen[leaf] = at
@@ -82,7 +83,7 @@ def _pair(stated: Sequence[Line], expected: Sequence[Line], origins: Sequence[st
 
 
 def _identity(line: Line) -> tuple[object, ...]:
-    return tuple(getattr(line, name) for name in _IDENTITY)
+    return (*identity(line), line.corrects is None)
 
 
 def _fields(line: Line, match: Line, origins: Sequence[str]) -> Iterable[str]:

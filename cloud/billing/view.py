@@ -46,6 +46,8 @@ def head_document(head: Head) -> Document:
             {"log": log.log, "origin": log.origin, "from": log.from_, "to": log.to, "root": log.root}
             for log in head.logs
         ],
+        "base": head.base,
+        "replaces": head.replaces,
         "prev_hash": head.prev_hash,
     }
 
@@ -99,6 +101,11 @@ def line_document(line: Line, currency: str, logs: Sequence[str]) -> Document:
         "level": line.level,
         "evidence": [_leaf(leaf, logs) for leaf in line.leaves],
     }
+    if line.corrects is not None:
+        corrected = line.corrects
+        document["corrects"] = {
+            "statement": corrected.statement, "line": corrected.line, "hash": corrected.hash, "period": line.belongs_to,
+        }  # fmt: skip
     if line.month_days:
         document |= {"days": line.days, "month_days": line.month_days}
     if len(line.registers) == 2:

@@ -123,13 +123,21 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence | None = None
 
 
+class LineRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of an earlier statement, by their numbers and its hash; ``line`` 0: that statement had no such line."""
+
+    statement: int
+    line: int
+    hash: str
+
+
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One line of a statement. ``no`` counts from 1; ``charge`` is the charge's position in the agreement's version.
 
     ``unrounded`` is the exact amount; where its digits never end it has 12 decimals, and ``exact`` the fraction
     ("3000/31"). ``amount`` is what is due. ``steps``: how it comes about, where it is more than quantity x price.
-    ``from``/``to``: the instants it covers, where they are not the local days ``first`` and ``end``. ``corrects``: the
-    hash of the line it corrects.
+    ``from``/``to``: the instants it covers, where they are not the local days ``first`` and ``end``. ``corrects``: on
+    a delta line, which says how much more or less an earlier line should have been.
     """
 
     no: int
@@ -161,7 +169,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     group: dict[str, str] = {}
     from_: int = msgspec.field(name="from", default=0)
     to: int = 0
-    corrects: str = ""
+    corrects: LineRef | None = None
     evidence: Evidence | None = None
 
     @property
@@ -263,6 +271,9 @@ def describe(line: Line) -> str:
     what = f" {line.subject}" if line.subject else ""
     what = f" {line.window}{what}" if line.window else what
     late = f" (late, belongs to {line.belongs_to})" if line.belongs_to else ""
+    if line.corrects is not None:
+        named = f"line {line.corrects.line} of " if line.corrects.line else ""
+        late = f" (corrects {named}statement {line.corrects.statement}, {line.belongs_to})"
     if line.steps:
         rows = "; ".join(step_text(step) for step in line.steps)
         body = f"{line.name or line.kind}: {line.quantity.value} {line.quantity.unit}{what}{where}: {rows}"

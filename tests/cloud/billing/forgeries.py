@@ -38,8 +38,10 @@ def _list(root: Any, value: list[Any], at: Path) -> Iterator[Forgery]:
         yield from _here(root, one, (*at, index))
 
 
-def altered(value: str | int) -> list[str | int]:
+def altered(value: str | int | None) -> list[str | int | dict[str, int]]:
     """Other values of the same type, and one of another."""
+    if value is None:
+        return [0, {"statement": 1, "line": 1}]
     if isinstance(value, bool):
         return [not value, "yes"]
     if isinstance(value, int):

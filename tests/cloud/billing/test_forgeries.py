@@ -29,12 +29,16 @@ class Sample:
         trade = Trade(cloud)
         trade.read(1000)
         drawn = trade.draw(qty=2)
-        doubtful = trade.draw("glove", slot="2", outcome="unverified")
         trade.send()
         trade.close("2026-11-01", "2026-11-02")
+        trade.to("2026-11-02", 8)
+        trade.draw(qty=4)
+        doubtful = trade.draw("glove", slot="2", outcome="unverified")
+        trade.send()
+        trade.close("2026-11-02", "2026-11-03")
         trade.at += HOUR
         trade.draw(qty=1)
-        trade.to("2026-11-02", 8)
+        trade.to("2026-11-03", 8)
         trade.resolve(doubtful)
         trade.reverse(drawn)
         trade.draw("glove", qty=3, slot="2")
@@ -44,7 +48,7 @@ class Sample:
         trade.draw(t=0, ts="U")
         trade.draw("oddment")
         trade.send(pieces=2)
-        self.raw = trade.bundle(trade.close("2026-11-02", "2026-11-03"))
+        self.raw = trade.bundle(trade.close("2026-11-03", "2026-11-04"))
         self.signer = cloud.app.state.context.cosigner
 
 
@@ -69,8 +73,11 @@ def test_the_sample_itself_verifies_and_has_everything(sample: Sample) -> None:
 
     assert [text_of(one) for one in verify(bundle, Trust()).findings] == []
     head = bundle.statement.head
-    assert head.number == 2
+    assert (head.number, head.base, head.since) == (3, 2, 1)
     assert head.logs[0].outside
+    named = [(line.subject, line.corrects) for line in bundle.statement.lines]
+    corrected = [(subject, one.statement, one.line, len(one.hash)) for subject, one in named if one is not None]
+    assert corrected == [("drill-8", 2, 1, 64), ("glove", 2, 0, 0)]
     assert {line.kind for line in bundle.statement.lines} == {"per_piece", "energy", "monthly_fee"}
     assert bundle.statement.unbilled
 

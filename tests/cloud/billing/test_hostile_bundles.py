@@ -14,6 +14,7 @@ from cloud.billing import verify as checking
 from cloud.billing.bundle import Bundle, BundleError, Hidden, LineProof, TermsVersion, dump, load
 from cloud.billing.statement import Head, digest, note_text, version_refs
 from cloud.billing.verify import Trust, verify
+from cloud.billing.verify_chain import check_chain
 from cloud.billing.verify_cli import main
 from cloud.billing.verify_lines import text_of
 from cloud.billing.verify_logs import Finding
@@ -54,7 +55,9 @@ class Supplier:
         head = bundle.statement.head
         versions = checking._check_versions(bundle, findings)
         facts, readers = checking._check_logs(bundle, versions, None, Trust(), findings)
-        settled = checking._settle(bundle, versions, facts, findings)
+        chain = check_chain(head, bundle.previous, versions, findings)
+        assert chain is not None
+        settled = checking._settle(bundle, versions, chain, facts, findings)
         assert settled is not None
         pairs = zip(head.logs, readers, strict=True)
         logs = [replace(log, counters=sorted(reader.carried.values())) for log, reader in pairs]

@@ -91,9 +91,11 @@ def test_what_comes_after_the_closing_is_a_line_that_names_the_period_it_belongs
 
     found = [(line["subject"], line["belongs_to"], line["quantity"]["value"]) for line in second["lines"]]
     late = "2026-11-01/2026-11-02"
-    assert found[:4] == [
-        ("drill-8", "", "4"), ("drill-8", late, "2"), ("import_wh", "", "1"), ("import_wh", late, "0.5"),
+    assert found == [
+        ("drill-8", "", "4"), ("import_wh", "", "1"), ("", "", "1"), ("drill-8", late, "2"), ("import_wh", late, "0.5"),
     ]  # fmt: skip
+    corrected = [(line["corrects"]["statement"], line["corrects"]["line"]) for line in second["lines"][3:]]
+    assert corrected == [(1, 1), (1, 0)]
     assert refusals(trade.bundle(second)) == []
 
 
@@ -110,7 +112,7 @@ def test_an_unverified_draw_is_billed_once_evidence_has_come_with_both_leaves(cl
     second = trade.close("2026-11-02", "2026-11-03")
 
     assert [(one["reason"], len(one["evidence"])) for one in first["unbilled"]] == [("unverified", 2)]
-    line = second["lines"][0]
+    line = second["lines"][1]
     assert (line["belongs_to"], line["quantity"]["value"]) == ("2026-11-01/2026-11-02", "1")
     assert [leaf["index"] for leaf in line["evidence"]] == [0, 2]
     assert refusals(trade.bundle(first)) == refusals(trade.bundle(second)) == []

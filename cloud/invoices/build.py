@@ -1,0 +1,146 @@
+"""A statement and what waited for it become an invoice. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from fractions import Fraction
+
+from cloud.agreements.payment_terms import PaymentTerms
+from cloud.agreements.tax_terms import TaxRule, TaxTerms
+from cloud.billing.statement import Statement
+from cloud.calendar import month_after
+from cloud.invoices.document import FORMAT, Document, DocumentLine, Item, Kind, Place, document_id, number_text
+from cloud.invoices.minor import from_minor, nearest_minor, to_minor
+from cloud.invoices.taxes import NO_TERMS, Taxed, TaxTotal, rule_of, tax_totals
+from cloud.money import unrounded_text
+from cloud.rating.lines import Amount, describe
+from cloud.rating.terms_fields import exact
+
+NO_SUPPLY: Mapping[str, TaxRule] = {
+    "deposit": TaxRule(category="O", percent="0", reason="a deposit is no supply"),
+    "deposit_return": TaxRule(category="O", percent="0", reason="a deposit is no supply"),
+    "late_fee": TaxRule(category="O", percent="0", reason="damages for delay are no supply"),
+    "interest": TaxRule(category="O", percent="0", reason="damages for delay are no supply"),
+}
+ONE_TIME = Amount("1", "x")
+
+
+def due_day(terms: PaymentTerms | None, issued_on: str, *, due_days: int | None = None) -> str:
+    """The local day on which a document of this day is due; ``due_days`` is a grade's own."""
+    wanted = terms or PaymentTerms()
+    day = date.fromisoformat(issued_on)
+    if wanted.due == "end_of_month":
+        day = month_after(day) - timedelta(days=1)
+    return (day + timedelta(days=wanted.due_days if due_days is None else due_days)).isoformat()
+
+
+def invoice_of(
+    statement: Statement, items: Sequence[Item], tax: TaxTerms | None, place: Place, *, days: tuple[str, str]
+) -> Document:
+    """The invoice of a statement, with the items that waited for it; ``days``: issued on, due on."""
+    head = statement.head
+    rows = [
+        DocumentLine(
+            no=line.no,
+            kind=line.kind,
+            text=describe(line),
+            statement_line=line.no,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+            unrounded=line.unrounded,
+            net=line.amount,
+            category=(rule := rule_of(tax, line.kind)).category,
+            percent=rule.percent,
+        )
+        for line in statement.lines
+    ]
+    usage = list(rows)
+    rules = {rule_key(rule): rule for rule in (rule_of(tax, row.kind) for row in rows)}
+    for item in items:
+        for rule, amount in _shares(item, usage, tax):
+            rules[rule_key(rule)] = rule
+            rows.append(_item_line(len(rows) + 1, item, rule, amount, head.currency))
+    taxed = [
+        Taxed(to_minor(row.net, head.currency), exact(row.unrounded), rules[row.category, row.percent]) for row in rows
+    ]
+    return document_of(
+        "invoice",
+        place,
+        rows,
+        tax_totals(taxed, tax, head.currency),
+        {
+            "tenant": head.tenant, "supplier_id": head.supplier_id, "customer_id": head.customer_id,
+            "agreement_id": head.agreement_id, "statement_id": head.statement_id, "statement_hash": statement.hash,
+            "about": "", "period_first": head.period.first, "period_end": head.period.end, "currency": head.currency,
+            "issued_on": days[0], "due_on": days[1], "tax_rule": (tax or NO_TERMS).in_words(),
+        },
+    )  # fmt: skip
+
+
+def rule_key(rule: TaxRule) -> tuple[str, str]:
+    """What tells tax rules apart on a document."""
+    return rule.category, rule.percent
+
+
+def document_of(
+    kind: Kind, place: Place, rows: list[DocumentLine], taxes: list[TaxTotal], said: Mapping[str, str]
+) -> Document:
+    """The document with its sums; ``said``: everything that is not worked out here."""
+    currency = said["currency"]
+    net = sum(to_minor(row.net, currency) for row in rows)
+    tax = sum(to_minor(total.tax, currency) for total in taxes)
+    return Document(
+        format=FORMAT,
+        document_id=document_id(said["tenant"], place),
+        kind=kind,
+        series=place.series,
+        number=place.number,
+        number_text=number_text(place),
+        lines=rows,
+        taxes=taxes,
+        net=from_minor(net, currency),
+        tax=from_minor(tax, currency),
+        gross=from_minor(net + tax, currency),
+        prev_hash=place.prev_hash,
+        **said,
+    )
+
+
+def _shares(item: Item, usage: Sequence[DocumentLine], tax: TaxTerms | None) -> list[tuple[TaxRule, Fraction]]:
+    """An item's amount at the tax it belongs to; a percentage is taken of each rate's lines."""
+    if item.kind in NO_SUPPLY:
+        return [(NO_SUPPLY[item.kind], exact(item.amount))]
+    base: dict[tuple[str, str], Fraction] = {}
+    rules: dict[tuple[str, str], TaxRule] = {}
+    for row in usage:
+        if not item.of or row.kind in item.of:
+            rule = rule_of(tax, row.kind)
+            rules[rule_key(rule)] = rule
+            base[rule_key(rule)] = base.get(rule_key(rule), Fraction(0)) + exact(row.net)
+    if item.percent:
+        return [(rules[key], -amount * exact(item.percent) / 100) for key, amount in sorted(base.items()) if amount > 0]
+    largest = max(base, key=lambda key: (base[key], key), default=None)
+    rule = rule_of(tax, item.of[0] if item.of else "") if largest is None else rules[largest]
+    amount = exact(item.amount)
+    if item.kind == "coupon":
+        amount = max(amount, -sum((value for value in base.values() if value > 0), Fraction(0)))
+    return [(rule, amount)]
+
+
+def _item_line(no: int, item: Item, rule: TaxRule, amount: Fraction, currency: str) -> DocumentLine:
+    return DocumentLine(
+        no=no,
+        kind=item.kind,
+        text=item.text,
+        statement_line=0,
+        quantity=ONE_TIME,
+        unit_price=unrounded_text(amount),
+        unrounded=unrounded_text(amount),
+        net=from_minor(nearest_minor(amount, currency), currency),
+        category=rule.category,
+        percent=rule.percent,
+        about=item.about or item.item_id,
+        who=item.who,
+        why=item.why,
+    )
