@@ -67,6 +67,11 @@ class Clock:
         await asyncio.sleep(seconds / self.scale)
 
 
+def line_now() -> float:
+    """The real clock's ``line()``, for the threads that own a port."""
+    return time.monotonic()
+
+
 def system_clock(boot: str, *, scale: float = 1.0, origin_ms: int | None = None, since_ms: int | None = None) -> Clock:
     """The real clock, or a demo's.
 

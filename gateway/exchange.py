@@ -139,6 +139,16 @@ def exchange(
     return Answer(events, [], before.at, done, max(turn, 0.0))
 
 
+def carried_out(steps: Steps, do: Callable[[Say | Hear], Heard]) -> Answer:
+    """Carries out all steps with a function that may block."""
+    step = next(steps)
+    while True:
+        try:
+            step = steps.send(do(step))
+        except StopIteration as end:
+            return _answer(end)
+
+
 class StepByStep:
     """Carries out steps on any link of read and write, on the event loop's own time."""
 
@@ -156,10 +166,6 @@ class StepByStep:
                 step = steps.send(heard)
             except StopIteration as end:
                 return _answer(end)
-
-    def heard(self) -> None:
-        """Somebody else read bytes from the link just now: the silence begins anew."""
-        self._quiet_since = self._now()
 
     async def _say(self, step: Say) -> Heard:
         junk = b""

@@ -1,14 +1,18 @@
-"""One serial port: pyserial, driven by one thread of its own that lives as long as the port is open.
+"""One serial port: pyserial opens it, one thread of its own does everything on it as long as it is open.
 
-The surprise is where the CPU goes: a wake-up of the event loop costs ten times a byte. So the thread collects what
-comes until the line is silent for two characters and hands over whole answers, which is what a frame looks like.
+The surprise is where time goes: a wake-up of the event loop costs ten times a byte and half a millisecond of delay. So
+a whole exchange (wait for silence, write, sleep until the answer can be there, read) happens in the thread, which asks
+the system for exact timers and spins the last tenth of a millisecond of a silence. It never keeps less than the
+silence: that counts from the moment the last byte was *read*, which is later than it came.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import functools
+import os
 import select
 import socket
 from collections.abc import Callable
@@ -17,6 +21,8 @@ from typing import ParamSpec, TypeVar
 
 import serial
 
+from gateway.clock import line_now
+from gateway.exchange import LONGEST_NOISE, Answer, Hear, Heard, Say, Steps, carried_out
 from gateway.ports import LinkDown, SerialSettings
 
 P = ParamSpec("P")
@@ -24,6 +30,9 @@ T = TypeVar("T")
 
 MOST = 4096
 SHORTEST_SILENCE = 0.002
+# The end of a silence is waited for awake: a sleep ends so much too late.
+SPIN = 0.00012
+_PR_SET_TIMERSLACK = 29
 
 
 class SerialPort:
@@ -35,12 +44,19 @@ class SerialPort:
         self._silence = max(2 * bits / settings.baud, SHORTEST_SILENCE)
         self._port: serial.Serial | None = None
         self._thread: ThreadPoolExecutor | None = None
+        self._fd = -1
+        self._quiet = 0.0
 
     async def open(self) -> None:
         """Opens the port for ourselves alone; raises LinkDown."""
         self._stop, self._stopper = socket.socketpair()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"line {self._settings.name}")
+        name = f"line {self._settings.name}"
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name, initializer=_exact_timers)
         self._port = await self._run(self._opened)
+
+    async def perform(self, steps: Steps) -> Answer:
+        """A whole exchange, in the thread; raises LinkDown."""
+        return await self._run(self._perform, steps)
 
     async def write(self, data: bytes) -> None:
         """Returns when the kernel has the bytes; raises LinkDown."""
@@ -72,12 +88,16 @@ class SerialPort:
         call = functools.partial(function, *args, **kw)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        except LinkDown:
+            raise
         except (OSError, serial.SerialException) as error:
             raise LinkDown(f"{self._settings.port}: {error}") from error
 
+    # In the thread
+
     def _opened(self) -> serial.Serial:
         settings = self._settings
-        return serial.Serial(
+        port = serial.Serial(
             settings.port,
             settings.baud,
             bytesize=settings.bytesize,
@@ -87,6 +107,96 @@ class SerialPort:
             write_timeout=5,
             exclusive=True,
         )
+        self._fd = port.fileno()
+        self._quiet = line_now()
+        return port
+
+    def _perform(self, steps: Steps) -> Answer:
+        return carried_out(steps, lambda step: self._say(step) if isinstance(step, Say) else self._hear(step))
+
+    def _say(self, step: Say) -> Heard:
+        self._change_over(step.baud)
+        junk = b""
+        limit = line_now() + LONGEST_NOISE
+        while True:
+            more = self._take()
+            now = line_now()
+            if more:
+                junk += more
+                self._quiet = now
+            clear = self._quiet + step.quiet
+            if now >= clear or now >= limit:
+                break
+            self._wait_until(clear)
+        at = line_now()
+        self._write(step.data)
+        self._quiet = at + len(step.data) * step.char
+        return Heard(junk, at)
+
+    def _hear(self, step: Hear) -> Heard:
+        self._change_over(step.baud)
+        limit = min(step.first, step.until)
+        now = line_now()
+        while True:
+            if step.nap > now and limit > now:
+                ready = self._doze(min(step.nap, limit) - now)
+            else:
+                ready = self._readable(max(limit - now, 0.0))
+            data = self._take(ready=ready)
+            now = line_now()
+            if data:
+                self._quiet = now
+            if data or now >= limit or self._port is None:
+                return Heard(data, now)
+
+    def _wait_until(self, clear: float) -> None:
+        left = clear - line_now()
+        if left > SPIN:
+            self._doze(left - SPIN)
+        while line_now() < clear:
+            pass
+
+    def _doze(self, seconds: float) -> bool:
+        """Sleeps, whatever comes in meanwhile; ends early when the line is closed. Says nothing about the port."""
+        if select.select([self._stop.fileno()], [], [], seconds)[0]:
+            raise LinkDown(f"line {self._settings.name} is closed")
+        return False
+
+    def _take(self, *, ready: bool = False) -> bytes:
+        """What is there, without waiting. A port that is `ready` and has nothing is gone."""
+        try:
+            data = os.read(self._fd, MOST)
+        except BlockingIOError:
+            return b""
+        if ready and not data:
+            raise LinkDown(f"{self._settings.port} went away: is the adapter still plugged in?")
+        return data
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            try:
+                data = data[os.write(self._fd, data) :]
+            except BlockingIOError:
+                if not select.select([], [self._fd], [], 5)[1]:
+                    raise LinkDown(f"{self._settings.port} takes no bytes: is its hardware handshake on?") from None
+
+    def _change_over(self, baud: int) -> None:
+        if self._port is not None and self._port.baudrate != baud:
+            self._port.flush()
+            self._port.baudrate = baud
+
+    def _read(self, seconds: float) -> bytes:
+        data = b""
+        while len(data) < MOST and self._readable(self._silence if data else seconds):
+            data += self._take(ready=True)
+            self._quiet = line_now()
+        return data
+
+    def _readable(self, seconds: float) -> bool:
+        if self._port is None:
+            return False
+        ready, _, _ = select.select([self._fd, self._stop.fileno()], [], [], seconds)
+        return self._fd in ready
 
     def _waiting(self) -> int:
         try:
@@ -94,30 +204,14 @@ class SerialPort:
         except OSError as error:
             raise LinkDown(f"{self._settings.port}: {error}") from error
 
-    def _write(self, data: bytes) -> None:
-        assert self._port is not None
-        self._port.write(data)
-
-    def _change_over(self, baud: int) -> None:
-        assert self._port is not None
-        self._port.flush()
-        self._port.baudrate = baud
-
-    def _read(self, seconds: float) -> bytes:
-        data = b""
-        while len(data) < MOST and self._readable(self._silence if data else seconds):
-            data += self._port.read(MOST) if self._port is not None else b""
-        return data
-
-    def _readable(self, seconds: float) -> bool:
-        if self._port is None:
-            return False
-        port = self._port.fileno()
-        ready, _, _ = select.select([port, self._stop.fileno()], [], [], seconds)
-        return port in ready
-
     def _closed(self, port: serial.Serial | None) -> None:
         if port is not None:
             with contextlib.suppress(OSError, serial.SerialException):
                 port.close()
         self._stop.close()
+
+
+def _exact_timers() -> None:
+    """Linux lets a thread's timers run 50 microseconds late to save wake-ups; this thread would rather be on time."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
