@@ -119,7 +119,7 @@ class ModbusMeter:
         self._tail.clear()
         self._received = 0
         self.answered = False
-        return Request(self._sent, 5 + 2 * count, self.settings.delay)
+        return Request(self._sent, 5 + 2 * count, self.settings.delay, usual=5 + 2 * count)
 
     def feed(self, data: bytes, now: float) -> list[Event]:  # noqa: ARG002 - nothing here depends on time
         """A frame is known by its end, so noise before it and the pieces it comes in do not matter."""
