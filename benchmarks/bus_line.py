@@ -47,7 +47,7 @@ class Far:
 
 
 @contextmanager
-def far_end(**wanted: Any) -> Iterator[Far]:
+def far_end(**wanted: object) -> Iterator[Far]:
     """Meters behind a pty whose bytes come when their last bit has passed; the benchmark's other core is theirs."""
     command = [sys.executable, "-m", "firmware_sim.exact_line", json.dumps(wanted)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -78,7 +78,7 @@ class Counting:
         """None."""
         return []
 
-    async def told(self, device: str, count: int) -> list[str]:
+    async def told(self, device: str, count: int) -> list[str]:  # noqa: ARG002
         """None."""
         return []
 

@@ -11,6 +11,7 @@ import asyncio
 import ctypes
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Literal
 
 State = Literal["U", "I", "S", "R"]
@@ -118,11 +119,20 @@ class _Timex(ctypes.Structure):
     )
 
 
+@cache
+def _adjtimex() -> Callable[[object], int] | None:
+    """The system's call, looked up once: each look-up builds classes."""
+    try:
+        found: Callable[[object], int] = ctypes.CDLL(None).adjtimex
+    except (OSError, AttributeError):
+        return None
+    return found
+
+
 def kernel_synchronised() -> bool:
     """What chrony or timesyncd told the kernel. Containers without the call, and other systems: False."""
-    try:
-        adjtimex = ctypes.CDLL(None).adjtimex
-    except (OSError, AttributeError):
+    adjtimex = _adjtimex()
+    if adjtimex is None:
         return False
     answer = _Timex()
     verdict = int(adjtimex(ctypes.byref(answer)))

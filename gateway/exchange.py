@@ -12,7 +12,7 @@ Source: Modbus over serial line V1.02, 2.5.1.1; devices.md 3.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from gateway.device_events import Event, Request, SerialDriver
 from gateway.ports import SerialLink, SerialSettings
@@ -21,6 +21,8 @@ from gateway.ports import SerialLink, SerialSettings
 ADAPTER_SECONDS = 0.05
 # Noise that never ends must not stop a line for ever: after so long the question is asked into it.
 LONGEST_NOISE = 0.25
+# Awake so long before the last byte is expected.
+NAP_MARGIN = 0.0004
 
 
 class Say(NamedTuple):
@@ -68,13 +70,14 @@ class Answer(NamedTuple):
     turn: float
 
 
-Steps = Generator[Say | Hear, Heard, Answer]
+T = TypeVar("T")
+Steps = Generator[Say | Hear, Heard, T]
 
 
 class Performer(Protocol):
     """Who carries out the steps."""
 
-    async def perform(self, steps: Steps) -> Answer:
+    async def perform(self, steps: Steps[T]) -> T:
         """The whole exchange; raises LinkDown."""
 
 
@@ -110,10 +113,16 @@ def silence_seconds(baud: int, bits: int) -> float:
 
 
 def exchange(
-    driver: SerialDriver, request: Request, pace: Pace, *, patience: float = 1.0, quick: float | None = None
-) -> Steps:
+    driver: SerialDriver,
+    request: Request,
+    pace: Pace,
+    *,
+    patience: float = 1.0,
+    quick: float | None = None,
+    turn: float = 0.0,
+) -> Steps[Answer]:
     """The steps of one exchange. `quick`: a healthy device begins its answer within so many seconds of its turn;
-    None: unknown, so wait as long as `request.delay` allows.
+    None: unknown, so wait as long as `request.delay` allows. `turn`: it never began earlier than that.
     """
     baud = request.baud or pace.baud
     answers = request.answer_baud or baud
@@ -126,27 +135,30 @@ def exchange(
     first = until if quick is None else min(until, sent + pace.quiet(baud) + char + quick)
     events: list[Event] = []
     came, done = 0, sent
+    margin = max(char, NAP_MARGIN)
+    nap = sent + pace.quiet(baud) + turn + request.usual * char - margin if request.usual else 0.0
     while request.expect and not driver.answered:
-        rest = request.usual - came
-        nap = (done if came else sent) + (rest - 1) * char if rest > 1 else 0.0
         heard = yield Hear(until, until if came else first, nap, answers)
         if not heard.data:
             return Answer(None, events + driver.expired(heard.at), before.at, heard.at, 0.0)
         came += len(heard.data)
         done = heard.at
+        nap = done + (request.usual - came) * char - margin
         events += driver.feed(heard.data, heard.at)
-    turn = done - sent - came * char - pace.quiet(baud)
-    return Answer(events, [], before.at, done, max(turn, 0.0))
+    took = done - sent - came * char - pace.quiet(baud)
+    return Answer(events, [], before.at, done, max(took, 0.0))
 
 
-def carried_out(steps: Steps, do: Callable[[Say | Hear], Heard]) -> Answer:
+def carried_out(steps: Steps[T], do: Callable[[Say | Hear], Heard]) -> T:
     """Carries out all steps with a function that may block."""
-    step = next(steps)
+    heard: Heard | None = None
     while True:
         try:
-            step = steps.send(do(step))
+            step = next(steps) if heard is None else steps.send(heard)
         except StopIteration as end:
-            return _answer(end)
+            result: T = end.value
+            return result
+        heard = do(step)
 
 
 class StepByStep:
@@ -157,15 +169,16 @@ class StepByStep:
         self._now = now
         self._quiet_since = now()
 
-    async def perform(self, steps: Steps) -> Answer:
+    async def perform(self, steps: Steps[T]) -> T:
         """See `Performer`. `first` and `nap` are for wires; here bytes come when they come."""
-        step = next(steps)
+        heard: Heard | None = None
         while True:
-            heard = await (self._say(step) if isinstance(step, Say) else self._hear(step))
             try:
-                step = steps.send(heard)
+                step = next(steps) if heard is None else steps.send(heard)
             except StopIteration as end:
-                return _answer(end)
+                result: T = end.value
+                return result
+            heard = await (self._say(step) if isinstance(step, Say) else self._hear(step))
 
     async def _say(self, step: Say) -> Heard:
         junk = b""
@@ -192,9 +205,3 @@ class StepByStep:
         if data:
             self._quiet_since = at
         return Heard(data, at)
-
-
-def _answer(end: StopIteration) -> Answer:
-    found = end.value
-    assert isinstance(found, Answer)
-    return found

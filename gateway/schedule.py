@@ -2,9 +2,10 @@
 
 Earliest deadline first on a fixed grid: the next reading is due at the next multiple of its period on the wall clock,
 whenever the last one happened, so nothing drifts. What is due together travels in the fewest frames (`block_reads.py`).
-The surprise is what a silent device costs: its time-out is paid by all others, so after two misses in a row it is set
-aside and probed rarely, with a short time-out. A wall clock that jumps cannot stop a meter: no deadline is ever further
-away than one period. All times are milliseconds.
+The surprise is what a silent device costs: its time-out is paid by all others. So who missed once is asked again when
+the line has that much time to spare, who missed twice is set aside and probed rarely, and a line that never has time
+to spare gives a fiftieth of it to those who are silent, all together. A wall clock that jumps cannot stop a meter: no
+deadline is ever further away than one period. All times are milliseconds.
 """
 
 from __future__ import annotations
@@ -17,16 +18,24 @@ from gateway.block_reads import Limits, block_of
 from gateway.device_events import Want
 
 MISSES = 2
-PROBE_MS = 10_000
+PROBE_MS = 7_000
+# A silent device may cost a busy line one part in so many of its time.
+SHARE = 50
+FOREVER = 86_400_000
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """Ask `device` for these wants, in one frame. A probe only asks whether it is there again."""
+    """Ask `device` for these wants, in one frame. A probe only asks whether it is there again.
+
+    `patient`: wait as long as such a device may ever take; else only as long as it took so far. `spared`: the line had
+    no time for it and took it from the others.
+    """
 
     device: str
     wants: tuple[Want, ...]
     probe: bool = False
-    patient: bool = True
+    patient: bool = False
+    spared: bool = False
 
 
 class Standing(msgspec.Struct):
@@ -37,6 +46,8 @@ class Standing(msgspec.Struct):
     misses: int = 0
     probes: int = 0
     aside_until: int | None = None
+    quick_ms: int = 150
+    patient_ms: int = 300
 
 
 class LineSchedule:
@@ -47,27 +58,32 @@ class LineSchedule:
         self._devices = {
             device: Standing(dict.fromkeys(wanted, 0), known.get(device, Limits())) for device, wanted in wants.items()
         }
+        self._given = 0
+        self._spare_from = 0
+
+    def costs(self, device: str, quick_ms: int, patient_ms: int) -> None:
+        """What a question to this device costs when nobody answers, asked with little and with much patience."""
+        standing = self._devices[device]
+        standing.quick_ms, standing.patient_ms = quick_ms, patient_ms
 
     def turn(self, mono: int) -> Turn | int:
         """The turn that is due, or the milliseconds until one will be."""
         first: tuple[int, str] | None = None
         for device, standing in self._devices.items():
-            at = standing.aside_until
-            if at is None:
-                at = min(standing.due.values(), default=None)
-            if at is not None and (first is None or at < first[0]):
-                first = (at, device)
-        if first is None:
-            return 60_000
-        if first[0] > mono:
-            return first[0] - mono
-        device = first[1]
-        standing = self._devices[device]
-        due = [want for want, at in standing.due.items() if at <= mono] or list(standing.due)
-        due.sort(key=lambda want: (standing.due[want], want.table, want.address))
-        if standing.aside_until is not None:
-            return Turn(device, tuple(due[:1]), probe=True, patient=standing.probes % 3 == 2)
-        return Turn(device, block_of(due[0], due, standing.limits))
+            if standing.due and not standing.misses:
+                at = min(standing.due.values())
+                if first is None or at < first[0]:
+                    first = (at, device)
+        slack = FOREVER if first is None else max(0, first[0] - mono)
+        self._given = mono
+        silent = self._silent(mono, slack)
+        if isinstance(silent, Turn):
+            return silent
+        if first is None or slack:
+            return min(slack, silent)
+        standing = self._devices[first[1]]
+        due = _due(standing, mono)
+        return Turn(first[1], block_of(due[0], due, standing.limits))
 
     def answered(self, turn: Turn, mono: int, wall: int, *, fit: bool = True) -> bool:
         """The device spoke; its wants move to their next grid instant. True when it had been set aside.
@@ -80,30 +96,61 @@ class LineSchedule:
         standing.aside_until = None
         if was_aside and fit:
             standing.due = dict.fromkeys(standing.due, mono)
-        self._advance(standing, turn.wants if fit else tuple(standing.due), mono, wall)
+        _advance(standing, turn.wants if fit else tuple(standing.due), mono, wall)
         return was_aside
 
     def missed(self, turn: Turn, mono: int, wall: int) -> bool:
-        """It stayed silent: asked again at once the first time. True when it is set aside by this miss."""
+        """It stayed silent: asked again soon the first time. True when it is set aside by this miss."""
         standing = self._devices[turn.device]
+        if turn.spared:
+            self._spare_from = mono + (SHARE - 1) * max(0, mono - self._given)
+        standing.misses += 1
         if turn.probe:
             standing.probes += 1
             standing.aside_until = mono + PROBE_MS
             return False
-        standing.misses += 1
         if standing.misses < MISSES:
             return False
         standing.aside_until = mono + PROBE_MS
-        self._advance(standing, tuple(standing.due), mono, wall)
+        _advance(standing, tuple(standing.due), mono, wall)
         return True
 
     def is_aside(self, device: str) -> bool:
         """Whether the device is silent and only probed."""
         return self._devices[device].aside_until is not None
 
-    def _advance(self, standing: Standing, wants: Sequence[Want], mono: int, wall: int) -> None:
-        for want in wants:
-            standing.due[want] = mono + until_next(wall, int(want.every * 1000))
+    def _silent(self, mono: int, slack: int) -> Turn | int:
+        """The question to a silent device that the line has time for now, or the milliseconds until it may have."""
+        wait = FOREVER
+        waiting = [(one.aside_until or 0, device) for device, one in self._devices.items() if one.misses and one.due]
+        for at, device in sorted(waiting):
+            if at > mono:
+                return min(wait, at - mono)
+            standing = self._devices[device]
+            probe = standing.aside_until is not None
+            # A second question is patient where that costs nobody anything, a probe every second time.
+            patient = standing.probes % 2 == 1 if probe else standing.patient_ms <= slack
+            may_take = mono >= self._spare_from
+            if patient and standing.patient_ms > slack and not may_take:
+                patient = False
+            spared = (standing.patient_ms if patient else standing.quick_ms) > slack
+            if not spared or may_take:
+                due = _due(standing, mono)
+                wants = tuple(due[:1]) if probe else block_of(due[0], due, standing.limits)
+                return Turn(device, wants, probe=probe, patient=patient, spared=spared)
+            wait = self._spare_from - mono
+        return wait
+
+
+def _due(standing: Standing, mono: int) -> list[Want]:
+    """What is due, the most urgent first; of a device of which nothing is, everything."""
+    due = [want for want, at in standing.due.items() if at <= mono] or list(standing.due)
+    return sorted(due, key=lambda want: (standing.due[want], want.table, want.address))
+
+
+def _advance(standing: Standing, wants: Sequence[Want], mono: int, wall: int) -> None:
+    for want in wants:
+        standing.due[want] = mono + until_next(wall, max(1, int(want.every * 1000)))
 
 
 def until_next(wall: int, every: int) -> int:

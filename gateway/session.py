@@ -1,25 +1,26 @@
 """One serial line and the devices on it: asks in turn, hears those who talk unasked, records what was said, reconnects.
 
-The surprise is that recording does not hold the line (`record_queue.py`), with one exception: a device that waits for
-"got it" hears it only when the journal holds what it said. A command (open this lock) goes before every poll.
+The surprise is that neither recording nor the event loop holds the line: poll follows poll in the line's own thread
+(`rounds.py`), records go through a queue (`record_queue.py`). With one exception: a device that waits for "got it"
+hears it only when the journal holds what it said. A command (open this lock) goes before every poll.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from gateway import recording
-from gateway.block_reads import Limits
 from gateway.device_events import Event, Request, SerialDriver
-from gateway.exchange import Answer, Pace, Performer, StepByStep, exchange
+from gateway.exchange import Pace, Performer, StepByStep
 from gateway.ports import DeviceStatus, Journal, LinkDown, Ports, SerialLink, SerialSettings
 from gateway.record_queue import RecordQueue
 from gateway.recording import Stamp, happened, stamp
-from gateway.schedule import LineSchedule, Turn
+from gateway.rounds import Rounds, Told
 from wire.records import Record
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,8 @@ LONGEST_IDLE = 5.0
 LONGEST_PAUSE = 30.0
 # How long a line is listened to at a stretch: a device that is answered has its own time-outs.
 LISTEN, LISTEN_TALKING = 1.0, 0.1
-# Parts of one conversation (more data follows) before anybody else is asked.
-PARTS = 64
+# What a busy line says is looked at so often: a wake-up of the event loop a poll would cost more than the poll.
+NEWS = 0.2
 
 
 class Interpreter(Protocol):
@@ -51,17 +52,18 @@ class SerialSession:
         self.name = settings.name
         self.progress = ports.clock.line()
         self._settings = settings
-        self._pace = Pace.of(settings)
         self._drivers: dict[str, Any] = dict(devices)
         self._clock = ports.clock
         self._open = ports.open_serial
         self._records = RecordQueue(self.name, journal, ports.clock)
         self._interpreters: dict[str, Interpreter] = {}
-        limits = {device: getattr(driver, "limits", Limits()) for device, driver in devices.items()}
-        self._schedule = LineSchedule({device: driver.wants for device, driver in devices.items()}, limits)
+        self._told: deque[Told] = deque()
+        self._news_at = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._listener = next((device for device, driver in devices.items() if getattr(driver, "listens", False)), "")
         self._answered: dict[str, bool | None] = dict.fromkeys(devices)
         self._jobs: deque[tuple[str, Callable[[], Request], asyncio.Future[list[Event] | None]]] = deque()
+        self._rounds = Rounds(self._drivers, Pace.of(settings), ports.clock, lambda: bool(self._jobs), self._tell)
         self._wake = asyncio.Event()
         self._link: SerialLink | None = None
         self._performer: Performer | None = None
@@ -84,6 +86,7 @@ class SerialSession:
 
     async def run(self) -> None:
         """Opens the line, serves it, opens it again when it breaks; until cancelled."""
+        self._loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._records.run(), name=f"{self.name} records")
             group.create_task(self._keep_open(), name=f"{self.name} line")
@@ -120,32 +123,26 @@ class SerialSession:
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _serve(self, link: SerialLink) -> None:
+        assert self._performer is not None
         while True:
             self.progress = self._clock.line()
             if self._jobs:
                 await self._command(*self._jobs.popleft())
                 continue
-            turn = self._schedule.turn(self._clock.mono_ms())
-            if isinstance(turn, Turn):
-                await self._poll(turn)
-            else:
-                await self._idle(link, turn / 1000 / self._clock.scale)
+            try:
+                wait = await self._performer.perform(self._rounds.series())
+            finally:
+                await self._hear_told()
+            if wait and not self._jobs:
+                await self._idle(link, wait / 1000 / self._clock.scale)
             self._tick()
 
     async def _command(
         self, device: str, ask: Callable[[], Request], answer: asyncio.Future[list[Event] | None]
     ) -> None:
-        driver = self._drivers[device]
-        asked = b""
+        assert self._performer is not None
         try:
-            request = driver.pending()
-            if request is not None:
-                await self._exchange(device, request)
-            events = await self._exchange(device, ask())
-            while events is not None and (request := driver.pending()) is not None and request.data != asked:
-                asked = request.data
-                more = await self._exchange(device, request)
-                events = None if more is None else events + more
+            events = await self._performer.perform(self._rounds.command(device, ask))
         except LinkDown as error:
             if not answer.done():
                 answer.set_exception(error)
@@ -155,52 +152,58 @@ class SerialSession:
             if not answer.done():
                 answer.set_exception(error)
             return
+        finally:
+            await self._hear_told()
         if not answer.done():
             answer.set_result(events)
 
-    async def _poll(self, turn: Turn) -> None:
-        """The device's own questions first (who are you), then what is due; a silent one is told to the schedule."""
-        driver = self._drivers[turn.device]
-        asked = b""
-        while (request := driver.pending()) is not None and request.data != asked:
-            asked = request.data
-            if not await self._asked(turn, request):
-                return
-        mono, wall = self._clock.mono_ms(), self._clock.wall_ms()
-        fit = request is None
-        if fit and not await self._read_whole(turn):
-            return
-        if self._schedule.answered(turn, mono, wall, fit=fit):
-            self._records.put(happened("back", stamp(self._clock), turn.device))
+    def _tell(self, told: Told) -> None:
+        """Called where the steps are carried out: in the line's thread, or on a loop that owns time."""
+        self._told.append(told)
+        now = self._clock.line()
+        if self._loop is not None and now - self._news_at > NEWS:
+            self._news_at = self.progress = now
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._hear_news)
 
-    async def _read_whole(self, turn: Turn) -> bool:
-        """What is due, and the rest of an answer that is longer than a frame."""
-        driver = self._drivers[turn.device]
-        request: Request | None = driver.request(turn.wants)
-        for _ in range(PARTS):
-            if request is None:
-                return True
-            if not await self._asked(turn, request):
-                return False
-            request = driver.pending()
-        return True
+    def _hear_news(self) -> None:
+        """What was said meanwhile, in the middle of a series; who waits for "got it" ends its series by itself."""
+        while self._told and not hasattr(self._drivers[self._told[0].device], "kept"):
+            told = self._told.popleft()
+            self._records.put(*(record for _, records in self._heard(told) for record in records))
+        self._tick()
 
-    async def _asked(self, turn: Turn, request: Request) -> bool:
-        if await self._exchange(turn.device, request, 1.0 if turn.patient else 0.5) is not None:
-            return True
-        if self._schedule.missed(turn, self._clock.mono_ms(), self._clock.wall_ms()):
-            self._drivers[turn.device].restarted()
-            self._records.put(happened("silent", stamp(self._clock), turn.device))
-        return False
+    async def _hear_told(self) -> None:
+        """Everything that was said. A device that waits for "got it" is told when it is on disk, event by event."""
+        while self._told:
+            told = self._told.popleft()
+            kept = getattr(self._drivers[told.device], "kept", None)
+            for event, records in self._heard(told):
+                if kept is None or event is None:
+                    self._records.put(*records)
+                elif not records or await self._records.keep(records):
+                    kept(event)
+            await self._speak(told.device)
 
-    async def _exchange(self, device: str, request: Request, patience: float = 1.0) -> list[Event] | None:
-        """One question and its answer, told to who interprets it; None when nothing that fits came in time."""
-        assert self._performer is not None
-        steps = exchange(self._drivers[device], request, self._pace, patience=patience)
-        answer: Answer = await self._performer.perform(steps)
-        self._answered[device] = answer.events is not None
-        await self._hear(device, answer.said if answer.events is None else answer.events)
-        return answer.events
+    def _heard(self, told: Told) -> Iterator[tuple[Event | None, list[Record]]]:
+        """Each event with its records, then what the exchange itself is worth."""
+        device, cfg = told.device, self._drivers[told.device].cfg
+        self._answered[device] = told.answered
+        interpreter = self._interpreters.get(device)
+        for event in told.events:
+            plain = recording.record(event, told.at, device, cfg)
+            records: list[Record] = [plain] if plain is not None else []
+            if interpreter is not None:
+                records += interpreter.hear(event, told.at, cfg)
+            yield event, records
+        if told.news:
+            yield None, [happened(told.news, told.at, device)]
+
+    async def _speak(self, device: str) -> None:
+        """What a device must be told now is written at once."""
+        driver = self._drivers[device]
+        if self._link is not None and hasattr(driver, "outgoing") and (reply := driver.outgoing()):
+            await self._link.write(reply)
 
     async def _idle(self, link: SerialLink, seconds: float) -> None:
         seconds = min(seconds, LONGEST_IDLE)
@@ -221,28 +224,11 @@ class SerialSession:
         data = await link.read(min(seconds, LISTEN_TALKING if hasattr(driver, "outgoing") else LISTEN))
         now = self._clock.line()
         if data:
-            self._answered[device] = True
-            await self._hear(device, driver.feed(data, now))
+            self._told.append(Told(device, driver.feed(data, now), stamp(self._clock), answered=True))
         elif hasattr(driver, "idle"):
-            await self._hear(device, driver.idle(now))
-
-    async def _hear(self, device: str, events: Iterable[Event]) -> None:
-        """Records of what was said. A device that waits for "got it" is told when they are on disk, event by event."""
-        at = stamp(self._clock)
-        driver = self._drivers[device]
-        interpreter = self._interpreters.get(device)
-        kept = getattr(driver, "kept", None)
-        for event in events:
-            plain = recording.record(event, at, device, driver.cfg)
-            records: list[Record] = [plain] if plain is not None else []
-            if interpreter is not None:
-                records += interpreter.hear(event, at, driver.cfg)
-            if kept is None:
-                self._records.put(*records)
-            elif not records or await self._records.keep(records):
-                kept(event)
-        if self._link is not None and hasattr(driver, "outgoing") and (reply := driver.outgoing()):
-            await self._link.write(reply)
+            events = driver.idle(now)
+            self._told.append(Told(device, events, stamp(self._clock), answered=self._answered[device] is True))
+        await self._hear_told()
 
     def _tick(self) -> None:
         if self._interpreters:
@@ -259,4 +245,4 @@ class SerialSession:
     def _detail(self, device: str) -> str:
         if self._link is None:
             return "the line is not open"
-        return "silent, probed rarely" if self._schedule.is_aside(device) else ""
+        return "silent, probed rarely" if self._rounds.schedule.is_aside(device) else ""

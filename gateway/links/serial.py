@@ -2,7 +2,7 @@
 
 The surprise is where time goes: a wake-up of the event loop costs ten times a byte and half a millisecond of delay. So
 a whole exchange (wait for silence, write, sleep until the answer can be there, read) happens in the thread, which asks
-the system for exact timers and spins the last tenth of a millisecond of a silence. It never keeps less than the
+the system for exact timers and spins the last instant of a silence. It never keeps less than the
 silence: that counts from the moment the last byte was *read*, which is later than it came.
 """
 
@@ -22,7 +22,7 @@ from typing import ParamSpec, TypeVar
 import serial
 
 from gateway.clock import line_now
-from gateway.exchange import LONGEST_NOISE, Answer, Hear, Heard, Say, Steps, carried_out
+from gateway.exchange import LONGEST_NOISE, Hear, Heard, Say, Steps, carried_out
 from gateway.ports import LinkDown, SerialSettings
 
 P = ParamSpec("P")
@@ -31,7 +31,7 @@ T = TypeVar("T")
 MOST = 4096
 SHORTEST_SILENCE = 0.002
 # The end of a silence is waited for awake: a sleep ends so much too late.
-SPIN = 0.00012
+SPIN = 0.00005
 _PR_SET_TIMERSLACK = 29
 
 
@@ -54,8 +54,8 @@ class SerialPort:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name, initializer=_exact_timers)
         self._port = await self._run(self._opened)
 
-    async def perform(self, steps: Steps) -> Answer:
-        """A whole exchange, in the thread; raises LinkDown."""
+    async def perform(self, steps: Steps[T]) -> T:
+        """Whole exchanges, in the thread; raises LinkDown."""
         return await self._run(self._perform, steps)
 
     async def write(self, data: bytes) -> None:
@@ -111,7 +111,7 @@ class SerialPort:
         self._quiet = line_now()
         return port
 
-    def _perform(self, steps: Steps) -> Answer:
+    def _perform(self, steps: Steps[T]) -> T:
         return carried_out(steps, lambda step: self._say(step) if isinstance(step, Say) else self._hear(step))
 
     def _say(self, step: Say) -> Heard:

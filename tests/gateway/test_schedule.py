@@ -77,7 +77,7 @@ def test_a_missed_device_is_asked_again_at_once_then_set_aside_and_probed_rarely
     assert (probe.device, probe.probe) == ("dead", True)
 
 
-def test_every_third_probe_is_patient() -> None:
+def test_every_second_probe_is_patient() -> None:
     schedule = LineSchedule({"dead": [Want("a", 1)]})
     schedule.missed(turn_of(schedule, 0), 0, 0)
     schedule.missed(turn_of(schedule, 0), 0, 0)
@@ -88,7 +88,39 @@ def test_every_third_probe_is_patient() -> None:
         patience.append(turn.patient)
         schedule.missed(turn, number * PROBE_MS, 0)
 
-    assert patience == [False, False, True, False, False, True]
+    assert patience == [False, True, False, True, False, True]
+
+
+def test_who_missed_once_is_asked_again_when_the_line_has_time_to_spare() -> None:
+    schedule = LineSchedule({"dead": [Want("a", 1)], "live": [Want("b", 1)]})
+    schedule.costs("dead", quick_ms=80, patient_ms=300)
+    schedule.missed(turn_of(schedule, 0), 80, 80)
+    schedule.answered(turn_of(schedule, 80), 80, 80)
+
+    again = turn_of(schedule, 200)
+
+    assert (again.device, again.probe, again.patient, again.spared) == ("dead", False, True, False)
+
+
+def test_a_line_without_a_spare_moment_gives_the_silent_a_fiftieth_of_its_time() -> None:
+    schedule = LineSchedule({"dead": [Want("a", 1)], "live": [Want("b", 0.001)], "gone": [Want("c", 1)]})
+    for device in ("dead", "gone"):
+        schedule.costs(device, quick_ms=100, patient_ms=200)
+    mono, lost = 0, 0
+    while mono < 600_000:
+        turn = turn_of(schedule, mono)
+        if turn.device == "live":
+            schedule.answered(turn, mono, mono)
+            mono += 25
+        else:
+            spent = 200 if turn.patient else 100
+            mono += spent
+            lost += spent
+            schedule.missed(turn, mono, mono)
+
+    assert schedule.is_aside("dead")
+    assert schedule.is_aside("gone")
+    assert 6_000 < lost < 12_500
 
 
 def test_a_device_that_is_back_is_read_at_once() -> None:
