@@ -21,6 +21,8 @@ MISSES = 2
 PROBE_MS = 7_000
 # A silent device may cost a busy line one part in so many of its time.
 SHARE = 50
+# A question to a silent device waits so long for a spare moment before it takes one from the others.
+HOPE_MS = 2_000
 FOREVER = 86_400_000
 
 
@@ -39,13 +41,14 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct):
-    """What the line knows about one device. `aside_until` is set while it is silent."""
+    """What the line knows about one device. Silent since `misses` questions, it is asked again from `ready` on."""
 
     due: dict[Want, int]
     limits: Limits
     misses: int = 0
     probes: int = 0
-    aside_until: int | None = None
+    aside: bool = False
+    ready: int = 0
     quick_ms: int = 150
     patient_ms: int = 300
 
@@ -91,9 +94,8 @@ class LineSchedule:
         `fit` False: it spoke but is not to be read yet (implausible, unknown); all its wants wait for the grid.
         """
         standing = self._devices[turn.device]
-        was_aside = standing.aside_until is not None
+        was_aside, standing.aside = standing.aside, False
         standing.misses = standing.probes = 0
-        standing.aside_until = None
         if was_aside and fit:
             standing.due = dict.fromkeys(standing.due, mono)
         _advance(standing, turn.wants if fit else tuple(standing.due), mono, wall)
@@ -107,38 +109,38 @@ class LineSchedule:
         standing.misses += 1
         if turn.probe:
             standing.probes += 1
-            standing.aside_until = mono + PROBE_MS
+            standing.ready = mono + PROBE_MS
             return False
+        standing.ready = mono
         if standing.misses < MISSES:
             return False
-        standing.aside_until = mono + PROBE_MS
+        standing.aside, standing.ready = True, mono + PROBE_MS
         _advance(standing, tuple(standing.due), mono, wall)
         return True
 
     def is_aside(self, device: str) -> bool:
         """Whether the device is silent and only probed."""
-        return self._devices[device].aside_until is not None
+        return self._devices[device].aside
 
     def _silent(self, mono: int, slack: int) -> Turn | int:
         """The question to a silent device that the line has time for now, or the milliseconds until it may have."""
         wait = FOREVER
-        waiting = [(one.aside_until or 0, device) for device, one in self._devices.items() if one.misses and one.due]
-        for at, device in sorted(waiting):
-            if at > mono:
-                return min(wait, at - mono)
+        waiting = [(one.ready, device) for device, one in self._devices.items() if one.misses and one.due]
+        for ready, device in sorted(waiting):
+            if ready > mono:
+                return min(wait, ready - mono)
             standing = self._devices[device]
-            probe = standing.aside_until is not None
+            from_others = max(self._spare_from, ready + HOPE_MS)
             # A second question is patient where that costs nobody anything, a probe every second time.
-            patient = standing.probes % 2 == 1 if probe else standing.patient_ms <= slack
-            may_take = mono >= self._spare_from
-            if patient and standing.patient_ms > slack and not may_take:
+            patient = standing.probes % 2 == 1 if standing.aside else standing.patient_ms <= slack
+            if patient and standing.patient_ms > slack and mono < from_others:
                 patient = False
             spared = (standing.patient_ms if patient else standing.quick_ms) > slack
-            if not spared or may_take:
+            if not spared or mono >= from_others:
                 due = _due(standing, mono)
-                wants = tuple(due[:1]) if probe else block_of(due[0], due, standing.limits)
-                return Turn(device, wants, probe=probe, patient=patient, spared=spared)
-            wait = self._spare_from - mono
+                wants = tuple(due[:1]) if standing.aside else block_of(due[0], due, standing.limits)
+                return Turn(device, wants, probe=standing.aside, patient=patient, spared=spared)
+            wait = min(wait, from_others - mono)
         return wait
 
 

@@ -95,10 +95,12 @@ def test_who_missed_once_is_asked_again_when_the_line_has_time_to_spare() -> Non
     schedule = LineSchedule({"dead": [Want("a", 1)], "live": [Want("b", 1)]})
     schedule.costs("dead", quick_ms=80, patient_ms=300)
     schedule.missed(turn_of(schedule, 0), 80, 80)
-    schedule.answered(turn_of(schedule, 80), 80, 80)
+    others = turn_of(schedule, 80)
+    schedule.answered(others, 80, 80)
 
     again = turn_of(schedule, 200)
 
+    assert others.device == "live"
     assert (again.device, again.probe, again.patient, again.spared) == ("dead", False, True, False)
 
 
