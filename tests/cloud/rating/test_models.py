@@ -212,7 +212,11 @@ def test_windows_of_the_clock_on_the_night_the_clock_is_set_back() -> None:
         "windows": {"rules": [{"window": "night", "from": "22:00", "to": "06:00"}], "otherwise": "day"},
     }  # fmt: skip
     readings = [{"at": "2026-10-25T00:00", "value": "0"}, {"at": "2026-10-26T00:00", "value": "25"}]
-    case = {"zone": "Europe/Berlin", "period": {"first": "2026-10-25", "end": "2026-10-26"}, "readings": readings}
+    case: dict[str, Any] = {
+        "zone": "Europe/Berlin",
+        "period": {"first": "2026-10-25", "end": "2026-10-26"},
+        "readings": readings,
+    }
 
     lines = priced(charge, **case).lines
 
@@ -266,7 +270,7 @@ def test_an_area_costs_by_the_square_metre_or_by_its_share(charge: dict[str, Any
 
 
 def test_a_commitment_brings_several_charges_up_to_their_minimum_to_the_cent() -> None:
-    charges = [
+    charges: list[dict[str, Any]] = [
         {"kind": "standard", "unit_price": "0.335"},
         {"kind": "flat", "amount": "10"},
         {"kind": "commitment", "minimum": {"amount": "25"}, "covers": [0]},
@@ -279,7 +283,7 @@ def test_a_commitment_brings_several_charges_up_to_their_minimum_to_the_cent() -
 
 
 def test_progressive_billing_asks_early_and_takes_it_off_at_the_end() -> None:
-    charges = [{"kind": "standard", "unit_price": "1"}, {"kind": "progressive_billing", "thresholds": ["300", "1000"],
+    charges: list[dict[str, Any]] = [{"kind": "standard", "unit_price": "1"}, {"kind": "progressive_billing", "thresholds": ["300", "1000"],
                                                          "then_every": "1000"}]  # fmt: skip
     usage = [{"at": f"2026-11-{day:02}", "quantity": "450"} for day in range(1, 6)]
 
