@@ -283,8 +283,8 @@ def test_a_commitment_brings_several_charges_up_to_their_minimum_to_the_cent() -
 
 
 def test_progressive_billing_asks_early_and_takes_it_off_at_the_end() -> None:
-    charges: list[dict[str, Any]] = [{"kind": "standard", "unit_price": "1"}, {"kind": "progressive_billing", "thresholds": ["300", "1000"],
-                                                         "then_every": "1000"}]  # fmt: skip
+    early = {"kind": "progressive_billing", "thresholds": ["300", "1000"], "then_every": "1000"}
+    charges: list[dict[str, Any]] = [{"kind": "standard", "unit_price": "1"}, early]
     usage = [{"at": f"2026-11-{day:02}", "quantity": "450"} for day in range(1, 6)]
 
     found = priced(charges, usage=usage)
