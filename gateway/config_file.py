@@ -90,8 +90,13 @@ def _device_errors(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What the drivers say about their devices' settings; from the raw document, so that none is missed."""
     for table, link in (("lines", "serial"), ("brokers", "mqtt")):
         for index, owner in enumerate(_tables(document.get(table))):
-            for number, device in enumerate(_tables(owner.get("devices"))):
+            devices = _tables(owner.get("devices"))
+            for number, device in enumerate(devices):
                 yield from _one_device(f"{table}[{index}].devices[{number}]", link, device)
+            kinds = drivers.discover()
+            alone = [str(one["kind"]) for one in devices if getattr(kinds.get(str(one.get("kind"))), "talks", False)]
+            if alone and len(devices) > 1:
+                yield f"{table}[{index}].devices", f"{alone[0]} has its line to itself: give the others another one"
 
 
 def _tables(value: object) -> list[dict[str, Any]]:

@@ -181,6 +181,38 @@ class CommandTaken(msgspec.Struct, frozen=True):
     raw: bytes = b""
 
 
+class AuditRead(msgspec.Struct, frozen=True):
+    """A whole EVA-DTS file, as the machine sent it. Says nothing until it has been compared with the one before."""
+
+    raw: bytes
+
+
+class Weighed(msgspec.Struct, frozen=True):
+    """One weight, in milligrams. `stable` is the transmitter's own word; None: it does not say. `ok`: not at fault."""
+
+    milligrams: int
+    stable: bool | None = None
+    fault: str = ""
+    raw: bytes = b""
+
+
+class TagsSeen(msgspec.Struct, frozen=True):
+    """A whole inventory of a tag reader: EPC -> in how many of `rounds` it answered, and its last signal in dBm."""
+
+    rounds: int
+    seen: Mapping[str, int]
+    signals: Mapping[str, int] = {}
+    raw: bytes = b""
+
+
+class AdapterSaid(msgspec.Struct, frozen=True):
+    """One line of an MDB adapter: `topic` (status, vend, error, result, raw ..) and its fields as text."""
+
+    topic: str
+    fields: tuple[str, ...] = ()
+    raw: bytes = b""
+
+
 class Publish(msgspec.Struct, frozen=True):
     """What a driver wants sent to its device by MQTT, QoS 1, never retained."""
 
@@ -190,7 +222,7 @@ class Publish(msgspec.Struct, frozen=True):
 
 Event = (
     Measured | AirSample | LockReply | DoorState | Identified | DeviceFault | VendRequested | Dispensed | CabinetState
-    | SwitchState | CommandTaken | LevelState
+    | SwitchState | CommandTaken | LevelState | AuditRead | Weighed | TagsSeen | AdapterSaid
 )  # fmt: skip
 
 
@@ -244,6 +276,19 @@ class SerialDriver(Protocol):
 
     def restarted(self) -> None:
         """The line was opened anew or the device was away: forget what was learnt about it."""
+
+
+class Talker(SerialDriver, Protocol):
+    """A driver that has the line to itself and speaks when it must: conversations of many frames, and their timers."""
+
+    def outgoing(self) -> bytes:
+        """What wants to leave now; asked for after each `feed` and `tick`."""
+
+    def due(self, now: float) -> float:
+        """Line time at which `tick` wants to be called, at the latest."""
+
+    def tick(self, now: float) -> list[Event]:
+        """What time alone brings about."""
 
 
 class SerialSwitch(Protocol):

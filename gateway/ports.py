@@ -151,6 +151,9 @@ class Journal(Protocol):
     async def told(self, device: str, count: int) -> list[str]:
         """The device's own names (``did``) of the last events we hold of it, newest first; raises NotStored."""
 
+    async def said(self, device: str, count: int) -> list[Record]:
+        """The last records of a device, oldest of them first; raises NotStored."""
+
 
 class Slot(msgspec.Struct, frozen=True):
     """One slot of a planogram. ``confirm``: how a dispensed piece is known."""

@@ -16,6 +16,7 @@ from gateway.premises import Cabinet, Premises
 from gateway.run_controls import Unit
 from gateway.session import SerialSession
 from gateway.switches import LineSwitch
+from gateway.talkers import conversation
 from gateway.units import LineUnit, SwitchUnit
 from gateway.windows import Windows
 
@@ -36,24 +37,31 @@ def cabinet_ids(config: Config) -> list[str]:
     return [
         device.id
         for _, device in config.devices()
-        if hasattr(kinds[device.kind], "open") or _is_mqtt(kinds[device.kind])
+        if hasattr(kinds[device.kind], "open")
+        or _is_mqtt(kinds[device.kind])
+        or getattr(kinds[device.kind], "gives", False)
     ]
 
 
-def wire_up(config: Config, ports: Ports, journal: Journal, premises: Premises) -> Site:
+def wire_up(config: Config, ports: Ports, journal: Journal, premises: Premises) -> Site:  # noqa: ARG001
     """Builds every session; opens nothing."""
     site = Site()
     heard = {source.device for control in config.controls for source in control.sources}
     for line in config.lines:
-        _line(site, line, ports, journal, heard)
+        _line(site, line, ports, premises, heard)
     for broker in config.brokers:
         _broker(site, broker, ports, premises)
     return site
 
 
-def _line(site: Site, line: Line, ports: Ports, journal: Journal, heard: Collection[str]) -> None:
+def _line(site: Site, line: Line, ports: Ports, premises: Premises, heard: Collection[str]) -> None:
     built: dict[str, Any] = {device.id: drivers.create(device.kind, _on_line(line, device)) for device in line.devices}
-    session = SerialSession(line.link, built, ports, journal)
+    talker = next((device for device, driver in built.items() if getattr(driver, "talks", False)), "")
+    if talker:
+        talk, site.cabinets[talker] = conversation(line.link, talker, built[talker], ports, premises)
+        site.sessions.append(talk)
+        return
+    session = SerialSession(line.link, built, ports, premises.journal)
     for device, driver in built.items():
         inner: Interpreter | None = None
         if hasattr(driver, "open"):

@@ -24,6 +24,11 @@ SAID = (
     "SELECT n, leaf FROM records WHERE ep = ? AND src = ? AND n > ? ORDER BY n LIMIT ?"
 )
 
+LAST_SAID = (
+    "SELECT n, leaf FROM goods WHERE ep = ? AND src = ? UNION ALL "
+    "SELECT n, leaf FROM records WHERE ep = ? AND src = ? ORDER BY n DESC LIMIT ?"
+)
+
 
 class Held(msgspec.Struct, frozen=True):
     """A stored record: ``index`` None while it has no place in a log; ``cosigned``: the cloud has acknowledged it."""
@@ -73,6 +78,17 @@ def boots_of(db: sqlite3.Connection, device: str) -> list[str]:
 def said_after(db: sqlite3.Connection, boot: str, device: str, n: int, limit: int) -> list[tuple[int, bytes]]:
     """``n`` and leaf of what a device said in a boot, in order, beginning after ``n``; of pruned records the goods."""
     return db.execute(SAID, (boot, device, n, boot, device, n, limit)).fetchall()
+
+
+def last_said(db: sqlite3.Connection, device: str, count: int) -> list[bytes]:
+    """The leaves of the last records of a device, oldest of them first; of pruned records the goods."""
+    found: list[bytes] = []
+    for boot in reversed(boots_of(db, device)):
+        rows = db.execute(LAST_SAID, (boot, device, boot, device, count - len(found))).fetchall()
+        found += [row[1] for row in rows]
+        if len(found) >= count:
+            break
+    return found[::-1]
 
 
 def told(db: sqlite3.Connection, device: str, count: int) -> list[str]:

@@ -165,6 +165,10 @@ class Journal:
         """The device's own names (``did``) of the last events we hold of it, newest first; raises NotStored."""
         return await self.read(reading.told, device, count)
 
+    async def said(self, device: str, count: int) -> list[Record]:
+        """The last records of a device, oldest of them first; of pruned ones the goods. Raises NotStored."""
+        return [decode(leaf) for leaf in await self.read(reading.last_said, device, count)]
+
     async def change(
         self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kw: P.kwargs
     ) -> T:

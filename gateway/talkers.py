@@ -1,0 +1,18 @@
+"""Devices that have a line to themselves: which session, which desk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.audit_desk import AuditDesk
+from gateway.conversation import ConversationSession
+from gateway.ports import Ports, SerialSettings
+from gateway.premises import Cabinet, Premises
+
+
+def conversation(
+    settings: SerialSettings, device: str, driver: Any, ports: Ports, premises: Premises  # noqa: ANN401
+) -> tuple[ConversationSession, Cabinet]:
+    """The session of such a line and the cabinet behind it."""
+    desk = AuditDesk(device, driver, premises)
+    return ConversationSession(settings, driver, desk, ports), desk
