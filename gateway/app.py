@@ -158,7 +158,7 @@ class Gateway:
         shelf = Shelf()
         await boot.refill_shelf(journal, shelf, cabinet_ids(config))
         premises = Premises(ports.clock, journal, desired, shelf, config.access.policy)
-        site = wire_up(config, ports, journal, premises)
+        site = wire_up(config, ports, premises)
         self.premises, self.site = premises, site
         if self.identity is not None and client is not None:
             cloud = Cloud(client, self.identity)

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-
 from gateway import audit_records
 from gateway.audit_records import Place, Writer
 from gateway.audits import AuditRules, Known, assess

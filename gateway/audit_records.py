@@ -131,7 +131,8 @@ def _known(record: DeviceEvent) -> tuple[Known, bool]:
     stamp = str(data.get("read_date", "")), str(data.get("read_time", ""))
     known = Known(
         str(data.get("sha256", "")), str(data.get("serial", "")), str(data.get("board", "")), number("reads"), stamp,
-        record.t, number("chain") or 1, number("paid"),
+        record.t, number("chain") or 1,
+        {kind: value for kind in ("paid", "free", "test") if (value := number(kind)) is not None},
     )  # fmt: skip
     return known, data.get("judged") == "new_chain"
 
@@ -143,8 +144,7 @@ def _audit(writer: Writer, audit: Audit, assessment: Assessment) -> DeviceEvent:
         "board": plain(known.board), "model": plain(audit.model), "read_date": known.stamp[0],
         "read_time": known.stamp[1], "selections": len(audit.selections), "notes": " ".join(audit.notes),
     }  # fmt: skip
-    optional = {"reads": known.reads, "paid": audit.paid, "test": audit.test, "free": audit.free}
-    data |= {name: value for name, value in optional.items() if value is not None}
+    data |= dict(known.totals) | ({} if known.reads is None else {"reads": known.reads})
     return writer.event("audit", data, did=writer.did("audit"))
 
 

@@ -47,7 +47,7 @@ class Known(msgspec.Struct, frozen=True):
     stamp: tuple[str, str] = ("", "")
     at: int | None = None
     chain: int = 1
-    paid: int | None = None
+    totals: Mapping[str, int] = {}
     counters: Mapping[str, Mapping[str, int]] = {}
 
 
@@ -87,6 +87,24 @@ class Assessment(msgspec.Struct, frozen=True):
     gaps: tuple[Gap, ...] = ()
 
 
+class Fresh(msgspec.Struct, frozen=True):
+    """A counter that was not in the file before: machines leave out what is zero, but not only that."""
+
+    selection: str
+    key: str
+    now: int
+
+    @property
+    def kind(self) -> str:
+        """What it counts: paid, free or test."""
+        return self.key if self.key in ("free", "test") else "paid"
+
+    @property
+    def steps(self) -> int:
+        """Its vends, if it began at nothing. Mixed payments were counted twice."""
+        return -self.now if self.key == "mixed" else self.now
+
+
 class DoubtError(Exception):
     """These counters prove nothing; `gap` says why."""
 
@@ -106,30 +124,36 @@ def assess(known: Known | None, audit: Audit, digest: str, rules: AuditRules, at
         return Assessment("same", known)
     another = _another_machine(known, audit)
     if another:
-        fresh = _next(Known(chain=known.chain + 1), audit, digest, at)
-        return Assessment("new_chain", fresh, gaps=(Gap(another),))
+        anew = _next(Known(chain=known.chain + 1), audit, digest, at)
+        return Assessment("new_chain", anew, gaps=(Gap(another),))
     if _is_stale(known, audit):
         return Assessment("stale", known, gaps=(Gap("stale", count=False),))
     broken = _broken_chain(known, audit)
     gaps: list[Gap] = [broken] if broken else []
-    moves: list[Move] = []
-    days = max(at - known.at, 0) // DAY_MS + 1 if known.at is not None else 1
-    told = known.paid is not None and audit.paid is not None
-    stood = audit.paid == known.paid if told else None
+    fresh: list[Fresh] = []
+    steps: dict[str, dict[str, int]] = {}
+    limits = _limits(known, audit, rules, at)
+    stood = _total_steps("paid", known, audit, rules.modulus)
     for name, selection in audit.selections.items():
         before = known.counters.get(name)
         if before is None:
             gaps.append(Gap("selection_new", name, count=False))
             continue
-        most = (selection.capacity or rules.capacity) * (1 + days * rules.refills_per_day)
+        view = _View(name, before, counters(selection), rules, limits[name], fresh)
         try:
-            move = _move(name, before, selection, rules, most, broken=broken is not None, stood=stood, gaps=gaps)
+            steps[name] = view.steps(broken=broken is not None, stood=None if stood is None else stood == 0)
         except DoubtError as doubt:
             gaps.append(doubt.gap)
-        else:
-            if move.physical:
-                moves.append(move)
+    gaps += _settle(fresh, steps, known, audit, rules.modulus)
     gaps += [Gap("selection_gone", name, count=False) for name in known.counters if name not in audit.selections]
+    moves = []
+    for name, made in steps.items():
+        if made["paid"] < 0 or sum(made.values()) > limits[name]:
+            gaps.append(Gap("implausible", name))
+        elif any(made.values()):
+            billable = made["paid"] + (made["free"] if rules.bill_free else 0)
+            now = counters(audit.selections[name])
+            moves.append(Move(name, **made, billable=billable, before=dict(known.counters[name]), after=now))
     return Assessment("chain", _next(known, audit, digest, at), tuple(moves), tuple(gaps))
 
 
@@ -153,6 +177,12 @@ def counters(selection: Selection) -> dict[str, int]:
     return {name: value for name, value in {**paid, **rest}.items() if value is not None}
 
 
+def totals(audit: Audit) -> dict[str, int]:
+    """What the machine counts over all selections: VA102, VA302, VA202."""
+    told = {"paid": audit.paid, "free": audit.free, "test": audit.test}
+    return {kind: value for kind, value in told.items() if value is not None}
+
+
 def interval_usable(total: int | None, interval: int | None) -> bool:
     """Since the last reset cannot be more than ever since; some machines say so all the same."""
     return total is not None and interval is not None and interval <= total
@@ -166,7 +196,7 @@ def _next(known: Known, audit: Audit, digest: str, at: int) -> Known:
     reads = audit.reads
     return Known(
         digest, audit.serial or known.serial, audit.board or known.board, reads.count if reads else None,
-        reads.now if reads else ("", ""), at, known.chain, audit.paid, merged,
+        reads.now if reads else ("", ""), at, known.chain, totals(audit), merged,
     )  # fmt: skip
 
 
@@ -194,92 +224,108 @@ def _broken_chain(known: Known, audit: Audit) -> Gap | None:
     return None if reads.count == known.reads + 1 else Gap("chain_broken", "", known.reads, reads.count, count=False)
 
 
-def _move(
-    name: str, before: Mapping[str, int], selection: Selection, rules: AuditRules, most: int,
-    *, broken: bool, stood: bool | None, gaps: list[Gap],
-) -> Move:  # fmt: skip
-    """The move of one selection; raises DoubtError, or adds a gap for a counter that alone is in doubt."""
-    now = counters(selection)
-    if _counts_intervals(before, now, rules, name):
-        paid = _interval(name, before, now, rules, most, broken=broken, stood=stood)
-    else:
-        paid = _paid(name, before, now, rules, most, gaps)
-        _check_interval(name, before, now, paid)
-    free = _one("free", name, before, now, rules, most, gaps)
-    test = _one("test", name, before, now, rules, most, gaps)
-    if paid < 0 or paid + free + test > most:
-        raise DoubtError(Gap("implausible", name))
-    billable = paid + (free if rules.bill_free else 0)
-    return Move(name, paid, free, test, billable, dict(before), now)
+def _limits(known: Known, audit: Audit, rules: AuditRules, at: int) -> dict[str, int]:
+    """The most that can have left each selection since: what it held, and each time it was filled again."""
+    days = max(at - known.at, 0) // DAY_MS + 1 if known.at is not None else 1
+    fills = 1 + days * rules.refills_per_day
+    return {name: (one.capacity or rules.capacity) * fills for name, one in audit.selections.items()}
 
 
-def _paid(
-    name: str, before: Mapping[str, int], now: Mapping[str, int], rules: AuditRules, most: int, gaps: list[Gap]
-) -> int:
-    """PA201, or each payment device on its own: one of them may roll over alone. Mixed payments were counted twice."""
-    paid = sum(_one(key, name, before, now, rules, most, gaps) for key in now if key == "paid" or key[:5] == "paid.")
-    return paid - (_one("mixed", name, before, now, rules, most, gaps) if "mixed" in now else 0)
+def _total_steps(kind: str, known: Known, audit: Audit, modulus: int) -> int | None:
+    """Steps of a total of the whole machine; None where it does not tell one, or it went back."""
+    before, now = known.totals.get(kind), totals(audit).get(kind)
+    return None if before is None or now is None else moved(before, now, modulus, modulus // 2)
 
 
-def _one(
-    key: str, name: str, before: Mapping[str, int], now: Mapping[str, int], rules: AuditRules, most: int,
-    gaps: list[Gap],
-) -> int:  # fmt: skip
-    value, was = now.get(key), before.get(key)
-    if value is None:
-        return 0
-    if was is None:
-        if value:
-            gaps.append(Gap("counter_new", name, None, value))
-        return 0
-    steps = moved(was, value, rules.modulus, most)
-    if steps is None:
-        raise DoubtError(Gap("implausible", name, was, value))
-    return steps
+def _settle(
+    fresh: list[Fresh], steps: dict[str, dict[str, int]], known: Known, audit: Audit, modulus: int
+) -> list[Gap]:
+    """A counter that appears began at nothing only if the machine's own total says so, vend by vend."""
+    gaps: list[Gap] = []
+    for kind in ("paid", "free", "test"):
+        new = [one for one in fresh if one.kind == kind and one.selection in steps]
+        total = _total_steps(kind, known, audit, modulus)
+        if total is not None and total == sum(one[kind] for one in steps.values()) + sum(one.steps for one in new):
+            for one in new:
+                steps[one.selection][kind] += one.steps
+        else:
+            gaps += [Gap("counter_new", one.selection, None, one.now) for one in new]
+    return gaps
 
 
-def _check_interval(name: str, before: Mapping[str, int], now: Mapping[str, int], paid: int) -> None:
-    """Where the interval counter can be used it must agree: the same steps, or a reset since and no more than those."""
-    was, value = before.get("paid_interval"), now.get("paid_interval")
-    if was is None or value is None or "paid" not in before or "paid" not in now:
-        return
-    if not interval_usable(before["paid"], was) or not interval_usable(now["paid"], value):
-        return
-    if value - was != paid and value > paid:
-        raise DoubtError(Gap("interval_disagrees", name, was, value))
+class _View(msgspec.Struct):
+    """One selection's counters before and now, by the model's rules; `most`: what can have left it."""
 
+    name: str
+    before: Mapping[str, int]
+    now: Mapping[str, int]
+    rules: AuditRules
+    most: int
+    fresh: list[Fresh]
 
-def _counts_intervals(before: Mapping[str, int], now: Mapping[str, int], rules: AuditRules, name: str) -> bool:
-    """A machine that keeps only interval counters says 0 vends ever and some since the reset."""
-    if rules.counting == "interval":
-        return True
-    alone = not any(now.get(key, 0) for key in now if key.startswith("paid") and key != "paid_interval")
-    if rules.counting == "auto" and alone and now.get("paid_interval", 0):
-        was = before.get("paid_interval", 0)
-        if was != now["paid_interval"]:
-            raise DoubtError(Gap("interval_only", name, was, now["paid_interval"]))
-    return False
+    def steps(self, *, broken: bool, stood: bool | None) -> dict[str, int]:
+        """Paid, free and test vends since. `stood`: the machine's own total stood still. Raises DoubtError."""
+        if self._counts_intervals():
+            paid = self._interval(broken=broken, stood=stood)
+        else:
+            paid = self._paid()
+            self._check_interval(paid)
+        return {"paid": paid, "free": self._one("free"), "test": self._one("test")}
 
+    def _paid(self) -> int:
+        """PA201, or each payment device on its own: one of them may roll over alone. Mixed ones were counted twice."""
+        rows = sum(self._one(key) for key in self.now if key == "paid" or key.startswith("paid."))
+        return rows - self._one("mixed")
 
-def _interval(
-    name: str, before: Mapping[str, int], now: Mapping[str, int], rules: AuditRules, most: int,
-    *, broken: bool, stood: bool | None,
-) -> int:  # fmt: skip
-    """Steps of an interval counter: only where we alone read the machine, each read once."""
-    was, value = before.get("paid_interval"), now.get("paid_interval")
-    if was is None or value is None:
-        raise DoubtError(Gap("counter_new", name, was, value))
-    if broken:
-        raise DoubtError(Gap("chain_broken", name, was, value))
-    if not rules.read_resets:
-        steps = value - was
-    elif value != was or value == 0:
-        steps = value
-    elif stood is None:
-        # Cleared only at the first vend after our read: the same number is none, or once more as many.
-        raise DoubtError(Gap("interval_same", name, was, value))
-    else:
-        steps = 0 if stood else value
-    if not 0 <= steps <= most:
-        raise DoubtError(Gap("interval_reset" if steps < 0 else "implausible", name, was, value))
-    return steps
+    def _one(self, key: str) -> int:
+        value, was = self.now.get(key), self.before.get(key)
+        if value is None:
+            return 0
+        if was is None:
+            if value:
+                self.fresh.append(Fresh(self.name, key, value))
+            return 0
+        steps = moved(was, value, self.rules.modulus, self.most)
+        if steps is None:
+            raise DoubtError(Gap("implausible", self.name, was, value))
+        return steps
+
+    def _check_interval(self, paid: int) -> None:
+        """Where the interval counter is usable it must agree: the same steps, or a reset and no more than those."""
+        was, value = self.before.get("paid_interval"), self.now.get("paid_interval")
+        if was is None or value is None or "paid" not in self.before or "paid" not in self.now:
+            return
+        if not interval_usable(self.before["paid"], was) or not interval_usable(self.now["paid"], value):
+            return
+        if value - was != paid and value > paid:
+            raise DoubtError(Gap("interval_disagrees", self.name, was, value))
+
+    def _counts_intervals(self) -> bool:
+        """A machine that keeps only interval counters says 0 vends ever and some since the reset."""
+        if self.rules.counting == "interval":
+            return True
+        ever = any(value for key, value in self.now.items() if key == "paid" or key.startswith("paid."))
+        value, was = self.now.get("paid_interval", 0), self.before.get("paid_interval", 0)
+        if self.rules.counting == "auto" and not ever and value and value != was:
+            raise DoubtError(Gap("interval_only", self.name, was, value))
+        return False
+
+    def _interval(self, *, broken: bool, stood: bool | None) -> int:
+        """Steps of an interval counter: only where we alone read the machine, each read once."""
+        was, value = self.before.get("paid_interval"), self.now.get("paid_interval")
+        if was is None or value is None:
+            raise DoubtError(Gap("counter_new", self.name, was, value))
+        if broken:
+            raise DoubtError(Gap("chain_broken", self.name, was, value))
+        if not self.rules.read_resets:
+            steps = value - was
+        elif value != was or value == 0:
+            steps = value
+        elif stood is None:
+            # Cleared only at the first vend after our read: the same number is none, or once more as many.
+            raise DoubtError(Gap("interval_same", self.name, was, value))
+        else:
+            steps = 0 if stood else value
+        if not 0 <= steps <= self.most:
+            raise DoubtError(Gap("interval_reset" if steps < 0 else "implausible", self.name, was, value))
+        return steps

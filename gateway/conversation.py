@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 30.0
 # How long a word of ours may wait while nothing comes from the line.
-SLICE = 0.1
+SLICE = 0.2
 # Events that wait for the journal; beyond these the line is not read: a device that is not answered says it again.
 WAITING = 200
 

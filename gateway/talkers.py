@@ -11,7 +11,11 @@ from gateway.premises import Cabinet, Premises
 
 
 def conversation(
-    settings: SerialSettings, device: str, driver: Any, ports: Ports, premises: Premises  # noqa: ANN401
+    settings: SerialSettings,
+    device: str,
+    driver: Any,  # noqa: ANN401 - talkers differ in what they can be asked
+    ports: Ports,
+    premises: Premises,
 ) -> tuple[ConversationSession, Cabinet]:
     """The session of such a line and the cabinet behind it."""
     desk = AuditDesk(device, driver, premises)

@@ -11,7 +11,7 @@ from gateway import drivers
 from gateway.config import Broker, Config, Device, Line
 from gateway.lock_cabinet import LockCabinet
 from gateway.noticeboard import Interpreter, Noticeboard
-from gateway.ports import Journal, Ports, Session, Switch
+from gateway.ports import Ports, Session, Switch
 from gateway.premises import Cabinet, Premises
 from gateway.run_controls import Unit
 from gateway.session import SerialSession
@@ -43,7 +43,7 @@ def cabinet_ids(config: Config) -> list[str]:
     ]
 
 
-def wire_up(config: Config, ports: Ports, journal: Journal, premises: Premises) -> Site:  # noqa: ARG001
+def wire_up(config: Config, ports: Ports, premises: Premises) -> Site:
     """Builds every session; opens nothing."""
     site = Site()
     heard = {source.device for control in config.controls for source in control.sources}

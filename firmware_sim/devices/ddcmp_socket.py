@@ -31,7 +31,7 @@ class DdcmpSocket:
     def __init__(self, machine: Machine, *, codes: tuple[str, str] = ("0000", "0000"), baud: int = 2400) -> None:
         self.machine = machine
         self.lists_read: list[int] = []
-        self._codes = b"".join(bytes((int(code[2:], 16), int(code[:2], 16))) for code in codes)
+        self._codes = b"".join(int(code, 16).to_bytes(2, "little") for code in codes)
         self._char = 10 / baud
         self._powered = True
         self._heard = bytearray()

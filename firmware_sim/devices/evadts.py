@@ -145,9 +145,9 @@ class Machine:
     def _column(self, name: str, column: Column) -> list[str]:
         shown = {kind: count % self.modulus for kind, count in column.made.items()}
         product = column.product.replace("^", "^5E^").replace("*", "^2A^")
+        stock = f"{column.capacity}*{column.standard}*{shown['paid']}**{column.level}*{column.minimum}"
         lines = [
-            f"PA1*{name}*{column.price}*{product}*{column.capacity}*{column.standard}*{shown['paid']}**{column.level}"
-            f"*{column.minimum}",
+            f"PA1*{name}*{column.price}*{product}*{stock}",
             f"PA2*{shown['paid']}*0*{column.since['paid']}*0",
         ]
         if column.made["test"]:

@@ -248,7 +248,7 @@ def _crc_as_sent(lines: Sequence[bytes], raw: bytes) -> list[int]:
 
 
 def _is_version_6(raw: bytes) -> bool:
-    match = re.search(rb"(?m)^DXS\*[^*\r\n]*\*[^*\r\n]*\*V(\d+)", raw)
+    match = re.search(rb"(?m)^DXS\*[^*\r\n]*\*[^*\r\n]*\*V\d+/(\d+)", raw)
     return match is not None and int(match[1]) >= 6
 
 

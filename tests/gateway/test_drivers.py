@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 
 from gateway import drivers
 from gateway.device_events import AirSample, CommandTaken, DoorState, Event, LevelState, LockReply, Measured, Want
+from tests.gateway.audit_cases import AUDITS
 from tests.gateway.telegram_cases import TELEGRAMS
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-SERIAL = ("lock_8a", "modbus_meter", "modbus_unit", "pms5003", *{one[0] for one in TELEGRAMS})
+TALKERS = AUDITS
+SERIAL = ("lock_8a", "modbus_meter", "modbus_unit", "pms5003", *{one[0] for one in (*TELEGRAMS, *TALKERS)})
 
 
 def frames(kind: str) -> dict[str, dict[str, Any]]:
@@ -101,6 +103,7 @@ CASES = [
     Case("modbus_meter", "mb-sdm-2", METER, voltage, volts(2304)),
     Case("modbus_meter", "mb-sdm-3", METER, voltage, volts(2299)),
     *(Case(*one) for one in TELEGRAMS),
+    *(Case(*one, echo=False) for one in TALKERS),
     Case("modbus_unit", "modbus_unit.02", UNIT, lambda d: d.set_level(3), heard(taken=True)),
     Case("modbus_unit", "modbus_unit.04", UNIT, lambda d: d.look(), level(3)),
     Case("modbus_unit", "modbus_unit.06", UNIT, lambda d: d.look(), level(None)),
