@@ -82,6 +82,10 @@ class Counting:
         """None."""
         return []
 
+    async def said(self, device: str, count: int) -> list[Record]:  # noqa: ARG002
+        """None."""
+        return []
+
 
 def profile(count: int) -> Profile:
     """The first ``count`` floats of an SDM630, each declared on its own: 2 * count registers in a row."""
