@@ -90,6 +90,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+# How long a thread may compute while another waits for the interpreter. A writer lets go of it for every statement:
+# with Python's usual 5 ms each of them could wait that long for the loop or the door, and the disk with it.
+TURN_SECONDS = 0.0002
+
+
 class _Server(uvicorn.Server):
     """Sends those away who wait for news, before it waits for them to go."""
 
@@ -109,6 +114,7 @@ def _serve(settings: Settings, options: argparse.Namespace) -> Result:
     )
     server = _Server(config)
     _settle_memory()
+    sys.setswitchinterval(TURN_SECONDS)
     # The server ends politely and then raises the signal once more for whoever stood behind it: nobody does.
     for polite in (signal.SIGINT, signal.SIGTERM):
         signal.signal(polite, lambda *_: None)

@@ -21,6 +21,7 @@ Param = Value | list[Any]
 Row = tuple[Any, ...]
 Dialect = Literal["sqlite", "postgresql"]
 T = TypeVar("T")
+BESIDE = 2  # threads for work that asks no database; signatures and compression let go of the interpreter meanwhile
 
 
 class DatabaseAwayError(Exception):
@@ -65,12 +66,17 @@ class Store(Protocol):
     """A database that use cases run in."""
 
     dialect: Dialect
+    writers: int
+    """How many transactions may usefully write at once."""
 
     async def run(self, work: Callable[[Tx], T]) -> T:
         """One transaction: committed when ``work`` returns, rolled back when it raises."""
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """One reading transaction, beside the writer."""
+
+    async def beside(self, work: Callable[[], T]) -> T:
+        """Work that asks no database anything, in a thread beside those that do (or where they run, if that is one)."""
 
     async def close(self) -> None:
         """Ends all connections; what is under way is finished."""

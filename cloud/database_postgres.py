@@ -21,7 +21,7 @@ import psycopg
 from psycopg import errors
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from cloud.database import DatabaseAwayError, Dialect, Param, Row, T, TakenError, Tx, UnstorableError, Value
+from cloud.database import BESIDE, DatabaseAwayError, Dialect, Param, Row, T, TakenError, Tx, UnstorableError, Value
 
 TRIES = 6
 COPY_FROM = 20  # rows; below it one JSON statement is cheaper than the COPY conversation
@@ -120,7 +120,9 @@ class PostgresStore:
             kwargs={"options": OPTIONS, "autocommit": True},
         )
         self._types: dict[str, dict[str, str]] = {}
+        self.writers = max(1, connections // 2)
         self._threads = ThreadPoolExecutor(connections, "postgres")
+        self._beside = ThreadPoolExecutor(BESIDE, "beside")
 
     async def run(self, work: Callable[[Tx], T]) -> T:
         """One writing transaction; run again when the database found it in another's way."""
@@ -131,12 +133,17 @@ class PostgresStore:
         begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._work, begin, work)
 
+    async def beside(self, work: Callable[[], T]) -> T:
+        """Work that asks no database anything."""
+        return await asyncio.get_running_loop().run_in_executor(self._beside, work)
+
     async def close(self) -> None:
         """Ends all connections."""
         await asyncio.to_thread(self._shut)
 
     def _shut(self) -> None:
         self._threads.shutdown()
+        self._beside.shutdown()
         self._pool.close()
 
     def _work(self, begin: str, work: Callable[[Tx], T]) -> T:

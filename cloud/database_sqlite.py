@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from cloud.database import DatabaseAwayError, Dialect, Param, Row, T, TakenError, Tx, UnstorableError, Value
+from cloud.database import BESIDE, DatabaseAwayError, Dialect, Param, Row, T, TakenError, Tx, UnstorableError, Value
 
 BUSY_MS = 15_000
 # A checkpoint every 32 MB instead of every 4: a page that many commits change is copied home once.
@@ -114,6 +114,7 @@ class SqliteStore:
     """One database file."""
 
     dialect: Dialect = "sqlite"
+    writers = 1
 
     def __init__(self, path: Path, *, inline: bool = False) -> None:
         self._path = path
@@ -123,6 +124,7 @@ class SqliteStore:
         self._opened: list[sqlite3.Connection] = []
         self._writing = ThreadPoolExecutor(1, "sqlite-writer")
         self._reading = ThreadPoolExecutor(READERS, "sqlite-reader")
+        self._beside = ThreadPoolExecutor(BESIDE, "beside")
 
     async def run(self, work: Callable[[Tx], T]) -> T:
         """One writing transaction."""
@@ -136,6 +138,12 @@ class SqliteStore:
             return self._write(work)
         return await asyncio.get_running_loop().run_in_executor(self._reading, self._read, work)
 
+    async def beside(self, work: Callable[[], T]) -> T:
+        """Work that asks no database anything."""
+        if self._inline:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._beside, work)
+
     async def close(self) -> None:
         """Ends all connections."""
         if not self._inline:
@@ -146,6 +154,7 @@ class SqliteStore:
     def _shut(self) -> None:
         self._writing.shutdown()
         self._reading.shutdown()
+        self._beside.shutdown()
         for connection in self._opened:
             connection.close()
         self._opened.clear()

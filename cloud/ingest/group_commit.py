@@ -30,7 +30,8 @@ class GroupCommit:
         self._metrics = metrics
         self._max_waiting = max_waiting
         self._waiting: list[Waiter] = []
-        self._draining: asyncio.Task[None] | None = None
+        self._draining: set[asyncio.Task[None]] = set()
+        self._under_way: set[str] = set()
 
     async def share(self, incoming: Incoming) -> Answer:
         """The answer to a small batch, from a transaction it may share with others."""
@@ -38,8 +39,8 @@ class GroupCommit:
             return Refusal("busy", "Too many batches are waiting for the database.")
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((incoming, answer))
-        if self._draining is None:
-            self._draining = asyncio.create_task(self._drain())
+        if len(self._draining) < self._store.writers:
+            self._draining.add(asyncio.create_task(self._drain()))
         return await answer
 
     async def alone(self, incoming: Incoming) -> Answer:
@@ -56,16 +57,24 @@ class GroupCommit:
 
     async def _drain(self) -> None:
         try:
-            while self._waiting:
-                await self._commit(self._take())
-        finally:
-            self._draining = None
+            while group := self._take():
+                logs = {incoming.log.log_id for incoming, _ in group}
+                self._under_way |= logs
+                try:
+                    await self._commit(group)
+                finally:
+                    self._under_way -= logs
+        finally:  # at once, and not when the loop finds the task done: whoever comes in between must start another
+            self._draining = {task for task in self._draining if task is not asyncio.current_task()}
 
     def _take(self) -> list[Waiter]:
-        """The next group: first come first served, but of each log one batch only, since they build on each other."""
+        """The next group: first come first served, but of each log one batch only, since they build on each other.
+
+        A log whose last batch is still under way in another transaction waits for the one who took it.
+        """
         group: list[Waiter] = []
         later: list[Waiter] = []
-        logs: set[str] = set()
+        logs = set(self._under_way)
         for waiter in self._waiting:
             log_id = waiter[0].log.log_id
             if log_id in logs or len(group) >= MAX_GROUP:

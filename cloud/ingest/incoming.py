@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import islice
+from typing import NamedTuple
+
 import msgspec
 
 from wire import batch as wire_batch
@@ -35,10 +39,19 @@ class Refusal(msgspec.Struct, frozen=True):
     size: int | None = None
 
 
+class Letter(NamedTuple):
+    """A request body on its way to a log; nobody has looked into it yet."""
+
+    log: LogIdentity
+    body: bytes
+    gzipped: bool
+
+
 class Incoming(msgspec.Struct, frozen=True):
     """A batch whose note this log's key has signed; whether its leaves are what the note says is not yet known.
 
-    ``read``: its leaves' hashes and records, worked out ahead; None: nobody has, or one of them needs a closer look.
+    ``hashes`` and ``records``: of its leaves, worked out ahead, so that no writer waits for it; ``records`` is None
+    when nobody has, or when one of them needs a closer look.
     """
 
     log: LogIdentity
@@ -46,11 +59,6 @@ class Incoming(msgspec.Struct, frozen=True):
     checkpoint: Checkpoint
     hashes: list[bytes] | None = None
     records: list[Record] | None = None
-
-    def ahead(self) -> Incoming:
-        """The same with what needs no database worked out: it does not keep the writer waiting there."""
-        leaves = self.batch.leaves
-        return msgspec.structs.replace(self, hashes=leaf_hashes(leaves), records=decode_all(leaves))
 
 
 def admit(log: LogIdentity, body: bytes, *, gzipped: bool) -> Incoming | Refusal:
@@ -64,3 +72,20 @@ def admit(log: LogIdentity, body: bytes, *, gzipped: bool) -> Incoming | Refusal
     except SealError as error:
         return Refusal("bad-signature", f"This log's key did not sign the checkpoint: {error.detail}.")
     return Incoming(log, batch, checkpoint)
+
+
+def open_letters(letters: Sequence[Letter]) -> list[Incoming | Refusal]:
+    """What is in these bodies, in their order; what can be worked out without a database is."""
+    found = [admit(letter.log, letter.body, gzipped=letter.gzipped) for letter in letters]
+    admitted = [one for one in found if isinstance(one, Incoming)]
+    together = decode_all([leaf for one in admitted for leaf in one.batch.leaves]) if len(admitted) > 1 else None
+    read = iter(together or ())
+    ahead = (
+        msgspec.structs.replace(
+            one,
+            hashes=leaf_hashes(one.batch.leaves),
+            records=list(islice(read, len(one.batch.leaves))) if together else decode_all(one.batch.leaves),
+        )
+        for one in admitted
+    )
+    return [next(ahead) if isinstance(one, Incoming) else one for one in found]

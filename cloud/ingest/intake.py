@@ -1,4 +1,4 @@
-"""The door of the logs: finds the log, checks the batch's form and signature, and queues it for the database."""
+"""Receives batches: finds the log, lets them in at the door, and queues them for the database."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import re
 from cloud.clock import monotonic
 from cloud.database import Store
 from cloud.ingest import repository
+from cloud.ingest.door import Door
 from cloud.ingest.group_commit import GroupCommit
-from cloud.ingest.incoming import LogIdentity, Refusal, admit
+from cloud.ingest.incoming import Letter, LogIdentity, Refusal
 from cloud.ingest.receive_batch import Answer, Desk
 from cloud.metrics import Metrics
 from wire.batch import Receipt
@@ -26,6 +27,7 @@ class Intake:
         self._store = store
         self._metrics = metrics
         self._group_records = group_records
+        self._door = Door(store, max_waiting=max_waiting)
         self._queue = GroupCommit(store, desk, metrics, max_waiting=max_waiting)
         self._known: dict[str, LogIdentity] = {}
 
@@ -51,13 +53,12 @@ class Intake:
         log = await self.log(log_id)
         if log is None:
             return self._counted(UNKNOWN, 0)
-        incoming = admit(log, body, gzipped=gzipped)
+        incoming = await self._door.admit(Letter(log, body, gzipped))
         if isinstance(incoming, Refusal):
             return self._counted(incoming, 0)
         count = len(incoming.batch.leaves)
-        small = count <= self._group_records
-        answer = self._queue.share(incoming) if small else self._queue.alone(incoming.ahead())
-        return self._counted(await answer, count)
+        share = self._queue.share if count <= self._group_records else self._queue.alone
+        return self._counted(await share(incoming), count)
 
     def _counted(self, answer: Answer, leaves: int) -> Answer:
         if isinstance(answer, Receipt):

@@ -10,7 +10,7 @@ import pytest
 
 from cloud.database import DatabaseAwayError, Tx
 from cloud.ingest.group_commit import GroupCommit
-from cloud.ingest.incoming import Incoming, Refusal, admit
+from cloud.ingest.incoming import Incoming, Letter, Refusal, admit, open_letters
 from cloud.ingest.posted import Posted, Unusable
 from cloud.ingest.receive_batch import Answer, Desk, receive
 from cloud.metrics import Metrics
@@ -41,6 +41,21 @@ def desk(cloud: CloudTwin) -> Desk:
     """The running cloud's own."""
     found: Desk = cloud.app.state.context.intake.desk
     return found
+
+
+def test_letters_that_are_opened_together_are_judged_one_by_one(cloud: CloudTwin, gateways: list[GatewayTwin]) -> None:
+    gateways[2].keep(b'{"not": "canonical"}')
+    bodies = [gateway.body(0, len(gateway.leaves)) for gateway in gateways]
+    bodies[1] = gateways[1].body(0, 2, note=gateways[0].note(2))
+    letters = [Letter(coming(one, one.body(0, 1)).log, body, False) for one, body in zip(gateways, bodies, strict=True)]
+
+    first, forged, odd = open_letters(letters)
+
+    assert isinstance(first, Incoming)
+    assert isinstance(odd, Incoming)
+    assert isinstance(forged, Refusal)
+    assert first.records is not None
+    assert (forged.problem, odd.records, len(odd.hashes or [])) == ("bad-signature", None, 3)
 
 
 def test_a_group_gets_the_answers_that_each_would_get_alone(cloud: CloudTwin, gateways: list[GatewayTwin]) -> None:

@@ -30,7 +30,7 @@ class CountingStore:
         self.store = shop.cloud.store
         self.reads = 0
         self.away = False
-        self.dialect = self.store.dialect
+        self.dialect, self.writers = self.store.dialect, self.store.writers
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         self.reads += 1
@@ -40,6 +40,9 @@ class CountingStore:
 
     async def run(self, work: Callable[[Tx], T]) -> T:
         return await self.store.run(work)
+
+    async def beside(self, work: Callable[[], T]) -> T:
+        return await self.store.beside(work)
 
     async def close(self) -> None:
         await self.store.close()
