@@ -48,6 +48,12 @@ class Counters(msgspec.Struct):
     echoes: int = 0
     exceptions: int = 0
     refused: int = 0
+    refusals: dict[str, int] = {}
+
+    def refuse(self, why: str) -> None:
+        """One frame that was not believed, by its reason: "xor", "sum", "short", "layout"."""
+        self.refused += 1
+        self.refusals[why] = self.refusals.get(why, 0) + 1
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -85,11 +91,13 @@ class LockReply(msgspec.Struct, frozen=True):
 
 
 class DoorState(msgspec.Struct, frozen=True):
-    """The feedback switch of a door, read on its own or as part of the whole board."""
+    """The feedback switch of a door, read on its own or as part of the whole board. `item`: does a sensor behind the
+    door see goods; None: there is none, or this message does not say."""
 
     slot: str
     closed: bool
     raw: bytes = b""
+    item: bool | None = None
 
 
 class Identified(msgspec.Struct, frozen=True):
@@ -151,6 +159,27 @@ class CabinetState(msgspec.Struct, frozen=True):
     counters: Mapping[str, int]
     levels: Mapping[str, int]
     retained: bool
+
+
+class MotorState(msgspec.Struct, frozen=True):
+    """Whether a board's motors turn now. Standing still is no result: a result is a Dispensed."""
+
+    running: bool
+    raw: bytes = b""
+
+
+class SelectionInfo(msgspec.Struct, frozen=True):
+    """What a vending board says about one of its selections; None where this message does not tell. Its own stock is a
+    claim like any other: somebody typed it in.
+    """
+
+    slot: str
+    status: str
+    stock: int | None = None
+    capacity: int | None = None
+    price: int | None = None
+    product: int | None = None
+    raw: bytes = b""
 
 
 class SwitchState(msgspec.Struct, frozen=True):
@@ -222,7 +251,8 @@ class Publish(msgspec.Struct, frozen=True):
 
 Event = (
     Measured | AirSample | LockReply | DoorState | Identified | DeviceFault | VendRequested | Dispensed | CabinetState
-    | SwitchState | CommandTaken | LevelState | AuditRead | Weighed | TagsSeen | AdapterSaid
+    | SwitchState | CommandTaken | LevelState | AuditRead | Weighed | TagsSeen | AdapterSaid | MotorState
+    | SelectionInfo
 )  # fmt: skip
 
 
@@ -242,6 +272,9 @@ class SerialDriver(Protocol):
     - `kept(event) -> None`: the journal holds the records of this event, on disk: now the device may hear "got it".
       An event that could not be stored is not told, so the device repeats it.
     - `idle(now) -> list[Event]`: a tenth of a second passed without a byte (its own time-outs and repeats).
+    - `remember(dids, boot) -> None`: before the line is opened, the names of the last events the journal holds of it,
+      newest first, and the name of this boot: a device that repeats what it was not confirmed may do so across ours.
+    - `drives(slot) -> bool`: it has motors, and takes commands; `heard_at: float | None`: when its last frame came.
     """
 
     kind: ClassVar[str]

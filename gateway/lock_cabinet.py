@@ -1,12 +1,14 @@
 """A cabinet of doors behind a lock board: opened for a badge, then closed, is one piece taken.
 
 The surprise: "the door is closed" means two things. Right after a lost reply it proves that the latch did not move; a
-few seconds later a person may have opened, taken and closed, and it proves nothing. A door that opens without a command
-is an event of its own, never a draw.
+few seconds later a person may have opened, taken and closed, and it proves nothing. Where a sensor behind the door sees
+the goods (Kerong's infrared bit) the goods decide and not the door, also after a power cut. A door that opens without a
+command is an event of its own, never a draw.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -38,7 +40,7 @@ class LockDriver(Protocol):
         """Hash of what gives its bytes their meaning."""
 
     def open(self, slot: str) -> Request:
-        """Pulse the latch."""
+        """Pulse the latch. Raises ValueError."""
 
     def status(self, slot: str) -> Request:
         """Ask for the door; moves nothing."""
@@ -64,6 +66,10 @@ class LockCabinet:
         self._open: set[str] = set()
         self._waiting: dict[str, int] = {}
         self._told_late: set[str] = set()
+        self._moved: set[str] = set()
+        self._goods: dict[str, bool] = {}
+        self._tries: int = getattr(driver, "tries", 2)
+        self._news = asyncio.Event()
 
     async def look(self, slot: str) -> Mapping[str, int]:
         """The door must be closed and the board must answer before anyone is promised anything."""
@@ -75,39 +81,48 @@ class LockCabinet:
             raise CabinetUnreachableError(f"Lock board {self.device} does not answer. Check its power and its cable.")
         if not closed:
             raise CabinetUnreachableError(f"Door {slot} is open. Close it first.")
-        return {"closed": 1}
+        return self._snapshot(slot)
 
     async def give(self, intent: Intent, key: RecordKey, confirm: Confirm) -> Given:  # noqa: ARG002
-        """Opens the door and waits until it is closed. The command is repeated once, if a failure is proven."""
-        slot, qty = intent.slot, intent.asked
+        """Opens the door and waits until it is closed. The command is repeated only where a failure is proven."""
+        slot, word = intent.slot, "failed"
         self._serving.add(slot)
         try:
-            word = await self._unlock(slot)
-            if word == "failed":
-                word = await self._unlock(slot)
+            for _ in range(self._tries):
+                word = await self._unlock(slot) if word == "failed" else word
             if word == "opened":
-                return await self._until_closed(slot, qty, confirm)
+                return await self._until_closed(intent, confirm)
             if word == "failed":
-                return Given(Fact.NOT_OPENED, 0, "failed", "door_closed", {"closed": 1})
-            return Given(Fact.NO_ANSWER, qty, "unknown", "none")
+                return Given(Fact.NOT_OPENED, 0, "failed", "door_closed", self._snapshot(slot))
+            return Given(Fact.NO_ANSWER, intent.asked, "unknown", "none")
         finally:
             self._serving.discard(slot)
             self._told_late.discard(slot)
 
     async def recall(self, intent: Intent, key: RecordKey, confirm: Confirm) -> Given:  # noqa: ARG002
-        """A door that still stands open is the one we opened; a closed one proves nothing."""
+        """A door that still stands open is the one we opened; a closed one proves nothing, but its goods may."""
         self._serving.add(intent.slot)
         try:
-            if await self._patiently(intent.slot) is False:
-                return await self._until_closed(intent.slot, intent.asked, confirm)
+            closed = await self._patiently(intent.slot)
+            if closed is False:
+                return await self._until_closed(intent, confirm)
         finally:
             self._serving.discard(intent.slot)
-        return Given(Fact.NO_ANSWER, intent.asked, "unknown", "none")
+        seen = self._sensed(intent) if closed and confirm == "sensor" else None
+        if seen is None:
+            return Given(Fact.NO_ANSWER, intent.asked, "unknown", "none")
+        fact = Fact.COUNTER_MOVED if seen is Fact.TAKEN_BY_DOOR else Fact.COUNTER_STOOD
+        return self._goods_say(fact, intent, "unknown")
 
     def hear(self, event: Event, at: Stamp, cfg: str) -> Sequence[Record]:  # noqa: ARG002
         """Doors that move without a command, and their end."""
         if not isinstance(event, DoorState):
             return ()
+        if event.item is not None:
+            self._goods[event.slot] = event.item
+        if not event.closed:
+            self._moved.add(event.slot)
+        self._news.set()
         was_open = event.slot in self._open
         if event.closed:
             self._open.discard(event.slot)
@@ -128,6 +143,7 @@ class LockCabinet:
     async def _unlock(self, slot: str) -> str:
         """What became of the latch: "opened", "failed" (proven) or "unknown"."""
         sent = self._clock.mono_ms()
+        self._moved.discard(slot)
         try:
             events = await self._line.exchange(self.device, lambda: self._driver.open(slot))
         except LinkDown:
@@ -144,31 +160,64 @@ class LockCabinet:
         closed, since = 0, self._clock.line()
         while self._clock.line() - since < LATE_SECONDS:
             state = await self._closed_or_none(slot)
-            if state is False:
+            # It may have been opened and shut between two looks: a board that tells its doors unasked has said so.
+            if state is False or slot in self._moved:
                 return "opened"
             closed += state is True
             await self._clock.sleep(LATE_SECONDS / 10 * self._clock.scale)
         proven = told or self._clock.mono_ms() - sent < QUICKEST_MS
         return "failed" if closed > 1 and proven else "unknown"
 
-    async def _until_closed(self, slot: str, qty: int, confirm: Confirm) -> Given:
-        opened = self._clock.mono_ms()
+    async def _until_closed(self, intent: Intent, confirm: Confirm) -> Given:
+        slot, opened = intent.slot, self._clock.mono_ms()
         self._waiting[slot] = opened
         seen = self._clock.line()
         try:
             while True:
                 now = self._clock.mono_ms()
-                await self._clock.sleep(DOOR_POLL if now - opened < OPEN_TOO_LONG_MS else SLOW_POLL)
+                await self._pause(DOOR_POLL if now - opened < OPEN_TOO_LONG_MS else SLOW_POLL)
                 closed = await self._closed_or_none(slot)
                 if closed:
-                    fact = Fact.TAKEN_BY_DOOR if confirm == "door" else Fact.UNPROVEN
-                    return Given(fact, qty, "opened", "door_closed", {"closed": 1})
+                    return self._taken(intent, confirm)
                 if closed is False:
                     seen = self._clock.line()
                 elif self._clock.line() - seen > LOST_SECONDS:
-                    return Given(Fact.NO_ANSWER, qty, "opened", "none")
+                    return Given(Fact.NO_ANSWER, intent.asked, "opened", "none")
         finally:
             del self._waiting[slot]
+
+    def _taken(self, intent: Intent, confirm: Confirm) -> Given:
+        """What a door that was open and is shut again proves, by the policy of its slot."""
+        seen = self._sensed(intent)
+        if confirm == "sensor" and seen is not None:
+            return self._goods_say(seen, intent, "opened")
+        fact = Fact.TAKEN_BY_DOOR if confirm == "door" else Fact.UNPROVEN
+        return Given(fact, intent.asked, "opened", "door_closed", self._snapshot(intent.slot))
+
+    def _sensed(self, intent: Intent) -> Fact | None:
+        """Goods that were seen before: are they gone? None: nothing was seen before, or nothing sees."""
+        now = self._goods.get(intent.slot)
+        if not intent.before.get("item") or now is None:
+            return None
+        return Fact.NOTHING_TAKEN if now else Fact.TAKEN_BY_DOOR
+
+    def _goods_say(self, fact: Fact, intent: Intent, actuation: str) -> Given:
+        there = self._goods[intent.slot]
+        words = "goods still there" if there else "goods gone"
+        return Given(fact, 0 if there else intent.asked, actuation, words, self._snapshot(intent.slot))
+
+    def _snapshot(self, slot: str) -> dict[str, int]:
+        goods = {"item": int(self._goods[slot])} if slot in self._goods else {}
+        return {"closed": 1, **goods}
+
+    async def _pause(self, seconds: float) -> None:
+        """So long, or until a door tells that it moved."""
+        self._news.clear()
+        try:
+            async with asyncio.timeout(seconds / self._clock.scale):
+                await self._news.wait()
+        except TimeoutError:
+            return
 
     async def _patiently(self, slot: str) -> bool | None:
         """The door, as soon as the board answers; None when it does not for a minute."""

@@ -14,6 +14,7 @@ from gateway.control import Value
 from gateway.control_rules import Source
 from gateway.device_events import AirSample, Event, Measured
 from gateway.recording import Stamp
+from wire.ids import RecordKey
 from wire.records import Record
 
 
@@ -69,6 +70,12 @@ class Watcher:
         """Notes the event; the records are the inner interpreter's."""
         self._board.note(self._device, event, at.m)
         return self._inner.hear(event, at, cfg) if self._inner else ()
+
+    def stored(self, event: Event, records: Sequence[Record], keys: Sequence[RecordKey | None]) -> None:
+        """Those records are on disk, for an inner interpreter that waits for it."""
+        stored = getattr(self._inner, "stored", None)
+        if stored is not None:
+            stored(event, records, keys)
 
     def tick(self, at: Stamp) -> Sequence[Record]:
         """The inner interpreter's."""

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from gateway.clock import Clock
 from gateway.ports import Journal, NotStored, RecordRefused
+from wire.ids import RecordKey
 from wire.records import Record
 
 log = logging.getLogger(__name__)
@@ -42,12 +43,33 @@ class RecordQueue:
         if records:
             self._queued.set()
 
-    async def keep(self, records: Sequence[Record]) -> bool:
-        """True when these are on disk (or can never be: said in the log). False: they were not taken, tell it again."""
+    async def keep(self, records: Sequence[Record]) -> list[RecordKey | None] | None:
+        """Their keys, when they are on disk; None in the list for one that can never be (said in the log). None: they
+        were not taken, tell it again.
+        """
         if not await self._store():
-            return False
+            return None
         async with self._storing:
-            return not await self._append(records)
+            try:
+                return list(await self._journal.append(records))
+            except RecordRefused:
+                return await self._keep_alone(records)
+            except NotStored as error:
+                log.warning("line %s: %s", self._name, error)
+                return None
+
+    async def _keep_alone(self, records: Sequence[Record]) -> list[RecordKey | None] | None:
+        keys: list[RecordKey | None] = []
+        for record in records:
+            try:
+                keys += await self._journal.append([record])
+            except RecordRefused as error:
+                log.warning("line %s: a record of %s was refused for ever: %s", self._name, record.src, error)
+                keys.append(None)
+            except NotStored as error:
+                log.warning("line %s: %s", self._name, error)
+                return None
+        return keys
 
     async def run(self) -> None:
         """Writes until cancelled; then what waits, once more."""

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from gateway import recording
 from gateway.device_events import Event, Request, SerialDriver
 from gateway.exchange import Pace, Performer, StepByStep
-from gateway.ports import DeviceStatus, Journal, LinkDown, Ports, SerialLink, SerialSettings
+from gateway.ports import DeviceStatus, Journal, LinkDown, NotStored, Ports, SerialLink, SerialSettings
 from gateway.record_queue import RecordQueue
 from gateway.recording import Stamp, happened, stamp
 from gateway.rounds import Rounds, Told
@@ -55,6 +55,7 @@ class SerialSession:
         self._drivers: dict[str, Any] = dict(devices)
         self._clock = ports.clock
         self._open = ports.open_serial
+        self._journal = journal
         self._records = RecordQueue(self.name, journal, ports.clock)
         self._interpreters: dict[str, Interpreter] = {}
         self._told: deque[Told] = deque()
@@ -87,9 +88,19 @@ class SerialSession:
     async def run(self) -> None:
         """Opens the line, serves it, opens it again when it breaks; until cancelled."""
         self._loop = asyncio.get_running_loop()
+        await self._remember()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._records.run(), name=f"{self.name} records")
             group.create_task(self._keep_open(), name=f"{self.name} line")
+
+    async def _remember(self) -> None:
+        """A board that repeats its last message may do so across our restart: what is held of it is not told twice."""
+        for device, driver in self._drivers.items():
+            if hasattr(driver, "remember"):
+                try:
+                    driver.remember(await self._journal.told(device, 5), self._clock.boot)
+                except NotStored as error:
+                    log.warning("line %s: what %s said last is not known: %s", self.name, device, error)
 
     async def exchange(self, device: str, ask: Callable[[], Request]) -> list[Event] | None:
         """Sends one command before all polls; its events, or None when nothing answered. Raises LinkDown."""
@@ -126,6 +137,9 @@ class SerialSession:
         assert self._performer is not None
         while True:
             self.progress = self._clock.line()
+            if self._listener:
+                # What stands on the line belongs to what was asked before, or to nothing that was asked.
+                await self._listen(link, self._listener, 0)
             if self._jobs:
                 await self._command(*self._jobs.popleft())
                 continue
@@ -181,9 +195,23 @@ class SerialSession:
             for event, records in self._heard(told):
                 if kept is None or event is None:
                     self._records.put(*records)
-                elif not records or await self._records.keep(records):
+                elif await self._keep(event, records, self._interpreters.get(told.device)):
                     kept(event)
             await self._speak(told.device)
+
+    async def _keep(self, event: Event, records: list[Record], interpreter: Interpreter | None) -> bool:
+        """Who turned the event into records hears their keys; goods that left are offered until the journal takes them,
+        and nothing more is let go on this line meanwhile.
+        """
+        stored = getattr(interpreter, "stored", None)
+        keys = await self._records.keep(records) if records else []
+        while keys is None and stored is not None:
+            self.progress = self._clock.line()
+            await self._clock.sleep(1.0)
+            keys = await self._records.keep(records)
+        if keys is not None and stored is not None:
+            stored(event, records, keys)
+        return keys is not None
 
     def _heard(self, told: Told) -> Iterator[tuple[Event | None, list[Record]]]:
         """Each event with its records, then what the exchange itself is worth."""
@@ -221,7 +249,8 @@ class SerialSession:
     async def _listen(self, link: SerialLink, device: str, seconds: float) -> None:
         """What a device says unasked; what it must be told is written at once."""
         driver = self._drivers[device]
-        data = await link.read(min(seconds, LISTEN_TALKING if hasattr(driver, "outgoing") else LISTEN))
+        takes_commands = hasattr(driver, "outgoing") or hasattr(driver, "drives")
+        data = await link.read(min(seconds, LISTEN_TALKING if takes_commands else LISTEN))
         now = self._clock.line()
         if data:
             self._told.append(Told(device, driver.feed(data, now), stamp(self._clock), answered=True))

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from gateway import drivers
+from gateway.board_cabinets import cabinet_of, is_board
 from gateway.config import Broker, Config, Device, Line
-from gateway.lock_cabinet import LockCabinet
 from gateway.noticeboard import Interpreter, Noticeboard
 from gateway.ports import Ports, Session, Switch
 from gateway.premises import Cabinet, Premises
@@ -37,9 +37,7 @@ def cabinet_ids(config: Config) -> list[str]:
     return [
         device.id
         for _, device in config.devices()
-        if hasattr(kinds[device.kind], "open")
-        or _is_mqtt(kinds[device.kind])
-        or getattr(kinds[device.kind], "gives", False)
+        if is_board(kinds[device.kind]) or _is_mqtt(kinds[device.kind]) or getattr(kinds[device.kind], "gives", False)
     ]
 
 
@@ -64,8 +62,8 @@ def _line(site: Site, line: Line, ports: Ports, premises: Premises, heard: Colle
     session = SerialSession(line.link, built, ports, premises.journal)
     for device, driver in built.items():
         inner: Interpreter | None = None
-        if hasattr(driver, "open"):
-            inner = site.cabinets[device] = LockCabinet(device, driver, session, ports.clock)
+        if is_board(driver):
+            inner = site.cabinets[device] = cabinet_of(device, driver, session, ports.clock, premises)
         elif window := getattr(getattr(driver, "settings", None), "window", 0):
             inner = Windows(device, window)
         if device in heard:

@@ -115,6 +115,11 @@ class RtuMaster:
         """Bytes that come at most: the answer, and our own where the line may echo."""
         return self._length + (len(self.sent) if self.echoes is not False and self._echo_due else 0)
 
+    @property
+    def heard(self) -> int:
+        """Bytes that came and are no answer yet."""
+        return len(self._heard)
+
     def feed(self, data: bytes) -> Answer | Refusal | None:
         """Bytes from the line; the answer once it is whole. What comes unasked is noise."""
         if self.answered:

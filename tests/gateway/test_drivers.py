@@ -9,6 +9,7 @@ import itertools
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway import drivers
-from gateway.device_events import AirSample, CommandTaken, DoorState, Event, LevelState, LockReply, Measured, Want
+from gateway.device_events import (
+    AirSample,
+    CommandTaken,
+    DeviceFault,
+    Dispensed,
+    DoorState,
+    Event,
+    LevelState,
+    LockReply,
+    Measured,
+    Want,
+)
 from tests.gateway.audit_cases import AUDITS
+from tests.gateway.board_cases import BOARDS
 from tests.gateway.telegram_cases import TELEGRAMS
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 TALKERS = AUDITS
-SERIAL = ("lock_8a", "modbus_meter", "modbus_unit", "pms5003", *{one[0] for one in (*TELEGRAMS, *TALKERS)})
+SERIAL = ("lock_8a", "modbus_meter", "modbus_unit", "pms5003", *{one[0] for one in (*TELEGRAMS, *BOARDS, *TALKERS)})
 
 
+@cache
 def frames(kind: str) -> dict[str, dict[str, Any]]:
     """The golden frames of one driver, by id."""
     return {one["id"]: one for one in tomllib.loads((VECTORS / f"{kind}.toml").read_text())["frame"]}
@@ -102,7 +116,7 @@ CASES = [
     Case("modbus_meter", "mb-sdm-1", METER, voltage, volts(2302)),
     Case("modbus_meter", "mb-sdm-2", METER, voltage, volts(2304)),
     Case("modbus_meter", "mb-sdm-3", METER, voltage, volts(2299)),
-    *(Case(*one) for one in TELEGRAMS),
+    *(Case(*one) for one in (*TELEGRAMS, *BOARDS)),
     *(Case(*one, echo=False) for one in TALKERS),
     Case("modbus_unit", "modbus_unit.02", UNIT, lambda d: d.set_level(3), heard(taken=True)),
     Case("modbus_unit", "modbus_unit.04", UNIT, lambda d: d.look(), level(3)),
@@ -120,6 +134,16 @@ def in_pieces(driver: Any, data: bytes, cuts: Sequence[int]) -> list[Event]:
     for start, end in itertools.pairwise(edges):
         events += driver.feed(data[start:end], 1.0)
     return events
+
+
+def believed(events: Sequence[Event]) -> list[Event]:
+    """What says more than "nobody knows how the motor stopped" or "this message has no layout I know"."""
+    return [
+        event
+        for event in events
+        if not (isinstance(event, Dispensed) and event.motor == "unknown")
+        and not (isinstance(event, DeviceFault) and event.event == "malformed")
+    ]
 
 
 def test_every_driver_has_cases() -> None:
@@ -162,7 +186,7 @@ def test_a_frame_that_is_cut_anywhere_says_nothing(case: Case) -> None:
 
         events = driver.feed(case.answer[:length], 1.0) + driver.expired(2.0)
 
-        assert events == []
+        assert believed(events) == []
         assert driver.answered
 
 
@@ -254,7 +278,7 @@ def test_what_golden_files_call_invalid_is_refused(kind: str) -> None:
 
                 events = driver.feed(bytes.fromhex(frame["hex"]), 1.0) + driver.expired(2.0)
 
-                assert events == [], frame["id"]
+                assert believed(events) == [], frame["id"]
 
 
 @pytest.mark.parametrize("kind", sorted(drivers.discover()))

@@ -1,0 +1,216 @@
+"""A cabinet behind an FA FB controller: it asks us; a command waits for its question, its end for our "got it".
+
+The surprise is the evidence after a lost end: the board's own stock of the selection. One piece less is proof that a
+piece went; nothing less proves the opposite only on a machine that has been seen to count by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from gateway.clock import Clock
+from gateway.coil_cabinet import CoilCabinet, Open
+from gateway.device_events import CommandTaken, Dispensed, Event, Request, SelectionInfo
+from gateway.ports import Confirm
+from gateway.premises import CabinetUnreachableError, Given, Premises
+from gateway.recording import Stamp, happened
+from gateway.vending import Fact
+from wire.ids import RecordKey
+from wire.records import Intent, Record
+
+# Line seconds: polls come five times in one; a repetition of a lost end comes within a few.
+ONLINE, ANSWER, GRACE, SYNC, AWAY = 1.5, 4.0, 10.0, 15.0, 5.0
+
+
+class VmcSettings(Protocol):
+    """What of the driver's settings matters here."""
+
+    @property
+    def check(self) -> bool:
+        """Ask for the selection's state first."""
+
+    @property
+    def counts_stock(self) -> bool:
+        """The board counts a selection down by itself."""
+
+
+class VmcDriver(Protocol):
+    """What the controller's driver can be asked. Commands wait in it for the board's next question."""
+
+    patience: float
+    heard_at: float | None
+
+    @property
+    def cfg(self) -> str:
+        """Hash of what gives its bytes their meaning."""
+
+    @property
+    def settings(self) -> VmcSettings:
+        """See VmcSettings."""
+
+    def drives(self, slot: str) -> bool:
+        """Whether this can be a selection."""
+
+    def reserve(self) -> int:
+        """The number the next command will have."""
+
+    def drive(self, slot: str, quantity: int = 1) -> int:
+        """Turn it; the command's number."""
+
+    def withdraw(self) -> bool:
+        """Take back what waits; True: no byte of it was sent."""
+
+    def check(self, slot: str) -> int:
+        """Ask for a selection's state."""
+
+    def sync(self) -> int:
+        """Ask for all selections."""
+
+
+class VmcCabinet(CoilCabinet):
+    """One controller."""
+
+    def __init__(self, device: str, driver: VmcDriver, clock: Clock, premises: Premises) -> None:
+        super().__init__(device, _NoRequests(driver), _NoLine(), clock, premises)
+        self._vmc = driver
+        self._stock: dict[str, int] = {}
+        self._status: dict[str, str] = {}
+        self._news = asyncio.Event()
+        self._lost = False
+        self._away: bool | None = None
+
+    async def look(self, slot: str) -> Mapping[str, int]:
+        """The board must ask us, and say that this selection is fit. Its stock and our next number are the snapshot."""
+        self._must_drive(slot)
+        if not self._online():
+            raise CabinetUnreachableError(f"Machine {self.device} does not ask for orders. Check its power and cable.")
+        if self._vmc.settings.check:
+            self._status.pop(slot, None)
+            self._vmc.check(slot)
+            await self._until(lambda: slot in self._status, ANSWER)
+            status = self._status.get(slot, "")
+            if status != "normal":
+                why = f"says {status.replace('_', ' ')}" if status else "does not answer"
+                raise CabinetUnreachableError(f"Machine {self.device} {why} for selection {slot}.")
+        stock = {"stock": self._stock[slot]} if slot in self._stock else {}
+        return {**stock, "pack": self._vmc.reserve()}
+
+    async def recall(self, intent: Intent, key: RecordKey, confirm: Confirm) -> Given:
+        """After a restart: the end that the board repeats until it is confirmed, then its stock."""
+        attempt = self._expect(intent, key, confirm)
+        attempt.recovered = True
+        await self._until(lambda: attempt.given is not None, GRACE)
+        given = await self._evidence(attempt) if attempt.given is None else None
+        return self._over(given) if given is not None else await attempt.ended
+
+    def hear(self, event: Event, at: Stamp, cfg: str) -> Sequence[Record]:
+        """Selections and confirmations are remembered; a result becomes its draw."""
+        if isinstance(event, SelectionInfo):
+            if event.stock is not None:
+                self._stock[event.slot] = event.stock
+            if event.status:
+                self._status[event.slot] = event.status
+        if isinstance(event, CommandTaken):
+            self._lost |= not event.taken
+        self._news.set()
+        if isinstance(event, Dispensed) and event.motor == "unknown" and self._open is not None:
+            # The board has given up without a word about goods: its stock is asked before anything is written.
+            self._lost = True
+            told = {"reason": event.reason}
+            return (happened("terminated", at, self.device, slot=event.slot, data=told, raw=event.raw, did=event.did),)
+        return super().hear(event, at, cfg)
+
+    def stored(self, event: Event, records: Sequence[Record], keys: Sequence[RecordKey | None]) -> None:
+        """As for every board."""
+        super().stored(event, records, keys)
+        self._news.set()
+
+    def tick(self, at: Stamp) -> Sequence[Record]:
+        """A board that has stopped asking, and its return, each told once."""
+        heard = self._vmc.heard_at
+        away = heard is None or self._clock.line() - heard > AWAY
+        before, self._away = self._away, away
+        if before is None or before is away:
+            return ()
+        return (happened("silent" if away else "back", at, self.device),)
+
+    async def _drive(self, attempt: Open) -> Given | None:
+        """Into the answer to the next question; then the end, or what the board's stock proves."""
+        done = attempt.done
+        self._lost = False
+        try:
+            self._vmc.drive(attempt.intent.slot)
+        except ValueError as error:
+            return Given(Fact.NO_MOTOR, 0, "not_commanded", str(error)[:100])
+
+        def ended() -> bool:
+            return attempt.given is not None or attempt.done > done
+
+        await self._until(lambda: ended() or self._lost, self._vmc.patience)
+        if not ended() and self._vmc.withdraw():
+            return Given(Fact.NO_MOTOR, 0, "not_commanded", "the machine did not ask for it")
+        if not ended():
+            await self._until(ended, GRACE)
+        return None if ended() else await self._evidence(attempt)
+
+    async def _evidence(self, attempt: Open) -> Given | None:
+        """What the board's own stock of the selection proves; None when the end came meanwhile."""
+        slot, asked = attempt.intent.slot, attempt.intent.asked
+        before = attempt.intent.before.get("stock")
+        unknown = Given(Fact.NO_ANSWER, asked, "unknown", "none")
+        if before is not None:
+            self._stock.pop(slot, None)
+            self._vmc.sync()
+            await self._until(lambda: attempt.given is not None or slot in self._stock, SYNC)
+        if attempt.given is not None:
+            return None
+        now = self._stock.get(slot)
+        if before is None or now is None:
+            return unknown
+        words, after = f"stock {before} -> {now}", {"stock": now}
+        if 0 < before - now <= asked:
+            return Given(Fact.COUNTER_MOVED, before - now, "unknown", words, after)
+        if now == before and self._vmc.settings.counts_stock:
+            return Given(Fact.COUNTER_STOOD, 0, "unknown", words, after)
+        return Given(Fact.NO_ANSWER, asked, "unknown", words, after)
+
+    async def _until(self, over: Condition, seconds: float) -> None:
+        """Waits for news until `over`, for so many line seconds at most."""
+        until = self._clock.line() + seconds
+        while not over() and (left := until - self._clock.line()) > 0:
+            self._news.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await self._news.wait()
+            except TimeoutError:
+                return
+
+    def _online(self) -> bool:
+        heard = self._vmc.heard_at
+        return heard is not None and self._clock.line() - heard < ONLINE
+
+
+class Condition(Protocol):
+    """Something that becomes true."""
+
+    def __call__(self) -> bool:
+        """Is it?"""
+
+
+class _NoRequests:
+    """The controller's driver where the base asks for requests: it has none, it is asked."""
+
+    def __init__(self, driver: VmcDriver) -> None:
+        self.patience = driver.patience
+        self.cfg = driver.cfg
+        self.drives = driver.drives
+
+    def drive(self, slot: str, quantity: int = 1) -> Request:
+        raise ValueError(f"{slot} x {quantity}: this board takes no questions")
+
+
+class _NoLine:
+    async def exchange(self, device: str, ask: object) -> list[Event] | None:
+        raise ValueError(f"{device} takes no questions: {ask}")
