@@ -22,9 +22,10 @@ def reads(register: str, value: int, scale: int) -> Callable[[Sequence[Event]], 
     )
 
 
-MULTICAL = {"address": 17, "registers": {"energy": 0}}
+P1_SHORT = reads("import_t1_wh", 4426, 0)
 TELEGRAMS: list[TelegramCase] = [
     ("cjt188", "cj-heat-2", {}, due("volume", 5), reads("volume", 19, -2)),
     ("dlt645", "dl-energy-3", {"address": "151230011061"}, due("import_wh"), reads("import_wh", 678, 1)),
-    ("mbus", "mbus-1", MULTICAL, due("energy"), reads("energy", 37351, 3)),
+    ("iec62056", "iec-p1-short", {"mode": "push", "registers": {"import_t1_wh": 0}}, lambda d: d, P1_SHORT),
+    ("mbus", "mbus-short", {"address": 5}, due("energy"), reads("energy", 2_850_427, 3)),
 ]
