@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,3 +163,47 @@ def test_a_time_out_covers_both_frames_the_silence_and_the_devices_thinking() ->
     longest = Pace(10, 9600).longest(Request(b"12345678", 9, 0.2), 1.0)
 
     assert longest == pytest.approx((17 + 3.5) * 10 / 9600 + 0.25)
+
+
+def played(dead_from: int, dead_until: int, until: int) -> dict[str, list[int]]:
+    """Eight meters of twenty values each second at 9600 baud: when each was read. Meter 3 is dead for a while."""
+    names = [f"m{n}" for n in range(8)]
+    schedule = LineSchedule({name: [Want(f"v{n}", 1, 4, 2 * n, 2) for n in range(20)] for name in names})
+    read: dict[str, list[int]] = {name: [] for name in names}
+    mono = 0
+    while mono < until:
+        turn = schedule.turn(mono)
+        if not isinstance(turn, Turn):
+            mono += turn
+            continue
+        schedule.costs(turn.device, quick_ms=74, patient_ms=351)
+        begun = mono
+        if turn.device == "m3" and dead_from <= mono < dead_until:
+            mono += 351 if turn.patient else 74
+            schedule.missed(turn, mono, mono)
+        else:
+            mono += 24 if turn.probe else 110
+            schedule.answered(turn, begun, begun)
+            if len(turn.wants) == 20:
+                read[turn.device].append(mono)
+    return read
+
+
+def test_eight_meters_each_second_keep_their_second_when_one_of_them_dies() -> None:
+    read = played(60_400, 200_000, 300_000)
+
+    others = [times for name, times in read.items() if name != "m3"]
+    intervals = sorted(later - sooner for times in others for sooner, later in itertools.pairwise(times))
+
+    assert intervals[int(len(intervals) * 0.99)] <= 1_060
+    assert intervals[-1] <= 1_500
+    assert all(abs(times[-1] - times[0] - 1000 * (len(times) - 1)) < 500 for times in others)
+
+
+def test_a_meter_that_is_back_is_read_again_within_fifteen_seconds() -> None:
+    for gone in range(60_000, 80_000, 1_700):
+        read = played(60_400, gone + 60_000, 200_000)
+
+        back = next(time for time in read["m3"] if time >= gone + 60_000)
+
+        assert back - (gone + 60_000) <= 15_000
