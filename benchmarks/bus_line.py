@@ -99,6 +99,13 @@ def meter(unit: int, count: int, every: float) -> ModbusMeter:
     return ModbusMeter(MeterSettings(unit=unit, registers=wanted, every=every), profile(count))
 
 
+class Deed(NamedTuple):
+    """Something that is done so many seconds after the start."""
+
+    at: float
+    do: Callable[[], None]
+
+
 class Ours(NamedTuple):
     """One run of the session: seconds of wall and processor, and what it recorded."""
 
@@ -108,9 +115,9 @@ class Ours(NamedTuple):
 
 
 def run_session(
-    port: str, baud: int, meters: Mapping[str, ModbusMeter], seconds: float, *, middle: Callable[[], None] | None = None
+    port: str, baud: int, meters: Mapping[str, ModbusMeter], seconds: float, *, plan: Sequence[Deed] = ()
 ) -> Ours:
-    """The product's session on the port for so long; ``middle`` is called after a third of it."""
+    """The product's session on the port for so long, and what is done meanwhile."""
     journal = Counting()
 
     async def work() -> Ours:
@@ -118,10 +125,10 @@ def run_session(
         session = SerialSession(SerialSettings("bench", port, baud), meters, ports, journal)
         task = asyncio.create_task(session.run())
         begun, used = time.monotonic(), time.process_time()
-        await asyncio.sleep(seconds / 3)
-        if middle is not None:
-            middle()
-        await asyncio.sleep(seconds - seconds / 3)
+        for at, deed in plan:
+            await asyncio.sleep(begun + at - time.monotonic())
+            deed()
+        await asyncio.sleep(begun + seconds - time.monotonic())
         took, cpu = time.monotonic() - begun, time.process_time() - used
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.clock import Clock
@@ -29,6 +30,7 @@ def stamp(clock: Clock) -> Stamp:
     return Stamp(clock.wall_ms(), clock.state(), clock.boot, clock.mono_ms())
 
 
+@lru_cache(maxsize=8)
 def frame_hash(raw: bytes) -> str:
     """Hex SHA-256 of a raw frame, empty for none."""
     return hashlib.sha256(raw).hexdigest() if raw else ""

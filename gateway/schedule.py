@@ -151,8 +151,11 @@ def _due(standing: Standing, mono: int) -> list[Want]:
 
 
 def _advance(standing: Standing, wants: Sequence[Want], mono: int, wall: int) -> None:
+    every, next_at = 0.0, 0
     for want in wants:
-        standing.due[want] = mono + until_next(wall, max(1, int(want.every * 1000)))
+        if want.every != every:
+            every, next_at = want.every, mono + until_next(wall, max(1, int(want.every * 1000)))
+        standing.due[want] = next_at
 
 
 def until_next(wall: int, every: int) -> int:

@@ -60,6 +60,16 @@ def test_nothing_is_lost_or_doubled_in_any_scenario() -> None:
 
 
 @pytest.mark.slow
+def test_the_shared_line_is_measured_against_the_wire_and_beside_its_peers() -> None:
+    document = run("bus.py")
+
+    goals = [row["goal"] for row in rows(document) if row["goal"]]
+
+    assert sum("min" in goal and goal["min"] in (0.95, 0.92, 0.9) for goal in goals) == 7
+    assert {"minimalmodbus", "pymodbus async"} <= {row["name"].split(", ")[-1].split(":")[0] for row in rows(document)}
+
+
+@pytest.mark.slow
 def test_the_bare_limits_can_be_measured_alone() -> None:
     document = run("reference.py")
 
