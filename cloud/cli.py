@@ -1,4 +1,4 @@
-"""``tally-cloud``: serve, migrate, doctor, create-tenant, create-key, backup-mark, openapi.
+"""``tally-cloud``: serve, migrate, doctor, create-tenant, create-key, backup-mark, price, openapi.
 
 Exit codes: 0 fine, 1 failed, 2 wrong usage. ``--json`` gives exactly one document on standard output.
 """
@@ -31,6 +31,7 @@ from cloud.fleet.repository import mark_backup
 from cloud.keyring import KeyringError
 from cloud.migrations import MigrationError
 from cloud.open_store import AddressError, open_store
+from cloud.rating.price import price_cases
 from cloud.settings import Settings, SettingsError, from_environment
 
 FINE, FAILED, USAGE = 0, 1, 2
@@ -82,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
         "backup-mark", "Tell gateways how far backups reach: 'begin' before, 'done' after one.", _backup_mark
     )
     mark.add_argument("moment", choices=("begin", "done"), help="before the backup starts, or after it is safe")
+    price = command("price", "Price a case (docs/api/rating.md): terms, usage and period become lines.", _price)
+    price.add_argument("case", metavar="CASE.json", help="a case or a list of cases; - reads standard input")
     openapi = command("openapi", "Write the API's description.", _openapi)
     openapi.add_argument("--out", type=Path, help="a file instead of standard output")
     return parser
@@ -186,6 +189,17 @@ def _openapi(settings: Settings, options: argparse.Namespace) -> Result:
         return {}
     options.out.write_text(text, encoding="utf-8")
     return {"written": str(options.out)}
+
+
+def _price(_: Settings, options: argparse.Namespace) -> Result:
+    try:
+        raw = sys.stdin.buffer.read() if options.case == "-" else Path(options.case).read_bytes()
+    except OSError as error:
+        raise CommandError(f"{options.case} cannot be read: {error.strerror}") from error
+    answer = price_cases(raw)
+    options.json, options.verbatim = True, msgspec.json.format(msgspec.json.encode(answer), indent=2).decode() + "\n"
+    failed = [one for one in (answer if isinstance(answer, list) else [answer]) if "error" in one]
+    return {"fine": not failed}
 
 
 def _doctor(settings: Settings, _: argparse.Namespace) -> Result:

@@ -7,9 +7,11 @@ its true length. Spans are cut where the zone's offset changes first, and at the
 
 from __future__ import annotations
 
+import struct
 from bisect import bisect_right
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from importlib import resources
 from itertools import pairwise
 from typing import Annotated, Literal, NamedTuple, Self
 
@@ -19,6 +21,7 @@ from cloud.calendar import Day, zone
 
 MINUTE = 60_000
 DAY_MS = 86_400_000
+WEEK_S = 7 * 86_400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ORDINAL = date(1970, 1, 1).toordinal()
 
@@ -105,24 +108,36 @@ class Window(NamedTuple):
 def _changes(zone_name: str, year: int) -> tuple[tuple[int, int], ...]:
     """Instants (ms UTC) of a year at which the zone's offset becomes another, with the new offset (s); first the
     offset at the year's beginning.
+
+    Looked at are every week and every change that the database lists; beyond its list it knows rules of whole seasons.
     """
     at = (date(year, 1, 1).toordinal() - _ORDINAL) * 86_400
     end = (date(year + 1, 1, 1).toordinal() - _ORDINAL) * 86_400
     offset = _offset(zone_name, at)
     found = [(at * 1000, offset)]
-    while at < end:
-        step = min(at + 21_600, end)
-        later = _offset(zone_name, step)
+    looks = {*range(at + WEEK_S, end, WEEK_S), end, *(one for one in _listed(zone_name) if at < one < end)}
+    for look in sorted(looks):
+        later = _offset(zone_name, look)
         if later != offset:
-            low, high = at, step
+            low, high = at, look
             while high - low > 1:
                 middle = (low + high) // 2
                 low, high = (middle, high) if _offset(zone_name, middle) == offset else (low, middle)
             if high < end:
-                found.append((high * 1000, _offset(zone_name, high)))
+                found.append((high * 1000, later))
             offset = later
-        at = step
+        at = look
     return tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def _listed(zone_name: str) -> tuple[int, ...]:
+    """The changes (s) that the zone's file lists, from its second, 64-bit part (RFC 9636)."""
+    raw = resources.files("tzdata.zoneinfo").joinpath(*zone_name.split("/")).read_bytes()
+    isutc, isstd, leaps, times, types, chars = struct.unpack_from(">6l", raw, 20)
+    second = 44 + times * 5 + types * 6 + chars + leaps * 8 + isstd + isutc
+    count = struct.unpack_from(">l", raw, second + 32)[0]
+    return struct.unpack_from(f">{count}q", raw, second + 44)
 
 
 def _offset(zone_name: str, at_s: int) -> int:

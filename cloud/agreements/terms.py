@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import date
-from functools import reduce
-from operator import or_
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import Annotated, Self
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -22,16 +20,11 @@ from cloud.agreements.tax_terms import TaxTerms
 from cloud.billing.guarantee_terms import GuaranteeTerms
 from cloud.calendar import CalendarError, midnight, parse_day, zone
 from cloud.money import MoneyError, RoundingPolicy, minor_digits
+from cloud.rating.any_charge import AnyCharge
 from cloud.rating.charges.energy import Terms as EnergyTerms
 from cloud.rating.charges.per_piece import Terms as PieceTerms
 from cloud.rating.lines import ChargeTerms
-from cloud.rating.rate_usage import charge_models
 from cloud.rating.terms_fields import Id
-
-if TYPE_CHECKING:
-    AnyCharge = ChargeTerms
-else:
-    AnyCharge = Annotated[reduce(or_, (model.Terms for model in charge_models().values())), Field(discriminator="kind")]
 
 
 class AgreementError(ValueError):

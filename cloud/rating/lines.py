@@ -109,12 +109,14 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     month_days: int = 0
     level: Literal["A", "B", "C"] = "B"
     charge: int = -1
-    # What usage charges need more: the single uses, the instants [from, to) they are from, the whole period of the
+    # What usage charges need more: the single uses, the instants [from, to) they are from, whether these are other than
+    # the local days first and end and must be said, the whole period of the
     # agreement's cycle and what the agreement left of it, what of this charge another version already priced in this
     # period, and the value of each label it is grouped by.
     uses: tuple[Use, ...] = ()
     from_ms: int = 0
     to_ms: int = 0
+    instants: bool = False
     whole: Period | None = None
     actual: Period | None = None
     before: Fraction = Fraction(0)
@@ -251,8 +253,8 @@ def price_line(measured: Measured, kind: str, unit_price: str, exact: Fraction, 
         modulus=measured.modulus,
         registers=list(measured.registers),
         leaves=list(measured.leaves),
-        from_=measured.from_ms,
-        to=measured.to_ms,
+        from_=measured.from_ms if measured.instants else 0,
+        to=measured.to_ms if measured.instants else 0,
         window=measured.window,
         group=dict(measured.group),
         evidence=measured.evidence,
@@ -279,6 +281,8 @@ def describe(line: Line) -> str:
         body = f"{line.name or line.kind}: {line.quantity.value} {line.quantity.unit}{what}{where}: {rows}"
     elif line.month_days:
         body = f"{line.kind}: {line.days} of {line.month_days} days of {line.unit_price}"
+    elif line.effect in ("minimum", "maximum", "progressive"):
+        body = line.name or line.kind
     else:
         body = f"{line.quantity.value} {line.quantity.unit}{what}{where}, each {line.unit_price}"
     if len(line.registers) == 2:

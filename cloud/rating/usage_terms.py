@@ -20,6 +20,7 @@ from cloud.money import rounded, short_text
 from cloud.rating.lines import ChargeTerms, Effect, Line, Measured, Pricing, Step, exact_price, number, price_line
 from cloud.rating.terms_fields import Id, Positive, Price
 from cloud.rating.uses import Function
+from cloud.rating.validity import Validity
 
 Measure = Literal["quantity", "pieces", "energy", "events", "runtime", "area"]
 Bucket = Literal["hour", "day", "week", "month"]
@@ -122,6 +123,7 @@ class UsageTerms(ChargeTerms):
 
     source: Source = Source()
     aggregation: Aggregation = Aggregation()
+    valid: Validity | None = None
     convert: Conversion | None = None
     round_quantity: QuantityRounding | None = None
     free_units: FreeUnits | None = None
@@ -139,6 +141,8 @@ class UsageTerms(ChargeTerms):
     def options(self) -> list[str]:
         """The conventions in words."""
         said = [f"aggregation: {self.aggregation.function}"]
+        if self.valid is not None:
+            said += self.valid.options()
         if self.free_units is not None:
             said.append(f"{self.free_units.quantity} units free, {self.free_units.when.replace('_', ' ')}")
         if self.round_quantity is not None:

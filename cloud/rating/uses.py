@@ -23,7 +23,7 @@ class Use(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     given.
 
     ``source`` and ``id`` say which use it is ("" for one that nobody can tell twice); ``price`` is what a use brings
-    itself (``dynamic``); ``state`` the state something was in from ``at`` on; ``labels`` are for filters and groups.
+    itself (``dynamic``); ``received`` when it was told; ``labels`` are for filters and groups.
     """
 
     at: int
@@ -33,6 +33,7 @@ class Use(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     source: str = ""
     id: str = ""
     price: str = ""
+    received: int = 0
     labels: dict[str, str] = {}
 
     @property

@@ -1,0 +1,61 @@
+"""A least or a most for several charges of a period together: minimum spend with true-up, and a cap. PURE.
+
+The surprise: it prices lines, not usage. The terms in force at the period's end decide, over all lines of the period;
+the true-up is the difference to what was rounded, so that the total is the minimum to the cent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from cloud.calendar import Proration
+from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_of, exact_price
+from cloud.rating.usage_terms import Bound, bound_line, share_of
+
+KIND = "commitment"
+MEASURE = "lines"
+
+
+class Terms(ChargeTerms):
+    """``covers``: positions of the charges it is for, counted from 0; all of them when left out."""
+
+    kind: Literal["commitment"]
+    minimum: Bound | None = None
+    maximum: Bound | None = None
+    covers: Annotated[list[Annotated[int, Field(ge=0)]] | None, Field(max_length=100)] = None
+    proration: Proration = Proration()
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.minimum is None and self.maximum is None:
+            raise ValueError("a commitment has a minimum, a maximum or both")
+        return self
+
+    def options(self) -> list[str]:
+        """The conventions in words."""
+        return [f"part of a period: {self.proration.in_words()}"]
+
+
+def charge_lines(measured: Measured, terms: Terms, pricing: Pricing, lines: Sequence[Line]) -> list[Line]:
+    """The line that brings the covered lines up to the minimum, or down to the maximum; none when they lie between."""
+    covered = [line for line in lines if terms.covers is None or line.charge in terms.covers]
+    by_line = pricing.rounding.place == "line"
+    due = sum((Fraction(line.amount) if by_line else exact_of(line) for line in covered), Fraction(0))
+    found = []
+    for effect, bound in (("minimum", terms.minimum), ("maximum", terms.maximum)):
+        if bound is None:
+            continue
+        ratio = share_of(measured, terms.proration, pricing).ratio if bound.prorated else Fraction(1)
+        limit = exact_price(bound.amount) * ratio
+        if (limit > due) if effect == "minimum" else (limit < due):
+            found.append(bound_line(effect, measured, limit, limit - due, pricing))
+    return found
+
+
+def charge(_: Measured, __: Terms, ___: Pricing) -> list[Line]:
+    """Nothing: a commitment needs the lines (``charge_lines``)."""
+    return []

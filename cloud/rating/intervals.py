@@ -1,0 +1,58 @@
+"""Usage over an interval, cut at the edges of windows, versions and periods. PURE.
+
+The surprise: parts are integers of a millionth of the last digit, shared out by largest remainder; so a cut never loses
+or makes anything, and a part is still a number that ends.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+from typing import Literal
+
+import msgspec
+
+from cloud.money import split
+from cloud.rating.uses import Use
+from cloud.time_windows import Window
+
+FINER = 6
+Splitting = Literal["by_time", "at_start", "at_end"]
+
+
+def cut(use: Use, edges: Sequence[int], how: Splitting) -> list[Use]:
+    """An interval's use cut at edges (ascending); a use at an instant, or one that crosses none, stays whole."""
+    if use.until <= use.at:
+        return [use]
+    inner = [edge for edge in edges if use.at < edge < use.until]
+    if not inner:
+        return [use]
+    if how == "at_start":
+        return [msgspec.structs.replace(use, until=0)]
+    if how == "at_end":
+        return [msgspec.structs.replace(use, at=use.until - 1, until=0)]
+    borders = [use.at, *inner, use.until]
+    weights = [Fraction(after - before) for before, after in pairwise(borders)]
+    parts = split(use.value * 10**FINER, weights)
+    return [
+        msgspec.structs.replace(use, at=borders[at], until=borders[at + 1], value=part, scale=use.scale - FINER)
+        for at, part in enumerate(parts)
+    ]
+
+
+def cut_by_windows(uses: Sequence[Use], windows: Sequence[Window], how: Splitting) -> dict[str, list[Use]]:
+    """Uses by the name of the window they fall into. ``windows`` are contiguous and cover all uses."""
+    starts = [window.from_ms for window in windows]
+    found: dict[str, list[Use]] = {}
+    for use in uses:
+        at = bisect_right(starts, use.at) - 1
+        if use.until <= windows[at].to_ms:
+            found.setdefault(windows[at].name, []).append(use)
+            continue
+        last = bisect_right(starts, use.until)
+        for part in cut(use, starts[at:last], how):
+            place = bisect_right(starts, part.at) - 1
+            found.setdefault(windows[place].name, []).append(part)
+    return found
