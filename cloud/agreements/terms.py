@@ -15,10 +15,11 @@ import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from cloud.agreements.credit_terms import CreditTerms
+from cloud.agreements.equipment_terms import DeclaredMeter, Equipment
 from cloud.agreements.payment_terms import PaymentTerms
 from cloud.agreements.tax_terms import TaxTerms
 from cloud.billing.guarantee_terms import GuaranteeTerms
-from cloud.calendar import CalendarError, midnight, parse_day, zone
+from cloud.calendar import CalendarError, Cycle, midnight, parse_day, zone
 from cloud.money import MoneyError, RoundingPolicy, minor_digits
 from cloud.rating.any_charge import AnyCharge
 from cloud.rating.charges.energy import Terms as EnergyTerms
@@ -94,6 +95,17 @@ class AgreementTerms(BaseModel):
     devices: Annotated[list[Id], Field(min_length=1, max_length=10_000)]
     charges: Annotated[list[AnyCharge], Field(min_length=1, max_length=100)]
     rounding: RoundingPolicy = RoundingPolicy()
+    cycle: Cycle | None = None
+    grace_days: Annotated[
+        int | None, Field(ge=0, le=90, description="days after a period before it is closed by itself")
+    ] = None
+    sites: Annotated[list[Id], Field(min_length=1, max_length=1000)] | None = None
+    meters: Annotated[list[DeclaredMeter], Field(min_length=1, max_length=10_000)] | None = None
+    equipment: Annotated[list[Equipment], Field(min_length=1, max_length=1000)] | None = None
+    event_sources: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=200)]] | None,
+        Field(max_length=100, description="CloudEvents sources whose events are counted under this agreement"),
+    ] = None
     tax: TaxTerms | None = None
     payment: PaymentTerms | None = None
     credit: CreditTerms | None = None
@@ -109,6 +121,9 @@ class AgreementTerms(BaseModel):
             strangers = sorted(set(charge.metered_devices()) - set(self.devices))
             if strangers:
                 raise ValueError(f"charges[{position}]: {', '.join(strangers)} is not among the agreement's devices")
+        strangers = sorted({meter.device for meter in self.meters or []} - set(self.devices))
+        if strangers:
+            raise ValueError(f"meters: {', '.join(strangers)} is not among the agreement's devices")
         for guarantee in self.guarantees or []:
             strangers = sorted(set(guarantee.metered_devices()) - set(self.devices))
             if strangers:
@@ -119,6 +134,18 @@ class AgreementTerms(BaseModel):
     def canonical(self) -> bytes:
         """The terms as sorted, compact JSON with every default spelled out: what is stored and hashed."""
         return canonical_json(self.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+    def options(self) -> list[str]:
+        """Every convention of these terms in words, as statements print them."""
+        said = [self.rounding.in_words()]
+        if self.cycle is not None:
+            said.append(f"periods: {self.cycle.in_words()}, on the clock of {self.zone}")
+        if self.tax is not None:
+            said.append(self.tax.in_words())
+        for charge in self.charges:
+            kind = charge.name or str(charge.model_dump(include={"kind"})["kind"])
+            said += [f"{kind}: {one}" for one in charge.options()]
+        return list(dict.fromkeys(said))
 
     @property
     def hash(self) -> str:

@@ -23,7 +23,7 @@ from cloud.calendar import Period
 from cloud.money import UNROUNDED_PLACES, plain, unrounded_text
 from cloud.rating.lines import Amount, LeafRef, Line, LineRef, Step, exact_of
 from cloud.rating.lines import number as _number
-from wire.records import DrawResolved
+from wire.records import DrawResolved, Runtime
 
 IDENTITY = (
     "charge", "version", "belongs_to", "device", "subject", "first", "end", "from_", "to", "window", "effect", "kind",
@@ -78,6 +78,8 @@ def first_late(facts: Sequence[Fact], base: Head, closed: Sequence[Period]) -> P
         at = leaf.at
         if isinstance(record, DrawResolved) and record.ref.key in by_key:
             at = min(at, by_key[record.ref.key].leaf.at)
+        elif isinstance(record, Runtime):
+            at = min(at, record.from_)
         if at < base.period.to_ms and (earliest is None or at < earliest):
             earliest = at
     if earliest is None:

@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from cloud.rating.events import CountedEvent
 from cloud.rating.lines import LeafRef, TimeQuality
 from wire.canonical import LeafError, parse
-from wire.records import DeviceEvent, Draw, DrawResolved, Reading, Record, Return, Reversal
+from wire.records import DeviceEvent, Draw, DrawResolved, Reading, Record, Return, Reversal, Runtime
 
-BILLED_KINDS = (Draw, DrawResolved, Reversal, Return, Reading)
+BILLED_KINDS = (Draw, DrawResolved, Reversal, Return, Reading, Runtime, CountedEvent)
 METER_EVENTS = ("identified", "replaced")
 
 
@@ -25,7 +26,7 @@ class Fact(NamedTuple):
     """A record as evidence."""
 
     leaf: LeafRef
-    record: Record
+    record: Record | CountedEvent
 
 
 class Counter(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=True):
@@ -70,7 +71,7 @@ class UndatedError(ValueError):
     """No cosignature covers a leaf whose clock was not synchronised: its time cannot be decided."""
 
 
-def is_billed_kind(record: Record) -> bool:
+def is_billed_kind(record: Record | CountedEvent) -> bool:
     """Whether the record can change a bill."""
     return isinstance(record, BILLED_KINDS) or (isinstance(record, DeviceEvent) and record.event in METER_EVENTS)
 

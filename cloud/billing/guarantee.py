@@ -20,6 +20,7 @@ from cloud.billing.facts import Fact
 from cloud.billing.guarantee_hours import Span, agreed_hours
 from cloud.billing.guarantee_terms import Exclusion, GuaranteeTerms
 from cloud.money import plain, rounded
+from cloud.rating.events import CountedEvent
 from cloud.rating.lines import LeafRef
 from cloud.rating.terms_fields import exact
 from wire.ids import RecordKey
@@ -92,7 +93,7 @@ def judge(
     heaps = _heaps(terms, hours, excluded, series)
     used = sorted({fact.leaf: fact for fact in (*windows, *events) if begin <= fact.leaf.at}.items())
     leaves = [leaf for leaf, _ in used]
-    hashes = [leaf_hash(encode(fact.record)) for _, fact in used]
+    hashes = [leaf_hash(encode(fact.record)) for _, fact in used if not isinstance(fact.record, CountedEvent)]
     return _verdict(terms, days, heaps, unusable=unusable, leaves=leaves, hashes=hashes)
 
 

@@ -5,22 +5,44 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from cloud.agreements.terms import Version, version_at
+import msgspec
+
+from cloud.agreements.terms import AgreementTerms, Version, version_at
 from cloud.billing.facts import Fact
 from cloud.billing.pieces import Doubt
 from cloud.billing.scope import Scope
-from cloud.metering.usage import Identified, MeterRule, RegisterState, Segment, follow, segments
+from cloud.metering.usage import Identified, MeterRule, RegisterState, Segment, Step, follow, segments
 from cloud.rating.charges.energy import Meter
 from cloud.rating.charges.energy import Terms as EnergyTerms
+from cloud.rating.events import CountedEvent
 from cloud.rating.lines import Measured, RegisterPoint, number
+from cloud.rating.usage_terms import UsageTerms
 from wire.ids import RecordKey
 from wire.records import DeviceEvent, Reading
 
+REGISTER = "import_wh"
 
-def metered_energy(
-    scope: Scope, facts: Sequence[Fact]
-) -> tuple[list[tuple[Version, Measured]], list[Doubt], list[RegisterState]]:
-    """Energy of every metered register by version and period; the readings not believed; where the meters stand now."""
+
+class Metered(msgspec.Struct, frozen=True):
+    """What a register moved on, step by step: the reading before, the reading, kWh between them."""
+
+    moves: list[tuple[RegisterPoint, RegisterPoint, Fraction]]
+
+
+class Energy(msgspec.Struct, frozen=True):
+    """Energy of every metered register by version and period; the readings not believed; where the meters stand now;
+    and every step, for charges that price more than a sum.
+    """
+
+    measured: list[tuple[Version, Measured]]
+    held: list[Doubt]
+    registers: list[RegisterState]
+    metered: dict[tuple[str, str], Metered]
+
+
+def metered_energy(scope: Scope, facts: Sequence[Fact]) -> Energy:
+    """The energy that is settled."""
+    metered: dict[tuple[str, str], Metered] = {}
     states = {(state.point.device, state.point.register): state for state in scope.registers}
     found: list[tuple[Version, Measured]] = []
     held: list[Doubt] = []
@@ -36,9 +58,20 @@ def metered_energy(
             Doubt(one.reason, rule.device, rule.register, one.point.leaf.at, (one.point.leaf,), one.point.leaf)
             for one in course.held
         ]
+        metered[key] = Metered(_moves(state, course.steps))
         if course.state is not None:
             states[key] = course.state
-    return found, held, [states[key] for key in sorted(states)]
+    return Energy(found, held, [states[key] for key in sorted(states)], metered)
+
+
+def _moves(state: RegisterState | None, steps: Sequence[Step]) -> list[tuple[RegisterPoint, RegisterPoint, Fraction]]:
+    before = None if state is None else state.point
+    found = []
+    for step in steps:
+        if before is not None and not step.opens:
+            found.append((before, step.point, step.energy))
+        before = step.point
+    return found
 
 
 def _rules(scope: Scope) -> dict[tuple[str, str], MeterRule]:
@@ -49,7 +82,27 @@ def _rules(scope: Scope) -> dict[tuple[str, str], MeterRule]:
             modulus = None if meter.modulus is None else Fraction(meter.modulus)
             max_kw = None if meter.max_kw is None else Fraction(meter.max_kw)
             rules[meter.device, meter.register_] = MeterRule(meter.device, meter.register_, modulus, max_kw)
+    for version in scope.versions:
+        for key in metered_keys(version.terms):
+            rules.setdefault(key, MeterRule(*key))
+        for declared in version.terms.meters or []:
+            key = (declared.device, declared.register_)
+            modulus = None if declared.modulus is None else Fraction(declared.modulus)
+            max_kw = None if declared.max_kw is None else Fraction(declared.max_kw)
+            if key in rules:
+                rules[key] = MeterRule(*key, modulus or rules[key].modulus, max_kw or rules[key].max_kw)
     return rules
+
+
+def metered_keys(terms: AgreementTerms) -> list[tuple[str, str]]:
+    """The registers that charges on usage measure."""
+    return [
+        (device, register)
+        for charge in terms.charges
+        if isinstance(charge, UsageTerms) and charge.source.measure == "energy"
+        for device in charge.source.devices
+        for register in charge.source.subjects or [REGISTER]
+    ]
 
 
 def _meters(version: Version) -> list[tuple[int, Meter]]:
@@ -68,6 +121,8 @@ def _series(
     series: list[RegisterPoint | Identified] = []
     seen: set[RecordKey] = set()
     for leaf, record in facts:
+        if isinstance(record, CountedEvent):
+            continue
         if record.src != rule.device or (leaf.log, leaf.index) <= after or not scope.is_due(leaf.at, leaf):
             continue
         if record.key in seen:

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from cloud.billing.facts import Fact
+from cloud.rating.events import CountedEvent
 from cloud.rating.lines import Effect, LeafRef
 from wire.ids import RecordKey
 from wire.records import Draw, DrawResolved, Return, Reversal
@@ -19,6 +20,7 @@ from wire.records import Draw, DrawResolved, Return, Reversal
 DoubtReason = Literal[
     "unverified", "unknown_ref", "resolved_twice", "not_unverified", "reversed_too_much", "duplicate",
     "unpriced", "register_fall", "implausible_rise", "unknown_unit",
+    "conflict", "robot", "refused", "outside_window", "received_late", "no_price", "repeat",
 ]  # fmt: skip
 
 
@@ -86,6 +88,8 @@ class _Reader:
 
     def read(self, fact: Fact) -> None:
         record = fact.record
+        if isinstance(record, CountedEvent):
+            return
         first = self._seen.get(record.key) or (self._seen.get((record.src, record.did)) if record.did else None)
         if first is not None:
             self.doubt("duplicate", fact, getattr(record, "item", ""), first.leaf)

@@ -20,11 +20,14 @@ from cloud.billing.facts import Fact
 from cloud.billing.metered import metered_energy
 from cloud.billing.pieces import Doubt, DoubtReason, Piece, due_pieces
 from cloud.billing.scope import Scope, Unbilled
+from cloud.billing.usage import Told, commitments, rounded_together, usage_lines
 from cloud.calendar import month_shares
 from cloud.metering.usage import RegisterState
 from cloud.money import plain
+from cloud.rating.events import EVENTS
 from cloud.rating.lines import LeafRef, Line, Measured, Pricing
 from cloud.rating.rate_usage import measure_of, rate
+from cloud.rating.usage_terms import UsageTerms
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,19 +45,37 @@ def settle(scope: Scope, facts: Sequence[Fact]) -> Settlement:
     due = [piece for piece in pieces if scope.is_due(piece.at, piece.known)]
     doubts = [doubt for doubt in doubts if scope.is_due(doubt.at, doubt.known)]
     measured = _pieces(scope, due) + _days(scope)
-    energy, held, registers = metered_energy(scope, facts)
+    energy = metered_energy(scope, facts)
     lines: list[Line] = []
-    for version, quantity in measured + energy:
+    for version, quantity in measured + energy.measured:
         pricing = Pricing(version.version, 0, version.terms.currency, version.terms.rounding)
         found = rate(quantity, version.terms.charges, pricing)
         lines.extend(found)
-        if not found:
+        if not found and not _priced_by_usage(version, quantity):
             doubts.extend(_unpriced(quantity))
+    used, refused = usage_lines(scope, Told(due, energy.metered, facts))
+    lines += used
+    lines += commitments(scope, lines)
     lines.sort(key=_order)
+    lines = rounded_together(scope, lines)
     numbered = [msgspec.structs.replace(line, no=at) for at, line in enumerate(lines, 1)]
     total = sum((Decimal(line.amount) for line in lines), Decimal(0))
-    unbilled = _unbilled(scope, [*doubts, *held])
-    return Settlement(lines=numbered, unbilled=unbilled, registers=registers, total=plain(total))
+    unbilled = _unbilled(scope, [*doubts, *energy.held, *refused])
+    return Settlement(lines=numbered, unbilled=unbilled, registers=energy.registers, total=plain(total))
+
+
+def _priced_by_usage(version: Version, measured: Measured) -> bool:
+    """Whether a charge on usage is for these pieces."""
+    return any(
+        isinstance(charge, UsageTerms)
+        and charge.source.measure == measured.measure
+        and measured.device in (charge.source.devices or [measured.device])
+        and measured.subject in (charge.source.subjects or [measured.subject])
+        for charge in version.terms.charges
+    )
+
+
+_EFFECTS = ("usage", "credit", "fixed", "minimum", "maximum", "progressive", "delta")
 
 
 def _order(line: Line) -> tuple[object, ...]:
@@ -69,6 +90,10 @@ def _order(line: Line) -> tuple[object, ...]:
         line.first,
         credit,
         _opening(line),
+        line.from_,
+        line.window,
+        sorted(line.group.items()),
+        _EFFECTS.index(line.effect),
     )
 
 
@@ -140,7 +165,9 @@ def _unbilled(scope: Scope, doubts: Sequence[Doubt]) -> list[Unbilled]:
     groups: dict[tuple[DoubtReason, str, str, str], list[LeafRef]] = defaultdict(list)
     for doubt in doubts:
         period, version = scope.period_at(doubt.at), version_at(doubt.at, scope.versions)
-        if period is not None and version is not None and doubt.device in version.terms.devices:
+        if period is None or version is None:
+            continue
+        if doubt.device in version.terms.devices or doubt.known.log == EVENTS:
             groups[doubt.reason, doubt.device, doubt.subject, scope.belongs_to(period)].extend(doubt.leaves)
     return [
         Unbilled(reason=key[0], device=key[1], subject=key[2], belongs_to=key[3], leaves=sorted(leaves))

@@ -7,6 +7,7 @@ offline verifier say the same. Amounts are worked out as exact fractions and rou
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
 from typing import Annotated, Literal
@@ -29,7 +30,7 @@ from wire.canonical import MAX_INTEGER
 from wire.quantity import MAX_SCALE
 
 Effect = Literal["usage", "credit", "fixed", "minimum", "maximum", "progressive", "delta"]
-TimeQuality = Literal["synchronised", "repaired", "received_time"]
+TimeQuality = Literal["synchronised", "repaired", "received_time", "declared"]
 
 
 class RatingError(ValueError):
@@ -112,7 +113,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     # What usage charges need more: the single uses, the instants [from, to) they are from, whether these are other than
     # the local days first and end and must be said, the whole period of the
     # agreement's cycle and what the agreement left of it, what of this charge another version already priced in this
-    # period, and the value of each label it is grouped by.
+    # period, and the value of each label it is grouped by; and the leaves of each use, by its id.
     uses: tuple[Use, ...] = ()
     from_ms: int = 0
     to_ms: int = 0
@@ -123,6 +124,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     group: tuple[tuple[str, str], ...] = ()
     window: str = ""
     evidence: Evidence | None = None
+    proofs: Mapping[str, tuple[LeafRef, ...]] = {}
 
 
 class LineRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ What is a window on the day the clock changes: see ``cloud/time_windows.py``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Annotated, Literal, Self
 
@@ -17,7 +18,7 @@ from cloud.rating.intervals import cut_by_windows
 from cloud.rating.lines import Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Price
 from cloud.rating.usage_terms import Row, UsageTerms, amount_lines, billable, bound_lines
-from cloud.rating.uses import total
+from cloud.rating.uses import Use, total
 from cloud.time_windows import Name, TimeWindows, windows_between
 
 KIND = "time_of_use"
@@ -66,10 +67,25 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     for name in terms.windows.names:
         if name not in found and (found or name != terms.windows.names[0]):
             continue
-        part = msgspec.structs.replace(measured, quantity=total(found.get(name, [])), window=name, uses=())
+        part = _part(measured, name, found.get(name, []))
         one = billable(part, terms, pricing)
         amount = one.quantity * exact_price(terms.prices[name])
         exact += amount
         rows = [*one.rows, Row("units", one.quantity, one.unit, terms.prices[name], amount)]
         lines += amount_lines(KIND, part, free_of_bounds, pricing, rows)
     return [*lines, *bound_lines(measured, terms, pricing, lines, exact)]
+
+
+def _part(measured: Measured, name: str, uses: Sequence[Use]) -> Measured:
+    """What was measured in one window, with the leaves of its own uses."""
+    leaves = measured.leaves
+    if measured.proofs:
+        leaves = tuple(sorted({leaf for use in uses for leaf in measured.proofs.get(use.id, ())}))
+    return msgspec.structs.replace(
+        measured,
+        quantity=total(uses),
+        window=name,
+        uses=(),
+        leaves=leaves,
+        registers=() if measured.proofs else measured.registers,
+    )
