@@ -10,6 +10,8 @@ import msgspec
 from gateway import drivers
 from gateway.board_cabinets import cabinet_of, is_board
 from gateway.config import Broker, Config, Device, Line
+from gateway.door import Door
+from gateway.drivers.weigh_bin import WeighBin
 from gateway.noticeboard import Interpreter, Noticeboard
 from gateway.ports import Ports, Session, Switch
 from gateway.premises import Cabinet, Premises
@@ -18,6 +20,7 @@ from gateway.session import SerialSession
 from gateway.switches import LineSwitch
 from gateway.talkers import conversation
 from gateway.units import LineUnit, SwitchUnit
+from gateway.weigh_cabinet import WeighCabinet
 from gateway.windows import Windows
 
 
@@ -49,7 +52,20 @@ def wire_up(config: Config, ports: Ports, premises: Premises) -> Site:
         _line(site, line, ports, premises, heard)
     for broker in config.brokers:
         _broker(site, broker, ports, premises)
+    for _, device in config.devices():
+        place = device.settings.get("door")
+        if place and hasattr(site.cabinets.get(device.id), "door"):
+            _behind(site, device.id, str(place))
     return site
+
+
+def _behind(site: Site, device: str, place: str) -> None:
+    """The lock in front of a bin or a tag reader."""
+    owner, _, slot = place.partition("/")
+    cabinet: Any = site.cabinets[device]
+    if owner not in site.cabinets or owner == device:
+        raise ValueError(f"{device}: door = {place!r}: no lock board is called {owner!r}")
+    cabinet.door = Door(site.cabinets[owner], slot)
 
 
 def _line(site: Site, line: Line, ports: Ports, premises: Premises, heard: Collection[str]) -> None:
@@ -64,6 +80,8 @@ def _line(site: Site, line: Line, ports: Ports, premises: Premises, heard: Colle
         inner: Interpreter | None = None
         if is_board(driver):
             inner = site.cabinets[device] = cabinet_of(device, driver, session, ports.clock, premises)
+        elif isinstance(driver, WeighBin):
+            inner = site.cabinets[device] = WeighCabinet(device, driver, premises)
         elif window := getattr(getattr(driver, "settings", None), "window", 0):
             inner = Windows(device, window)
         if device in heard:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.device_events import AuditRead, Event
+from gateway.device_events import AuditRead, Event, Weighed
 from tests.gateway.telegram_cases import TelegramCase
 
 FILE = b"DXS*GWT0000001*VA*V0/6*1\r\nST*001*0001\r\nID1*T*M*1\r\nSE*3*0001\r\nDXE*1*1\r\n"
@@ -78,3 +78,16 @@ AUDITS: list[TelegramCase] = [
     ("evadts", "dex_link.05", DEX, dex_up_to_the_end, whole),
     ("evadts", "ddcmp.30", DDCMP, ddcmp_up_to_the_end, whole),
 ]
+
+
+SCALES: list[TelegramCase] = [
+    (
+        "weigh_bin", "scale_modbus.02", {"piece_mg": 12_350, "echo": "no"}, lambda driver: driver.request(driver.wants),
+        lambda events: [one.milligrams for one in events if isinstance(one, Weighed)] == [1_234_500],
+    ),
+    (
+        "weigh_bin", "scale_modbus.03", {"piece_mg": 12_350, "profile": "generic_int32", "weight_in": "mg", "echo": "no"},
+        lambda driver: driver.request(driver.wants),
+        lambda events: [one.milligrams for one in events if isinstance(one, Weighed)] == [-37],
+    ),
+]  # fmt: skip

@@ -30,13 +30,13 @@ from gateway.device_events import (
     Measured,
     Want,
 )
-from tests.gateway.audit_cases import AUDITS
+from tests.gateway.audit_cases import AUDITS, SCALES
 from tests.gateway.board_cases import BOARDS
 from tests.gateway.telegram_cases import TELEGRAMS
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 TALKERS = AUDITS
-SERIAL = ("lock_8a", "modbus_meter", "modbus_unit", "pms5003", *{one[0] for one in (*TELEGRAMS, *BOARDS, *TALKERS)})
+SERIAL = ("lock_8a", "modbus_meter", "modbus_unit", "pms5003", *{one[0] for one in (*TELEGRAMS, *BOARDS, *TALKERS, *SCALES)})
 
 
 @cache
@@ -118,6 +118,7 @@ CASES = [
     Case("modbus_meter", "mb-sdm-3", METER, voltage, volts(2299)),
     *(Case(*one) for one in (*TELEGRAMS, *BOARDS)),
     *(Case(*one, echo=False) for one in TALKERS),
+    *(Case(*one) for one in SCALES),
     Case("modbus_unit", "modbus_unit.02", UNIT, lambda d: d.set_level(3), heard(taken=True)),
     Case("modbus_unit", "modbus_unit.04", UNIT, lambda d: d.look(), level(3)),
     Case("modbus_unit", "modbus_unit.06", UNIT, lambda d: d.look(), level(None)),
