@@ -79,14 +79,14 @@ AUDITS: list[TelegramCase] = [
     ("evadts", "ddcmp.30", DDCMP, ddcmp_up_to_the_end, whole),
 ]
 
-
+BIN = {"piece_mg": 12_350, "echo": "no"}
 SCALES: list[TelegramCase] = [
     (
-        "weigh_bin", "scale_modbus.02", {"piece_mg": 12_350, "echo": "no"}, lambda driver: driver.request(driver.wants),
+        "weigh_bin", "scale_modbus.02", BIN, lambda driver: driver.request(driver.wants),
         lambda events: [one.milligrams for one in events if isinstance(one, Weighed)] == [1_234_500],
     ),
     (
-        "weigh_bin", "scale_modbus.03", {"piece_mg": 12_350, "profile": "generic_int32", "weight_in": "mg", "echo": "no"},
+        "weigh_bin", "scale_modbus.03", {**BIN, "profile": "generic_int32", "weight_in": "mg"},
         lambda driver: driver.request(driver.wants),
         lambda events: [one.milligrams for one in events if isinstance(one, Weighed)] == [-37],
     ),

@@ -36,7 +36,13 @@ from tests.gateway.telegram_cases import TELEGRAMS
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 TALKERS = AUDITS
-SERIAL = ("lock_8a", "modbus_meter", "modbus_unit", "pms5003", *{one[0] for one in (*TELEGRAMS, *BOARDS, *TALKERS, *SCALES)})
+SERIAL = (
+    "lock_8a",
+    "modbus_meter",
+    "modbus_unit",
+    "pms5003",
+    *{one[0] for one in (*TELEGRAMS, *BOARDS, *TALKERS, *SCALES)},
+)
 
 
 @cache
