@@ -1,0 +1,1 @@
+"""Paper: statements and invoices as PDF, CSV and e-invoice, all from one view model."""
