@@ -101,11 +101,17 @@ def terms_of(facts: InvoiceFacts) -> dict[str, Any]:
         "BG-3": [{"BT-25": one.number, "BT-26": one.issued_on} for one in facts.preceding],
         "BG-4": _party(facts.seller, bare=bare),
         "BG-7": _party(facts.buyer, bare=bare),
+        "BG-13": {"name": facts.buyer.name, "country_code": facts.buyer.country} if _crosses(facts) else None,
         "BG-23": [_tax(facts, tax, sign) for tax in facts.taxes],
         "BG-24": _evidence(facts),
         "BG-25": [_line(facts, line, sign) for line in facts.lines],
     }
     return {term: value for term, value in found.items() if value not in (None, "", [])}
+
+
+def _crosses(facts: InvoiceFacts) -> bool:
+    """An intra-community supply says where it went (BR-IC-12)."""
+    return any(tax.category == "K" for tax in facts.taxes)
 
 
 def _sign(facts: InvoiceFacts) -> int:

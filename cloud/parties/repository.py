@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cloud.database import Tx
+from cloud.parties.details import PartyDetails
 
 
 class PartyRow(NamedTuple):
@@ -56,6 +57,19 @@ def parties(tx: Tx, tenant: str, after: str, limit: int) -> list[PartyRow]:
         (tenant, after, limit),
     )
     return [PartyRow(*row) for row in rows]
+
+
+def set_details(tx: Tx, tenant: str, party_id: str, body: str, now_ms: int) -> None:
+    """What papers say of a party, in place of what they said before."""
+    tx.run("DELETE FROM party_details WHERE tenant_id = ? AND party_id = ?", (tenant, party_id))
+    columns = ("tenant_id", "party_id", "body", "changed_ms")
+    tx.insert("party_details", columns, [(tenant, party_id, body, now_ms)])
+
+
+def details(tx: Tx, tenant: str, party_id: str) -> PartyDetails:
+    """What is known of a party; nothing is as good as an empty answer."""
+    row = tx.one("SELECT body FROM party_details WHERE tenant_id = ? AND party_id = ?", (tenant, party_id))
+    return PartyDetails() if row is None else PartyDetails.model_validate_json(row[0])
 
 
 def add_site(tx: Tx, tenant: str, row: SiteRow) -> bool:

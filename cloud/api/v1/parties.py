@@ -13,6 +13,7 @@ from cloud.api.problems import Problem, responses
 from cloud.api.times import rfc3339
 from cloud.database import Tx
 from cloud.parties import repository
+from cloud.parties.details import PartyDetails
 from cloud.parties.repository import PartyRow
 
 router = APIRouter(prefix="/v1/parties", tags=["parties"])
@@ -82,6 +83,34 @@ async def one(party_id: Annotated[str, Path(pattern=ID)], call: Reading) -> Resp
         return _shown(row)
 
     return await call.read(work)
+
+
+@router.get("/{party_id}/details", response_model=PartyDetails, responses=responses("not-found"))
+async def details(party_id: Annotated[str, Path(pattern=ID)], call: Reading) -> Response:
+    """A party's address, tax numbers and account."""
+
+    def work(tx: Tx) -> PartyDetails:
+        _must_exist(tx, call.tenant, party_id)
+        return repository.details(tx, call.tenant, party_id)
+
+    return await call.read(work)
+
+
+@router.put("/{party_id}/details", response_model=PartyDetails, responses=responses("not-found", "malformed"))
+async def set_details(party_id: Annotated[str, Path(pattern=ID)], body: PartyDetails, call: Writing) -> Response:
+    """Sets all of them; what is left out is empty afterwards."""
+
+    def work(tx: Tx) -> PartyDetails:
+        _must_exist(tx, call.tenant, party_id)
+        repository.set_details(tx, call.tenant, party_id, body.model_dump_json(), call.now_ms)
+        return body
+
+    return await call.write(work)
+
+
+def _must_exist(tx: Tx, tenant: str, party_id: str) -> None:
+    if repository.party(tx, tenant, party_id) is None:
+        raise Problem("not-found", f"There is no party {party_id}.")
 
 
 def _shown(row: PartyRow) -> PartyOut:
