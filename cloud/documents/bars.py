@@ -64,7 +64,7 @@ def draw(bars: Sequence[Bar], *, unit: str, title: str, parts: Sequence[str] = (
     if line is not None:
         labels.append(Label(Decimal(LEFT + 4), _y(line.value, top) - 2, line.label))
     named = list(_legend(parts)) if len(parts) > 1 else []
-    return _template().render(
+    drawn: str = _template().render(
         width=WIDTH,
         height=HEIGHT + (14 if named else 0),
         left=LEFT,
@@ -74,6 +74,7 @@ def draw(bars: Sequence[Bar], *, unit: str, title: str, parts: Sequence[str] = (
         boxes=[*_stacks(bars, top), *(box for box, _ in named)],
         labels=[*labels, *(label for _, label in named)],
     )
+    return drawn
 
 
 def _scale_text(value: Decimal, top: Decimal, unit: str) -> str:

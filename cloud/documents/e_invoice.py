@@ -1,7 +1,7 @@
 """An invoice as EN 16931 XML: CII for Factur-X, or UBL 2.1; and the Factur-X PDF that carries it.
 
-The surprise: EN 16931 has its own arithmetic (tax once a rate, sums of rounded lines), and a document that was agreed on
-otherwise cannot be sent in it. That is found here, in words, before an XML is made which some receiver would refuse.
+The surprise: EN 16931 has its own arithmetic (tax once a rate, sums of rounded lines), and a document that was agreed
+on otherwise cannot be sent in it. That is found here, in words, before an XML is made that a receiver would refuse.
 Source: EN 16931-1:2017 with its rules BR-*; code lists UNTDID 1001, 5305, UNECE Rec. 20; Factur-X 1.0.
 """
 

@@ -11,6 +11,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from threading import Lock
+from typing import Final
 
 import msgspec
 import pylopdf_fonts_zh_cn
@@ -18,7 +19,7 @@ import typst
 
 from cloud.documents.paper import Paper
 
-STANDARD = "a-3b"
+STANDARD: Final = "a-3b"
 # One compiler keeps its fonts and its cache warm; it serves one page at a time.
 _TURN = Lock()
 

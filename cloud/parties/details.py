@@ -40,7 +40,9 @@ class PartyDetails(BaseModel):
         extra="forbid",
         frozen=True,
         json_schema_extra={
-            "examples": [{"street": "Weg 1", "postcode": "10115", "city": "Berlin", "country": "DE", "vat_id": "DE123456789"}]
+            "examples": [
+                {"street": "Weg 1", "postcode": "10115", "city": "Berlin", "country": "DE", "vat_id": "DE123456789"}
+            ]
         },
     )
 

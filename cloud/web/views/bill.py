@@ -11,10 +11,11 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from cloud.calendar import Period
-from cloud.rating.lines import Line, plain_register
+from cloud.rating.lines import Line
 from cloud.web.facts import Bill, ClosedBill
-from cloud.web.figures import Moment, border, long_day, money, number, quantity
+from cloud.web.figures import Moment, border, long_day, money
 from cloud.web.languages import Words
+from cloud.web.views import line_words
 
 
 class BillRow(NamedTuple):
@@ -100,13 +101,13 @@ def line_rows(
     return [
         BillRow(
             no=line.no,
-            what=_what(words, line, names),
+            what=line_words.what(words, line, names),
             where=names.get(line.device, line.device),
-            quantity=_quantity(words, line),
+            quantity=line_words.amount_of(words, line),
             price=money(words, Decimal(line.unit_price), currency),
             amount=money(words, Decimal(line.amount), currency),
-            basis=_basis(words, line),
-            notes=_notes(words, line, period),
+            basis=line_words.basis(words, line),
+            notes=line_words.notes(words, line, period, currency),
             leaves=len(line.leaves),
         )
         for line in lines
@@ -122,47 +123,6 @@ def days(words: Words, period: Period) -> str:
     """A period by its local days, the first and the first no longer in it."""
     first, end = date.fromisoformat(period.first), date.fromisoformat(period.end)
     return words.gettext("%(first)s up to %(end)s", first=long_day(words, first), end=long_day(words, end))
-
-
-def _what(words: Words, line: Line, names: Mapping[str, str]) -> str:
-    _ = words.gettext
-    if line.kind == "energy":
-        return _("Energy")
-    if line.kind == "monthly_fee":
-        return _("Monthly fee")
-    return names.get(line.subject, line.subject) or line.kind
-
-
-def _quantity(words: Words, line: Line) -> str:
-    if line.month_days:
-        return words.gettext("%(days)s of %(month_days)s days", days=line.days, month_days=line.month_days)
-    return quantity(words, Decimal(line.quantity.value), line.quantity.unit)
-
-
-def _basis(words: Words, line: Line) -> str:
-    """The registers a metered line lies between."""
-    if len(line.registers) != 2:
-        return ""
-    opening, closing = (number(words, Decimal(plain_register(point))) for point in line.registers)
-    unit = line.registers[1].unit
-    return words.gettext("register %(opening)s to %(closing)s %(unit)s", opening=opening, closing=closing, unit=unit)
-
-
-def _notes(words: Words, line: Line, period: Period) -> list[str]:
-    _ = words.gettext
-    notes = []
-    if line.effect == "credit":
-        notes.append(_("taken back: this line is a credit"))
-    if line.belongs_to:
-        notes.append(_("arrived late, belongs to %(period)s", period=line.belongs_to))
-    elif (line.first, line.end) != (period.first, period.end) and not line.month_days:
-        first, end = date.fromisoformat(line.first), date.fromisoformat(line.end)
-        notes.append(_("%(first)s up to %(end)s", first=long_day(words, first), end=long_day(words, end)))
-    if line.rollovers:
-        notes.append(_("the register wrapped at %(modulus)s", modulus=line.modulus))
-    if line.registers and any(point.leaf.quality != "synchronised" for point in line.registers):
-        notes.append(_("time repaired or taken from its arrival"))
-    return notes
 
 
 def _problem(words: Words) -> str:

@@ -1,0 +1,85 @@
+"""What a paper, a table or an e-invoice of a statement or document is made of, read in one transaction."""
+
+from __future__ import annotations
+
+from cloud.agreements import repository as agreements
+from cloud.billing import repository as statements
+from cloud.billing.statement import Statement
+from cloud.database import Tx
+from cloud.documents.gather_facts import facts_of
+from cloud.documents.invoice_facts import Address, InvoiceFacts
+from cloud.documents.paper import Paper
+from cloud.invoices import repository as invoices
+from cloud.invoices.document import Document
+from cloud.parties import repository as parties
+from cloud.parties.details import PartyDetails
+from cloud.web.languages import Words
+from cloud.web.repository import overview as rows
+from cloud.web.views.paper import Parties, paper_of
+
+
+def statement_paper(tx: Tx, tenant: str, words: Words, statement_id: str) -> Paper | None:
+    """A statement on paper; None: there is none."""
+    found = statements.statement(tx, tenant, statement_id)
+    return None if found is None else _paper(tx, tenant, words, found)
+
+
+def invoice_paper(tx: Tx, tenant: str, words: Words, document_id: str) -> Paper | None:
+    """An invoice on paper, with the statement it bills; None: there is none, or it is no invoice of a statement."""
+    document = invoices.find(tx, tenant, document_id)
+    statement = statements.statement(tx, tenant, document.statement_id) if document else None
+    return None if statement is None else _paper(tx, tenant, words, statement, document)
+
+
+def invoice_facts(tx: Tx, tenant: str, document_id: str) -> InvoiceFacts | None:
+    """What the e-invoice of a document says; None: there is no such document."""
+    document = invoices.find(tx, tenant, document_id)
+    if document is None:
+        return None
+    before = invoices.find(tx, tenant, document.about) if document.about else None
+    seller = parties.details(tx, tenant, document.supplier_id)
+    buyer = parties.details(tx, tenant, document.customer_id)
+    return facts_of(
+        document,
+        _address(tx, tenant, document.supplier_id, seller),
+        _address(tx, tenant, document.customer_id, buyer),
+        preceding=[before] if before else [],
+        iban=seller.iban,
+    )
+
+
+def _paper(tx: Tx, tenant: str, words: Words, statement: Statement, invoice: Document | None = None) -> Paper:
+    head = statement.head
+    both = Parties(parties.details(tx, tenant, head.supplier_id), parties.details(tx, tenant, head.customer_id))
+    names = rows.names(tx, tenant)
+    options = agreed_options(tx, tenant, statement)
+    return paper_of(words, statement, names, both, invoice=invoice, options=options)
+
+
+def agreed_options(tx: Tx, tenant: str, statement: Statement) -> list[str]:
+    """The conventions of the agreement's charges, as the statement's versions agreed on them."""
+    agreement = agreements.find(tx, tenant, statement.head.agreement_id)
+    wanted = {one.version for one in statement.head.versions}
+    said = [
+        f"{charge.name or getattr(charge, 'kind', '')}: {option}"
+        for version in (agreement.versions if agreement else ())
+        if version.version in wanted
+        for charge in version.terms.charges
+        for option in charge.options()
+    ]
+    return list(dict.fromkeys(said))
+
+
+def _address(tx: Tx, tenant: str, party_id: str, details: PartyDetails) -> Address:
+    party = parties.party(tx, tenant, party_id)
+    return Address(
+        name=details.legal_name or (party.name if party else party_id),
+        country=details.country,
+        street=details.street,
+        city=details.city,
+        postcode=details.postcode,
+        vat_id=details.vat_id,
+        tax_id=details.tax_id,
+        legal_id=details.legal_id,
+        email=details.email,
+    )

@@ -1,0 +1,152 @@
+"""A line of a bill in the reader's language: what it is, how much, the rows it is made of, what is unusual. PURE.
+
+The surprise: the words are made from the line's fields and never from its English sentence, so a line reads the same on
+the page, on paper and in the list of the running bill, and a row that has no translation is shown as it is, not hidden.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
+
+from cloud.calendar import Period
+from cloud.rating.lines import Line, Step, plain_register
+from cloud.web.figures import long_day, money, number, quantity
+from cloud.web.languages import Words
+
+_TIER = re.compile(r"tier (\d+)\Z")
+_TIER_FLAT = re.compile(r"tier (\d+) flat\Z")
+_PACKAGES = re.compile(r"packages of (.+)\Z")
+_FREE = re.compile(r"free units \((.+)\)\Z")
+_PART = re.compile(r"part of the period: (\S+) of (\S+) (\S+)\Z")
+_OWN_PRICES = re.compile(r"(\d+) events, each at its own price\Z")
+
+
+def what(words: Words, line: Line, names: Mapping[str, str]) -> str:
+    """What a line bills: its own name, else the item, else the kind of charge."""
+    _ = words.gettext
+    kinds = {
+        "energy": _("Energy"),
+        "monthly_fee": _("Monthly fee"),
+        "flat": _("Flat fee"),
+        "area": _("Area"),
+        "weighted_runtime": _("Run-time, weighted"),
+        "time_of_use": _("Usage by time of day"),
+        "commitment": _("Agreed amount"),
+        "progressive_billing": _("Billed in advance"),
+    }
+    effects = {
+        "minimum": _("Up to the agreed minimum"),
+        "maximum": _("Down to the agreed maximum"),
+        "progressive": _("Billed in advance"),
+    }
+    subject = names.get(line.subject, line.subject)
+    said = line.name or effects.get(line.effect) or kinds.get(line.kind) or subject or line.kind
+    parts = [said]
+    if line.window:
+        parts.append(line.window)
+    parts += [f"{name}: {value}" for name, value in line.group.items()]
+    return ", ".join(parts)
+
+
+def amount_of(words: Words, line: Line) -> str:
+    """How much of it."""
+    if line.month_days and not line.steps:
+        return words.gettext("%(days)s of %(month_days)s days", days=line.days, month_days=line.month_days)
+    return quantity(words, Decimal(line.quantity.value), line.quantity.unit)
+
+
+def basis(words: Words, line: Line) -> str:
+    """The registers a metered line lies between."""
+    if len(line.registers) != 2:
+        return ""
+    opening, closing = (number(words, Decimal(plain_register(point))) for point in line.registers)
+    unit = line.registers[1].unit
+    return words.gettext("register %(opening)s to %(closing)s %(unit)s", opening=opening, closing=closing, unit=unit)
+
+
+def notes(words: Words, line: Line, period: Period, currency: str) -> list[str]:
+    """The rows under a line, then what is unusual about it."""
+    return [*(step_row(words, step, currency) for step in line.steps), *_unusual(words, line, period)]
+
+
+def step_row(words: Words, step: Step, currency: str) -> str:
+    """A row: what, how much, at which price, what it comes to."""
+    row = step_words(words, step.what)
+    if step.quantity:
+        row += f": {quantity(words, Decimal(step.quantity), step.unit)}"
+    if step.unit_price:
+        percent = step.unit_price.endswith("%")
+        price = step.unit_price if percent else money(words, Decimal(step.unit_price), currency)
+        row += f" \N{MULTIPLICATION SIGN} {price}"
+    if step.amount:
+        row += f" = {money(words, Decimal(step.amount), currency)}"
+    return row
+
+
+def step_words(words: Words, said: str) -> str:
+    """A row's name in the reader's language."""
+    _ = words.gettext
+    plain = {
+        "units": _("units"),
+        "percent": _("percent"),
+        "events": _("events"),
+        "least and most for each event": _("least and most for each event"),
+        "no running": _("no running"),
+        "converted": _("converted"),
+        "billed before": _("billed before"),
+        "all that is known now": _("all that is known now"),
+    }
+    patterns: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+        (_TIER, lambda found: _("tier %(number)s", number=found[1])),
+        (_TIER_FLAT, lambda found: _("tier %(number)s, fixed amount", number=found[1])),
+        (_PACKAGES, lambda found: _("packages of %(size)s", size=found[1])),
+        (_FREE, lambda found: _("free units (%(quantity)s)", quantity=found[1])),
+        (
+            _PART,
+            lambda found: _(
+                "part of the period: %(part)s of %(whole)s %(unit)s", part=found[1], whole=found[2], unit=found[3]
+            ),
+        ),
+        (_OWN_PRICES, lambda found: _("%(count)s events, each at its own price", count=found[1])),
+    )
+    for pattern, sentence in patterns:
+        if found := pattern.match(said):
+            return sentence(found)
+    return plain.get(said, said)
+
+
+def _unusual(words: Words, line: Line, period: Period) -> list[str]:
+    _ = words.gettext
+    found = []
+    if line.effect == "credit":
+        found.append(_("taken back: this line is a credit"))
+    if line.corrects is not None:
+        found.append(_correction(words, line))
+    elif line.belongs_to:
+        found.append(_("arrived late, belongs to %(period)s", period=line.belongs_to))
+    elif (line.first, line.end) != (period.first, period.end) and not line.month_days:
+        first, end = date.fromisoformat(line.first), date.fromisoformat(line.end)
+        found.append(_("%(first)s up to %(end)s", first=long_day(words, first), end=long_day(words, end)))
+    if line.rollovers:
+        found.append(_("the register wrapped at %(modulus)s", modulus=line.modulus))
+    if line.registers and any(point.leaf.quality != "synchronised" for point in line.registers):
+        found.append(_("time repaired or taken from its arrival"))
+    return found
+
+
+def _correction(words: Words, line: Line) -> str:
+    assert line.corrects is not None
+    _ = words.gettext
+    statement, corrected, period = line.corrects.statement, line.corrects.line, line.belongs_to
+    if corrected:
+        return _(
+            "corrects line %(line)s of statement %(statement)s (%(period)s): data came after it was closed",
+            line=corrected, statement=statement, period=period,
+        )  # fmt: skip
+    return _(
+        "adds to statement %(statement)s (%(period)s): data came after it was closed",
+        statement=statement, period=period,
+    )  # fmt: skip
