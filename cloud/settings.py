@@ -30,7 +30,7 @@ class Settings(BaseModel):
     listen: str = Field("127.0.0.1:8400", pattern=r"^.+:\d{1,5}$", description="Address and port of the web server.")
     cosigner: str = Field("tallystick.cloud", pattern=r"^[^\s+]{1,64}$", description="Name printed on cosignatures.")
     connections: int = Field(4, ge=1, le=64, description="Connections of one process to PostgreSQL.")
-    group_records: int = Field(50, ge=0, le=4096, description="Batches up to this many records share a transaction.")
+    group_records: int = Field(200, ge=0, le=4096, description="Batches up to this many records share a transaction.")
     max_waiting: int = Field(1000, ge=1, description="Batches that may wait for a transaction before 429 is answered.")
     demo_clock: str = Field(
         "", pattern=r"^(\d+,\d+,\d+(\.\d+)?)?$", description="Demonstrations only: shown ms, at real ms, times as fast."

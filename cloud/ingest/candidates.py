@@ -15,12 +15,13 @@ from cloud.database import Tx
 from cloud.ingest import repository
 from cloud.ingest.decide_time import Anchor, decide
 from cloud.ingest.incoming import LogIdentity
-from cloud.ingest.posted import Posted
+from cloud.ingest.posted import Posted, TimeQuality
 from wire import records
 from wire.canonical import LeafError
 from wire.records import Record
 
 MAX_REGISTERED = 500_000
+SYNCHRONISED: TimeQuality = "synchronised"
 MAX_DID = 1024  # bytes; PostgreSQL's indexes refuse rows of more than 2,704, and 1,024 letters may take 4,096
 Binding = tuple[str, str, str]  # tenant, gateway, device
 
@@ -90,12 +91,11 @@ def _read(candidates: Sequence[Candidate]) -> None:
 def claim(tx: Tx, candidates: Iterable[Candidate]) -> list[Candidate]:
     """Gives each usable record its one place; those that count now, in order."""
     usable = [one for one in candidates if not one.reason]
-    rows = []
-    for one in usable:
-        record = one.record
-        assert record is not None
-        log = one.log
-        rows.append((log.tenant, record.src, record.ep, record.n, record.did or None, log.log_no, one.index))
+    rows = [
+        (one.log.tenant, record.src, record.ep, record.n, record.did or None, one.log.log_no, one.index)
+        for one in usable
+        if (record := one.record) is not None
+    ]
     if not repository.claim_keys(tx, rows):
         _settle(tx, usable)
         return [one for one in usable if not one.reason and not one.known]
@@ -108,11 +108,12 @@ def date(usable: Iterable[Candidate], anchors: dict[tuple[str, str, str], Anchor
     for one in usable:
         record, log = one.record, one.log
         assert record is not None
-        anchor = anchors.get((log.tenant, log.gateway, record.b)) if anchors else None
-        at_ms, quality = decide(record, anchor, one.received_ms)
-        posted.append(
-            Posted(log.tenant, log.log_id, one.index, record.key, one.leaf_hash, record, at_ms, quality, log.gateway)
-        )
+        tenant, log_no, log_id, gateway = log.tenant, log.log_no, log.log_id, log.gateway
+        at_ms, quality = record.t, SYNCHRONISED
+        if record.ts != "S":
+            anchor = anchors.get((tenant, gateway, record.b))
+            at_ms, quality = decide(record, anchor, one.received_ms)
+        posted.append(Posted(tenant, log_id, log_no, one.index, one.leaf_hash, record, at_ms, quality, gateway))
     return posted
 
 

@@ -1,7 +1,7 @@
 """Small batches share a transaction: whatever arrived while the last one was committed goes into the next.
 
-A commit costs the same for five records as for a thousand, so waiting for the one under way makes everybody faster. If
-a group fails, its members are tried one by one, so that nobody fails for another's fault.
+A commit and its statements cost nearly the same for five records as for a hundred, so waiting for the one under way
+makes everybody faster. If a group fails, its members are tried one by one, so that nobody fails for another's fault.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from cloud.ingest.receive_batch import Answer, Desk, receive
 from cloud.metrics import Metrics
 
 MAX_GROUP = 256
+MAX_LEAVES = 4096  # of a group: whoever comes next waits no longer than for one large batch
+CROWD = 8  # waiting batches that make a second writer worth its own transaction
 log = logging.getLogger("tallystick.ingest")
 
 Waiter = tuple[Incoming, "asyncio.Future[Answer]"]
@@ -39,7 +41,7 @@ class GroupCommit:
             return Refusal("busy", "Too many batches are waiting for the database.")
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((incoming, answer))
-        if len(self._draining) < self._store.writers:
+        if not self._draining or (len(self._draining) < self._store.writers and len(self._waiting) >= CROWD):
             self._draining.add(asyncio.create_task(self._drain()))
         return await answer
 
@@ -74,13 +76,14 @@ class GroupCommit:
         """
         group: list[Waiter] = []
         later: list[Waiter] = []
-        logs = set(self._under_way)
+        logs, leaves = set(self._under_way), 0
         for waiter in self._waiting:
             log_id = waiter[0].log.log_id
-            if log_id in logs or len(group) >= MAX_GROUP:
+            if log_id in logs or len(group) >= MAX_GROUP or leaves >= MAX_LEAVES:
                 later.append(waiter)
             else:
                 group.append(waiter)
+                leaves += len(waiter[0].batch.leaves)
             logs.add(log_id)
         self._waiting = later
         return group

@@ -27,13 +27,23 @@ class Posted(msgspec.Struct, frozen=True, gc=False):
 
     tenant: str
     log: str
+    log_no: int
     index: int
-    key: RecordKey
     leaf_hash: bytes
     record: Record
     at_ms: int
     at_quality: TimeQuality
     gateway: str
+
+    @property
+    def key(self) -> RecordKey:
+        """The record's idempotency key."""
+        return self.record.key
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Log number and index of its leaf: where it stands in the order of its device."""
+        return (self.log_no, self.index)
 
 
 class Unusable(msgspec.Struct, frozen=True):

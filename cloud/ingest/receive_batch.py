@@ -142,6 +142,8 @@ def _anchor(tx: Tx, growths: list[Growth], now_ms: int) -> dict[Boot, Anchor]:
     for growth in growths:
         log = growth.incoming.log
         read = [one.record for one in growth.candidates if one.record is not None]
+        if {(record.b, record.ts) for record in read} == {(growth.anchored_boot, "S")}:
+            continue  # nothing new: the usual case
         here = {record.b for record in read if record.ts != "S"}
         undated.update((log.tenant, log.gateway, boot) for boot in here)
         for boot, anchor in anchors_in(read, now_ms).items():

@@ -25,10 +25,10 @@ def post(tx: Tx, records: Sequence[Posted]) -> list[Unusable]:
     tenants: dict[str, list[Posted]] = defaultdict(list)
     for posted in records:
         record = posted.record
-        if isinstance(record, Reading):
+        if type(record) is Reading:
             if record.unit in KWH:
                 tenants[posted.tenant].append(posted)
-        elif isinstance(record, DeviceEvent) and record.event in ("identified", "replaced"):
+        elif type(record) is DeviceEvent and record.event in ("identified", "replaced"):
             tenants[posted.tenant].append(posted)
     for tenant in sorted(tenants):
         _post(tx, tenant, tenants[tenant])

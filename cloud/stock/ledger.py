@@ -22,6 +22,7 @@ from wire.records import Count, Draw, DrawResolved, Goods, Loan, LoanBack, Recor
 MICRO_SCALE = -6
 MICRO = 1_000_000
 MOST_MICRO = 10**15
+REFERRING = (DrawResolved, Reversal, Return)
 STOCK_KINDS = frozenset((Draw, DrawResolved, Reversal, Refill, Count, Return, Loan, LoanBack))
 
 Place = Literal["warehouse", "slot", "doubtful", "loaned", "consumed", "variance"]
@@ -70,12 +71,11 @@ class Discrepancy(msgspec.Struct, frozen=True):
 class Books(msgspec.Struct):
     """What the ledger has to know of the devices it posts to, as loaded before and as it stands after.
 
-    ``logs``: number of each log id. ``places``: where records that others refer to stand. ``earlier``: the moves about
+    ``places``: where records that others refer to stand. ``earlier``: the moves about
     a draw, by its position. ``later``: moves of counted slots that are posted already and lie behind the count.
     ``planogram``: the item that (device, slot) should hold. ``changed``: shelves whose balance has to be written.
     """
 
-    logs: Mapping[str, int]
     balances: dict[Shelf, int] = {}
     units: dict[Shelf, str] = {}
     counted: dict[Shelf, Position] = {}
@@ -92,7 +92,7 @@ class Books(msgspec.Struct):
         """Posts records in the order given."""
         for posted in records:
             record = posted.record
-            if isinstance(record, Draw):
+            if type(record) is Draw:
                 _draw(self, posted, record)
             elif isinstance(record, DrawResolved):
                 _resolve(self, posted, record)
@@ -106,10 +106,6 @@ class Books(msgspec.Struct):
     def shelf(self, device: str, slot: str, item: str, place: Place) -> int:
         """The balance of one place, in millionths."""
         return self.balances.get((device, slot, item, place), 0)
-
-    def position(self, posted: Posted) -> Position:
-        """Where a record stands in the order of its device."""
-        return (self.logs[posted.log], posted.index)
 
     def about(self, position: Position) -> list[Move]:
         """All moves so far about the draw at a position, in order."""
@@ -133,10 +129,10 @@ class Books(msgspec.Struct):
             if source == target:
                 return
         self.moves.append(move)
-        taken, given = (device, slot, item, source), (device, slot, item, target)
-        before = self.balances.get(taken, 0)
-        after = self.balances[taken] = before - move.micro
-        self.balances[given] = self.balances.get(given, 0) + move.micro
+        taken, given, balances = (device, slot, item, source), (device, slot, item, target), self.balances
+        before = balances.get(taken, 0)
+        after = balances[taken] = before - move.micro
+        balances[given] = balances.get(given, 0) + move.micro
         self.units[taken] = self.units[given] = unit
         self.changed.add(taken)
         self.changed.add(given)
@@ -148,14 +144,9 @@ class Books(msgspec.Struct):
         self.discrepancies.append(Discrepancy(kind, posted.record.src, subject, facts, posted))
 
 
-def is_stock(record: Record) -> bool:
-    """Whether the record moves goods."""
-    return type(record) in STOCK_KINDS
-
-
 def referred(record: Record) -> RecordKey | None:
     """The record of the same device whose moves a later one takes up, if any."""
-    if not isinstance(record, DrawResolved | Reversal | Return) or not record.ref or record.ref.src != record.src:
+    if not isinstance(record, REFERRING) or not record.ref or record.ref.src != record.src:
         return None
     return record.ref.key
 
@@ -190,7 +181,7 @@ def _goods(books: Books, posted: Posted, record: Goods) -> None:
     if micro is None:
         return
     source, target = GOODS_MOVES[type(record)]
-    at, reason = books.position(posted), str(type(record).__struct_config__.tag)
+    at, reason = posted.position, str(type(record).__struct_config__.tag)
     key = referred(posted.record)
     about = at if key is None else books.places.get(key, at)
     move = Move(
@@ -210,7 +201,7 @@ def _draw(books: Books, posted: Posted, draw: Draw) -> None:
     planned = books.planogram.get((src, slot), item)
     if planned != item:
         books.doubt(posted, "planogram_mismatch", slot, {"drawn": item, "planned": planned})
-    at = books.position(posted)
+    at = posted.position
     if outcome == "confirmed":
         move = Move(src, at, at, slot, item, micro, draw.unit, "slot", "consumed", "draw", posted.at_ms)
     else:
@@ -268,7 +259,7 @@ def _correct(books: Books, posted: Posted, draw: Move, leg: tuple[int, Place, Pl
     """A move that says a draw was otherwise: a count that came after the draw has settled the slot already."""
     micro, source, target = leg
     move = msgspec.structs.replace(
-        draw, at=books.position(posted), micro=micro, source=source, target=target, reason=reason, at_ms=posted.at_ms
+        draw, at=posted.position, micro=micro, source=source, target=target, reason=reason, at_ms=posted.at_ms
     )
     books.move(posted, move, draw.about)
 
@@ -278,7 +269,7 @@ def _count(books: Books, posted: Posted, count: Count) -> None:
     if micro is None:
         return
     shelf: Shelf = (count.src, count.slot, count.item, "slot")
-    at = books.position(posted)
+    at = posted.position
     key = count_position(count)
     taken_at = at if key is None else books.places.get(key, at)
     if books.counted.get(shelf, NEVER) > taken_at:

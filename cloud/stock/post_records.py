@@ -14,8 +14,10 @@ from cloud.ingest.posted import Posted, Unusable
 from cloud.replenishment.propose_orders import propose
 from cloud.replenishment.repository import SlotPlan, slot_plans
 from cloud.stock import repository
-from cloud.stock.ledger import Books, count_position, is_stock, referred
+from cloud.stock.ledger import REFERRING, STOCK_KINDS, Books, count_position, referred
 from wire.records import Count, Draw, Goods, Refill
+
+LOOKING_BACK = frozenset((*REFERRING, Count))
 
 
 def post(tx: Tx, records: Sequence[Posted]) -> list[Unusable]:
@@ -25,7 +27,7 @@ def post(tx: Tx, records: Sequence[Posted]) -> list[Unusable]:
     """
     tenants: dict[str, list[Posted]] = defaultdict(list)
     for posted in records:
-        if is_stock(posted.record):
+        if type(posted.record) in STOCK_KINDS:
             tenants[posted.tenant].append(posted)
     for tenant in sorted(tenants):
         _post(tx, tenant, tenants[tenant])
@@ -34,41 +36,41 @@ def post(tx: Tx, records: Sequence[Posted]) -> list[Unusable]:
 
 def _post(tx: Tx, tenant: str, stock: Sequence[Posted]) -> None:
     repository.lock_devices(tx, tenant, sorted({posted.record.src for posted in stock}))
-    books = Books(repository.log_numbers(tx, tenant, {posted.log for posted in stock}))
-    goods = [(one.src, one.slot, one.item) for one in (two.record for two in stock) if isinstance(one, Draw | Goods)]
-    shelves = set(goods) | _load_referred(tx, tenant, stock, books)
-    plans = slot_plans(tx, tenant, sorted({(device, slot) for device, slot, _ in shelves}))
+    books = Books()
+    slots = {(one.src, one.slot) for one in (two.record for two in stock) if isinstance(one, (Draw, Goods))}
+    touched = sorted(slots | _load_referred(tx, tenant, stock, books))
+    plans = slot_plans(tx, tenant, touched)
     books.planogram = {place: plan.item for place, plan in plans.items()}
-    shelves.update((*place, item) for place, item in books.planogram.items())
-    repository.load_balances(tx, tenant, shelves, books)
+    repository.load_balances(tx, tenant, touched, books)
     books.post(stock)
     repository.save(tx, tenant, books)
     _propose(tx, tenant, stock, books, plans)
 
 
-def _load_referred(tx: Tx, tenant: str, stock: Sequence[Posted], books: Books) -> set[tuple[str, str, str]]:
-    """What the few records need that refer to others: positions, earlier moves, moves behind a count."""
-    draws = [key for one in stock if (key := referred(one.record)) is not None]
-    counts = [(one, one.record) for one in stock if isinstance(one.record, Count)]
-    positions = [key for _, count in counts if (key := count_position(count)) is not None]
-    if not draws and not counts:
+def _load_referred(tx: Tx, tenant: str, stock: Sequence[Posted], books: Books) -> set[tuple[str, str]]:
+    """What the few records need that refer to others: positions, earlier moves, moves behind a count; their slots."""
+    referring = [one for one in stock if type(one.record) in LOOKING_BACK]
+    if not referring:
         return set()
+    draws = [key for one in referring if (key := referred(one.record)) is not None]
+    counts = [(one, one.record) for one in referring if isinstance(one.record, Count)]
+    positions = [key for _, count in counts if (key := count_position(count)) is not None]
     books.places = repository.places(tx, tenant, [*draws, *positions])
     known = [(key.src, books.places[key]) for key in draws if key in books.places]
     books.earlier = repository.earlier_moves(tx, tenant, known)
     behind = []
     for posted, count in counts:
         key = count_position(count)
-        at = books.position(posted)
+        at = posted.position
         behind.append((count.src, at if key is None else books.places.get(key, at), count.slot, count.item))
     books.later = repository.later_moves(tx, tenant, behind)
-    return {(one.device, one.slot, one.item) for moves in books.earlier.values() for one in moves}
+    return {(one.device, one.slot) for moves in books.earlier.values() for one in moves}
 
 
 def _propose(
     tx: Tx, tenant: str, stock: Sequence[Posted], books: Books, plans: Mapping[tuple[str, str], SlotPlan]
 ) -> None:
-    by_place = {books.position(posted): posted for posted in stock}
+    by_place = {(posted.log_no, posted.index): posted for posted in stock}
     touched = {(move.device, move.slot): by_place[move.at] for move in books.moves}
     refilled = {(one.record.src, one.record.slot) for one in stock if isinstance(one.record, Refill)}
     propose(tx, tenant, touched, refilled, plans, lambda plan: books.shelf(plan.device, plan.slot, plan.item, "slot"))

@@ -47,15 +47,6 @@ def lock_devices(tx: Tx, tenant: str, devices: Sequence[str]) -> None:
     )
 
 
-def log_numbers(tx: Tx, tenant: str, logs: Iterable[str]) -> dict[str, int]:
-    """The number of each log id."""
-    rows = tx.all(
-        "SELECT l.log_id, l.log_no FROM GIVEN(log_id text) AS g JOIN logs l ON l.tenant_id = ? AND l.log_id = g.log_id",
-        ([[log] for log in sorted(set(logs))], tenant),
-    )
-    return dict(rows)
-
-
 def places(tx: Tx, tenant: str, keys: Iterable[RecordKey]) -> dict[RecordKey, Position]:
     """Where these records stand: log number and index of the leaf that counts."""
     wanted = [list(key) for key in sorted(set(keys))]
@@ -104,14 +95,13 @@ def _move(row: Row) -> Move:
     return Move(row[0], at, about, *row[3:11])
 
 
-def load_balances(tx: Tx, tenant: str, shelves: Iterable[tuple[str, str, str]], books: Books) -> None:
-    """Every place's balance of these (device, slot, item) into the books."""
-    wanted = [list(shelf) for shelf in sorted(set(shelves))]
+def load_balances(tx: Tx, tenant: str, slots: Sequence[tuple[str, str]], books: Books) -> None:
+    """The balances of these (device, slot), of every item at every place, into the books."""
     rows = tx.all(
         "SELECT b.device_id, b.slot, b.item_id, b.place, b.micro, b.unit, b.counted_log_no, b.counted_idx "
-        "FROM GIVEN(device_id text, slot text, item_id text) AS g JOIN stock_balances b ON b.tenant_id = ? "
-        "AND b.device_id = g.device_id AND b.slot = g.slot AND b.item_id = g.item_id",
-        (wanted, tenant),
+        "FROM GIVEN(device_id text, slot text) AS g JOIN stock_balances b ON b.tenant_id = ? "
+        "AND b.device_id = g.device_id AND b.slot = g.slot",
+        ([list(slot) for slot in slots], tenant),
     )
     for device, slot, item, place, micro, unit, log_no, index in rows:
         shelf = (device, slot, item, place)

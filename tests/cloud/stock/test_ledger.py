@@ -18,7 +18,7 @@ class Story:
 
     def __init__(self) -> None:
         self.places: dict[RecordKey, tuple[int, int]] = {}
-        self.books = Books({"log": 1}, planogram={("cab", "1"): "bolt"}, places=self.places)
+        self.books = Books(planogram={("cab", "1"): "bolt"}, places=self.places)
         self.n = 0
 
     def said(self) -> dict[str, object]:
@@ -26,7 +26,7 @@ class Story:
         return {"v": 1, "z": "", "src": "cab", "ep": "e", "n": self.n, "t": 0, "ts": "S", "b": "e", "m": 0}
 
     def post(self, record: Record) -> RecordKey:
-        posted = Posted("t", "log", self.n, record.key, b"", record, self.n, "synchronised", "gw")
+        posted = Posted("t", "log", 1, self.n, b"", record, self.n, "synchronised", "gw")
         self.places[record.key] = (1, self.n)
         self.books.post([posted])
         return record.key
