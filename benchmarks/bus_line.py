@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from benchmarks.measure import ROOT
 from gateway.clock import system_clock
-from gateway.drivers.modbus_meter import MeterSettings, ModbusMeter, Profile, Register
+from gateway.drivers.modbus_meter import MeterSettings, ModbusMeter
+from gateway.drivers.modbus_profile import Profile, Register
 from gateway.links.serial import SerialPort
 from gateway.ports import Attempt, BrokerSettings, LinkDown, MqttLink, Ports, SerialSettings
 from gateway.session import SerialSession
@@ -89,7 +90,9 @@ class Counting:
 
 def profile(count: int) -> Profile:
     """The first ``count`` floats of an SDM630, each declared on its own: 2 * count registers in a row."""
-    registers = tuple(Register(f"v{at}", 2 * at, "float32", "x", -1, decimals=1) for at in range(count))
+    registers = tuple(
+        Register(name=f"v{at}", address=2 * at, type="float32", unit="x", scale=-1, decimals=1) for at in range(count)
+    )
     return Profile(model="bench", order="ABCD", table=4, most=80, register=registers)
 
 

@@ -88,11 +88,16 @@ def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
 
 def _device_errors(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What the drivers say about their devices' settings; from the raw document, so that none is missed."""
+    gateway = document.get("gateway")
+    folder = gateway.get("profiles") if isinstance(gateway, dict) else None
+    profiles = Path(folder) if isinstance(folder, str) else None
+    if profiles is not None and not profiles.is_dir():
+        yield "gateway.profiles", f"there is no folder {folder!r}; make it, or take the line out"
     for table, link in (("lines", "serial"), ("brokers", "mqtt")):
         for index, owner in enumerate(_tables(document.get(table))):
             devices = _tables(owner.get("devices"))
             for number, device in enumerate(devices):
-                yield from _one_device(f"{table}[{index}].devices[{number}]", link, device)
+                yield from _one_device(f"{table}[{index}].devices[{number}]", link, device, profiles)
             kinds = drivers.discover()
             alone = [str(one["kind"]) for one in devices if getattr(kinds.get(str(one.get("kind"))), "talks", False)]
             if alone and len(devices) > 1:
@@ -103,7 +108,7 @@ def _tables(value: object) -> list[dict[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _one_device(place: str, link: str, device: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _one_device(place: str, link: str, device: dict[str, Any], profiles: Path | None) -> Iterator[tuple[str, str]]:
     kinds, kind = drivers.discover(), device.get("kind")
     if not isinstance(kind, str):
         return
@@ -120,7 +125,7 @@ def _one_device(place: str, link: str, device: dict[str, Any]) -> Iterator[tuple
         return
     settings = {key: value for key, value in device.items() if key not in ("id", "kind")}
     try:
-        drivers.create(kind, settings)
+        drivers.create(kind, settings, profiles)
     except ValidationError as error:
         known = list(kinds[kind].Settings.model_fields)
         for one in error.errors():

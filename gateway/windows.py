@@ -44,6 +44,7 @@ class Group(msgspec.Struct):
     start: int | None = None
     covered: int = 0
     last: int | None = None
+    apart: int = 0
 
 
 class Windows:
@@ -62,6 +63,7 @@ class Windows:
         group.unit, group.scale, group.cfg = event.unit, event.scale, cfg
         follows = event.follows and group.last is not None and not event.q
         begun = at.t - (at.m - (group.last or 0)) if follows else at.t
+        group.apart = at.m - group.last if group.last is not None else 0
         group.last = None if event.q else at.m
         done: list[Record] = []
         if group.start is not None and not group.start <= at.t < group.start + self._width:
@@ -77,10 +79,11 @@ class Windows:
         return done
 
     def tick(self, at: Stamp) -> Sequence[Record]:
-        """Closes a window that no sample closes: the sensor is silent."""
+        """Closes a window that no sample closes: the sensor is silent. One that is about to speak is waited for."""
         done: list[Record] = []
         for group in self._groups.values():
-            if group.start is not None and not group.start <= at.t < group.start + self._width:
+            awaited = group.last is not None and 2 * (at.m - group.last) <= 3 * group.apart
+            if group.start is not None and not awaited and not group.start <= at.t < group.start + self._width:
                 done += self._close(group, at)
         return done or ()
 

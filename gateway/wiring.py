@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -49,7 +50,7 @@ def wire_up(config: Config, ports: Ports, premises: Premises) -> Site:
     site = Site()
     heard = {source.device for control in config.controls for source in control.sources}
     for line in config.lines:
-        _line(site, line, ports, premises, heard)
+        _line(site, line, ports, premises, heard, config.gateway.profiles)
     for broker in config.brokers:
         _broker(site, broker, ports, premises)
     for _, device in config.devices():
@@ -68,8 +69,12 @@ def _behind(site: Site, device: str, place: str) -> None:
     cabinet.door = Door(site.cabinets[owner], slot)
 
 
-def _line(site: Site, line: Line, ports: Ports, premises: Premises, heard: Collection[str]) -> None:
-    built: dict[str, Any] = {device.id: drivers.create(device.kind, _on_line(line, device)) for device in line.devices}
+def _line(
+    site: Site, line: Line, ports: Ports, premises: Premises, heard: Collection[str], profiles: Path | None
+) -> None:
+    built: dict[str, Any] = {
+        device.id: drivers.create(device.kind, _on_line(line, device), profiles) for device in line.devices
+    }
     talker = next((device for device, driver in built.items() if getattr(driver, "talks", False)), "")
     if talker:
         talk, site.cabinets[talker] = conversation(line.link, talker, built[talker], ports, premises)
@@ -82,7 +87,7 @@ def _line(site: Site, line: Line, ports: Ports, premises: Premises, heard: Colle
             inner = site.cabinets[device] = cabinet_of(device, driver, session, ports.clock, premises)
         elif isinstance(driver, WeighBin):
             inner = site.cabinets[device] = WeighCabinet(device, driver, premises)
-        elif window := getattr(getattr(driver, "settings", None), "window", 0):
+        elif window := getattr(driver, "window", 0):
             inner = Windows(device, window)
         if device in heard:
             inner = site.board.beside(device, inner)

@@ -129,6 +129,10 @@ def kinds(_: argparse.Namespace) -> Outcome:
         for key, field in settings.get("properties", {}).items():
             default = field.get("default", "must be given")
             lines.append(f"    {key} = {default}  {field.get('description', '')}".rstrip())
+        if "profile" in driver.Settings.model_fields:
+            models = {name: drivers.find_profile(name) for name in drivers.profile_files()}
+            document[kind]["profiles"] = {name: profile.model for name, profile in models.items()}
+            lines += [f"    profile {name}: {profile.model}" for name, profile in models.items()]
     return Outcome(document, lines)
 
 

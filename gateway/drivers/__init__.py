@@ -8,11 +8,12 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from gateway.drivers.modbus_meter import MeterSettings, ModbusMeter, Profile
+from gateway.drivers.modbus_meter import MeterSettings, ModbusMeter
+from gateway.drivers.modbus_profile import Profile, ProfileError, read_profile
 
 
 class UnknownKindError(ValueError):
@@ -34,21 +35,42 @@ def discover() -> dict[str, Any]:
     return found
 
 
-def create(kind: str, settings: Mapping[str, Any]) -> Any:  # noqa: ANN401 - serial and MQTT drivers differ in shape
-    """A driver of this kind. Raises UnknownKindError, or pydantic's ValidationError naming the wrong setting."""
+def create(kind: str, settings: Mapping[str, Any], profiles: Path | None = None) -> Any:  # noqa: ANN401 - shapes differ
+    """A driver of this kind; `profiles` is a folder of meter profiles beside our own.
+
+    Raises UnknownKindError, pydantic's ValidationError naming the wrong setting, or ProfileError.
+    """
     kinds = discover()
     if kind not in kinds:
         raise UnknownKindError(kind, sorted(kinds))
     typed = kinds[kind].Settings(**settings)
     if isinstance(typed, MeterSettings):
-        return ModbusMeter(typed, read_profile(typed.profile))
+        return ModbusMeter(typed, find_profile(typed.profile, profiles))
     return kinds[kind](typed)
 
 
-def read_profile(name: str) -> Profile:
-    """A register map of `profiles/`. Raises ValueError with the names that exist."""
-    folder = resources.files(__name__) / "profiles"
-    known = sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
-    if name not in known:
-        raise ValueError(f"meter profile {name!r} does not exist; there are {', '.join(known)}")
-    return msgspec.convert(tomllib.loads((folder / f"{name}.toml").read_text("utf-8")), Profile)
+def profile_files(own: Path | None = None) -> dict[str, Traversable]:
+    """Meter profiles by name: those of the package, and those of the folder `own`, which go first."""
+    folders: list[Traversable] = [resources.files(__name__) / "profiles"]
+    if own is not None:
+        folders.append(own)
+    return {
+        file.name.removesuffix(".toml"): file
+        for folder in folders
+        if folder.is_dir()
+        for file in sorted(folder.iterdir(), key=lambda one: one.name)
+        if file.name.endswith(".toml")
+    }
+
+
+def find_profile(name: str, own: Path | None = None) -> Profile:
+    """The profile of this name. Raises ProfileError, with the names that exist or with what is wrong in the file."""
+    files = profile_files(own)
+    if name not in files:
+        where = f" (also looked in {own})" if own else "; your own go into the folder that [gateway] profiles names"
+        raise ProfileError(f"meter profile {name!r} does not exist; there are {', '.join(sorted(files))}{where}")
+    try:
+        document = tomllib.loads(files[name].read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ProfileError(f"meter profile {name!r} cannot be read: {error}") from error
+    return read_profile(document, name)

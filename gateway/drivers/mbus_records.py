@@ -17,7 +17,7 @@ import msgspec
 
 from gateway.drivers.bcd import NoDecimalError, decimal
 from gateway.drivers.mbus_values import FIXED, MEANINGS, MEANINGS_FB, MEANINGS_FD, Meaning
-from gateway.drivers.modbus_meter import scaled
+from gateway.drivers.modbus_profile import scaled
 
 Function = Literal["instantaneous", "maximum", "minimum", "error"]
 FUNCTIONS: tuple[Function, ...] = ("instantaneous", "maximum", "minimum", "error")

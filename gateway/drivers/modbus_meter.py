@@ -1,60 +1,36 @@
-"""Meters on Modbus RTU, one TOML profile a model: `addr fc count data.. CRClo CRChi`.
+"""Meters and air units on Modbus RTU, one TOML profile a model: `addr fc count data.. CRClo CRChi`.
 
-The surprise: a late answer of the slave asked before is a perfectly valid frame. So a frame counts only if address,
-function and byte count all fit the question, and the byte count alone is never trusted. Floats of the meter are turned
-into scaled integers by integer arithmetic; no Python float ever holds a register. Before anything is recorded the meter
-tells its own number (another number is another meter) and plausible volts and hertz (a wrong word order shows at once).
-Source: Modbus over serial line V1.02; devices.md 1.1 and 1.2.
+Before anything is recorded the meter tells its own number (another number is another meter) and values that must be
+plausible (a wrong word order shows at once in volts and hertz). Energy is recorded as the register holds it, with its
+own integer resolution; where the reader has to multiply by transformer ratios it is marked `secondary` and the
+agreement multiplies, so that a wrong ratio can be put right. The surprise is what a late answer does: it is a valid
+frame that may fit the next question. So after a lost answer no other question of its shape is asked for a while.
+Source: Modbus over serial line V1.02; devices.md 1.1, 1.2, 8.1.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.block_reads import Limits
-from gateway.device_events import Counters, DeviceFault, Event, Identified, Measured, Request, Scalar, Want
+from gateway import block_reads
+from gateway.device_events import AirSample, Counters, DeviceFault, Event, Identified, Measured, Request, Scalar, Want
+from gateway.drivers import modbus_rtu
+from gateway.drivers.air_marks import AirMarks
+from gateway.drivers.modbus_profile import Profile, Ratio, Register, decoded, ordered, worth
+from gateway.drivers.modbus_rtu import Answer, Refusal, RtuMaster
 
-WIDTHS = {"float32": 2, "uint32": 2, "int32": 2, "uint16": 1, "int16": 1}
-EXCEPTION = 0x80
-EXCEPTIONS = {1: "illegal_function", 2: "illegal_address", 3: "illegal_value", 4: "device_failure", 6: "busy"}
+IDENTITY, CT, PT = "#identity", "#ct", "#pt"
+# Codes by which a meter says that it has no such register.
 UNKNOWN = (1, 2, 3)
-
-
-class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the meter keeps its own number."""
-
-    address: int
-    table: Literal[3, 4]
-    type: Literal["uint32", "uint16"]
-
-
-class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One value of the map. Floats are kept with `decimals` digits after the point; `value * 10**scale unit`."""
-
-    name: str
-    address: int
-    type: Literal["float32", "uint32", "int32", "uint16", "int16"]
-    unit: str
-    scale: int
-    decimals: int = 0
-    energy: bool = False
-    check: tuple[int, int] | None = None
-
-
-class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A model's register map, from a TOML file in `profiles/`."""
-
-    model: str
-    order: Literal["ABCD", "CDAB"]
-    table: Literal[3, 4]
-    most: int = 125
-    identity: Identity | None = None
-    register: tuple[Register, ...]
+# How long an answer that was given up may still come.
+STRAY_SECONDS = 5.0
+METER_SECONDS, AIR_SECONDS, AIR_WINDOW = 900.0, 10.0, 600
 
 
 class MeterSettings(BaseModel):
@@ -62,18 +38,22 @@ class MeterSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    unit: int = Field(default=1, ge=1, le=247, description="Modbus address of the meter")
-    profile: str = Field(default="sdm630", pattern=r"^[a-z0-9_]+$", description="register map in drivers/profiles")
-    every: float = Field(default=900, gt=0, description="seconds between readings, on a fixed grid")
+    unit: int = Field(default=1, ge=1, le=254, description="Modbus address of the meter")
+    profile: str = Field(default="sdm630", pattern=r"^[a-z0-9_]+$", description="register map: a file of that name")
+    every: float = Field(default=0, ge=0, description="seconds between readings, on a fixed grid; 0: 900, air 10")
     registers: dict[str, float] = Field(
-        default={"import_wh": 0}, description="registers to record; seconds between readings, 0 = `every`"
+        default={}, description="registers to record; seconds between readings, 0 = `every`. Empty: the usual ones"
     )
     energy_in: Literal["kWh", "MWh"] = Field(default="kWh", description="unit the meter is set up to count energy in")
+    ct: int = Field(default=0, ge=0, description="ratio of the current transformers; 0: as the meter says, else 1")
+    pt: int = Field(default=0, ge=0, description="ratio of the voltage transformers; 0: as the meter says, else 1")
+    window: int = Field(default=AIR_WINDOW, ge=10, le=86_400, description="seconds that one record of air sums up")
+    frozen: float = Field(default=3600, ge=0, description="air that has not moved for so long is marked; 0: never")
     delay: float = Field(default=0.2, gt=0, le=5, description="longest time the meter takes before it answers, seconds")
 
 
 class ModbusMeter:
-    """One meter. Readings become Measured; a value that cannot be true becomes a DeviceFault, told once."""
+    """One meter. Readings become Measured, air AirSample; a value that cannot be true a DeviceFault, told once."""
 
     kind: ClassVar[str] = "modbus_meter"
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
@@ -84,117 +64,159 @@ class ModbusMeter:
         self.settings = settings
         self.profile = profile
         self.counters = Counters()
-        self.answered = True
-        known = {register.name: register for register in profile.register}
-        unknown = sorted(set(settings.registers) - set(known))
+        self.limits = profile.limits
+        self._known = {register.name: register for register in profile.register}
+        chosen = settings.registers or dict.fromkeys(_usual(profile), 0.0)
+        unknown = sorted(set(chosen) - set(self._known))
         if unknown:
-            raise ValueError(f"registers {unknown}: profile {profile.model} has {sorted(known)}")
-        self.wants = tuple(self._want(known[name], each or settings.every) for name, each in settings.registers.items())
-        self.limits = Limits(profile.most)
-        meaning = [msgspec.to_builtins(profile), settings.energy_in]
+            raise ValueError(f"registers {unknown}: profile {profile.model} has {sorted(self._known)}")
+        self.wants = tuple(self._want(self._known[name], each or self._grid(name)) for name, each in chosen.items())
+        self.window = settings.window if any(self._known[name].air for name in chosen) else 0
+        meaning = [msgspec.to_builtins(profile), settings.energy_in, settings.ct, settings.pt]
         self.cfg = hashlib.sha256(msgspec.json.encode(meaning, order="sorted")).hexdigest()
-        self._known = known
+        self._master = RtuMaster(self.counters)
+        self._marks = AirMarks(profile.warm_up, settings.frozen)
         self._number = ""
+        self._ratios: dict[str, tuple[int, int]] = {}
         self._faults: set[str] = set()
         self._asked: tuple[Want, ...] = ()
-        self._first = self._count = 0
-        self._sent = b""
-        self._tail = bytearray()
-        self._received = 0
-        self._to_check = self._checks()
+        self._first = 0
+        self._now = 0.0
+        self._lost: dict[tuple[int, int], tuple[int, float]] = {}
+        self._parts: deque[tuple[Want, ...]] = deque()
+        self._narrow = False
+        self._air_at: dict[str, float] = {}
+        self._steps: deque[tuple[Want, ...]] = self._start_up()
+
+    @property
+    def answered(self) -> bool:
+        """See `SerialDriver`."""
+        return self._master.answered
 
     def pending(self) -> Request | None:
-        """Who are you; then the plausibility registers; then nothing."""
-        return self.request(self._to_check[:1]) if self._to_check else None
+        """Who are you, how are your transformers, are your values plausible; then the rest of a block in pieces."""
+        if self._steps:
+            return self._read(self._steps[0])
+        return self._read(self._parts.popleft()) if self._parts else None
 
     def request(self, wants: Sequence[Want]) -> Request:
-        """One read from the first to the last of these neighbours."""
-        self._asked = tuple(wants)
-        first = min(want.address for want in wants)
-        count = max(want.address + want.width for want in wants) - first
-        table = wants[0].table
-        body = bytes((self.settings.unit, table)) + first.to_bytes(2, "big") + count.to_bytes(2, "big")
-        self._sent = body + crc(body)
-        self._first, self._count = first, count
-        self._tail.clear()
-        self._received = 0
-        self.answered = False
-        return Request(self._sent, 5 + 2 * count, self.settings.delay, usual=5 + 2 * count)
+        """One read from the first to the last of these; its pieces, where the meter refuses to be read through gaps."""
+        limits = msgspec.structs.replace(self.limits, gap=0) if self._narrow else self.limits
+        self._parts = deque(block_reads.blocks(wants, limits))
+        return self._read(self._parts.popleft())
 
-    def feed(self, data: bytes, now: float) -> list[Event]:  # noqa: ARG002 - nothing here depends on time
-        """A frame is known by its end, so noise before it and the pieces it comes in do not matter."""
-        events: list[Event] = []
-        for byte in data:
-            if self.answered:
-                self.counters.noise_bytes += 1
-                continue
-            self._tail.append(byte)
-            self._received += 1
-            del self._tail[: -max(5 + 2 * self._count, len(self._sent))]
-            events += self._look()
-        return events
+    def feed(self, data: bytes, now: float) -> list[Event]:
+        """Bytes from the line."""
+        self._now = now
+        found = self._master.feed(data)
+        if isinstance(found, Answer):
+            self._faults.discard("exception")
+            return self._values(found)
+        return self._refused(found) if found else []
 
-    def expired(self, now: float) -> list[Event]:  # noqa: ARG002 - nothing here depends on time
-        """No answer: whatever came was noise."""
-        self.answered = True
-        self.counters.noise_bytes += self._received
+    def expired(self, now: float) -> list[Event]:
+        """No answer, or one that shows only now that nothing more comes."""
+        self._now = now
+        if self._master.answered:
+            return []
+        refusal = self._master.expired()
+        if refusal is not None:
+            return self._refused(refusal)
+        sent = self._master.sent
+        if len(sent) >= 6:
+            self._lost[sent[1], int.from_bytes(sent[4:6], "big")] = self._first, now
+        self._parts.clear()
         return []
 
     def restarted(self) -> None:
-        """The meter may be another one now: ask for its number and look at its volts again."""
-        self._to_check = self._checks()
+        """The meter may be another one now, and its power may have been away: ask everything again."""
+        self._steps = self._start_up()
+        self._parts.clear()
+        self._marks.woke()
 
-    def _checks(self) -> tuple[Want, ...]:
-        identity = self.profile.identity
-        width = WIDTHS[identity.type] if identity else 0
-        own = (Want("identity", 0, identity.table, identity.address, width),) if identity else ()
-        return own + tuple(self._want(register, 0) for register in self.profile.register if register.check)
+    def _start_up(self) -> deque[tuple[Want, ...]]:
+        profile, steps = self.profile, deque[tuple[Want, ...]]()
+        if profile.identity:
+            own = profile.identity
+            steps.append((Want(IDENTITY, 0, own.table, own.address, own.width),))
+        ratios = ((CT, profile.ct, self.settings.ct), (PT, profile.pt, self.settings.pt))
+        steps.extend((_ratio_want(name, place),) for name, place, given in ratios if place and not given)
+        checks = [self._want(register, 0) for register in profile.register if register.check]
+        steps.extend(block_reads.blocks(checks, self.limits))
+        return steps
+
+    def _grid(self, name: str) -> float:
+        return self.settings.every or (AIR_SECONDS if self._known[name].air else METER_SECONDS)
 
     def _want(self, register: Register, every: float) -> Want:
-        return Want(register.name, every, self.profile.table, register.address, WIDTHS[register.type])
+        return Want(register.name, every, self.profile.table_of(register), register.address, register.width)
 
-    def _look(self) -> list[Event]:
-        tail = self._tail
-        if tail.endswith(self._sent):
-            self.counters.echoes += 1
-            self._received -= len(self._sent)
-            tail.clear()
-            return []
-        unit, table, length = self._sent[0], self._sent[1], 5 + 2 * self._count
-        if len(tail) >= 5 and tail[-5] == unit and tail[-4] == table | EXCEPTION and crc(tail[-5:-2]) == tail[-2:]:
-            self._finish(5)
-            self.counters.exceptions += 1
-            code: int = tail[-3]
-            if self._asked[0].name == "identity" and code in UNKNOWN:
-                self._to_check = self._to_check[1:]  # a model without a number of its own can still be read
-            meaning = EXCEPTIONS.get(code, "unknown")
-            said: dict[str, Scalar] = {"code": code, "meaning": meaning, "asked": self._asked[0].name}
-            return self._fault("exception", said, bytes(tail[-5:]))
-        if len(tail) < length or tail[-length] != unit or tail[1 - length] != table or tail[2 - length] != length - 5:
-            return []
-        frame = bytes(tail[-length:])
-        if crc(frame[:-2]) != frame[-2:]:
-            return []
-        self._finish(length)
-        self._faults.discard("exception")
-        return self._values(frame)
+    def _read(self, wants: Sequence[Want]) -> Request:
+        self._asked = tuple(wants)
+        self._first = min(want.address for want in wants)
+        count = max(want.address + want.width for want in wants) - self._first
+        table = wants[0].table
+        self._lost = {shape: lost for shape, lost in self._lost.items() if self._now - lost[1] < STRAY_SECONDS}
+        longest = min(self.limits.most, 0x10000 - self._first)
+        while self._lost.get((table, count), (self._first, 0))[0] != self._first and count + 2 <= longest:
+            count += 2
+        sent = self._master.ask(modbus_rtu.read(self.settings.unit, table, self._first, count))
+        usual = modbus_rtu.answer_bytes(sent)
+        echo = len(sent) if self._master.echoes else 0
+        return Request(sent, self._master.expect, self.settings.delay, usual=usual + echo)
 
-    def _finish(self, length: int) -> None:
-        self.counters.frames += 1
-        self.counters.noise_bytes += self._received - length
-        self.answered = True
+    def _refused(self, refusal: Refusal) -> list[Event]:
+        asked = self._asked
+        if refusal.code in UNKNOWN and len(asked) > 1:
+            self._take_apart(asked)
+            return []
+        name = asked[0].name
+        if refusal.code in UNKNOWN and name in (IDENTITY, CT, PT):
+            self._steps.popleft()  # a model without a number of its own can still be read
+        said: dict[str, Scalar] = {"code": refusal.code, "meaning": refusal.meaning, "asked": name.removeprefix("#")}
+        return self._fault("exception", said, refusal.raw)
 
-    def _values(self, frame: bytes) -> list[Event]:
+    def _take_apart(self, asked: tuple[Want, ...]) -> None:
+        """A block was refused: first without what lies between the wanted, then each one alone."""
+        singles = block_reads.blocks(asked, msgspec.structs.replace(self.limits, gap=0))
+        if len(singles) == 1:
+            singles = tuple((want,) for want in asked)
+        if self._steps:
+            self._steps.popleft()
+            self._steps.extendleft(reversed(singles))
+        else:
+            self._narrow = True
+            self._parts.extendleft(reversed(singles))
+
+    def _values(self, answer: Answer) -> list[Event]:
         events: list[Event] = []
+        starting = bool(self._steps) and self._asked == self._steps[0]
+        fit = True
         for want in self._asked:
-            at = 3 + 2 * (want.address - self._first)
-            data = frame[at : at + 2 * want.width]
-            events += self._identified(data, frame) if want.name == "identity" else self._value(want, data, frame)
-        return events
+            at = 2 * (want.address - self._first)
+            data = answer.data[at : at + 2 * want.width]
+            if want.name == IDENTITY:
+                events += self._identified(data, answer.raw)
+            elif want.name in (CT, PT):
+                events += self._ratio(want.name, data, answer.raw)
+            elif starting:
+                found = self._checked(self._known[want.name], data, answer.raw)
+                fit = fit and found is None
+                events += found or []
+            else:
+                events += self._value(want, data, answer.raw)
+        if starting and fit:
+            self._steps.popleft()
+        return events + self._marks.news()
 
     def _identified(self, data: bytes, frame: bytes) -> list[Event]:
-        number = str(int.from_bytes(self._ordered(data), "big"))
-        self._to_check = self._to_check[1:]
+        identity = self.profile.identity
+        assert identity is not None
+        if identity.type == "text":
+            number = "".join(chr(byte) for byte in data if 0x20 < byte < 0x7F)
+        else:
+            value = decoded(identity.type, ordered(data, self.profile.order))
+            number = "" if value is None else str(value)
         known, self._number = self._number, number
         if known == number:
             return []
@@ -203,22 +225,58 @@ class ModbusMeter:
             told.append(DeviceFault("replaced", data={"was": known, "is": number}, raw=frame))
         return told
 
+    def _ratio(self, name: str, data: bytes, frame: bytes) -> list[Event]:
+        place = self.profile.ct if name == CT else self.profile.pt
+        assert place is not None
+        found = int.from_bytes(ordered(data, self.profile.order), "big"), place.scale
+        known = self._ratios.get(name)
+        self._ratios[name] = found
+        if known == found:
+            return []
+        return [DeviceFault("ratio", data={"of": name.removeprefix("#"), "is": worth(*found)}, raw=frame)]
+
+    def _factor(self, register: Register) -> tuple[int, int]:
+        """What the reader multiplies with, as a number and a power of ten."""
+        factor, scale = 1, 0
+        for name, given in ((CT, self.settings.ct), (PT, self.settings.pt)):
+            if name.removeprefix("#") in register.ratio.split("*"):
+                one, power = (given, 0) if given else self._ratios.get(name, (1, 0))
+                factor, scale = factor * (one or 1), scale + (power if one else 0)
+        return factor, scale
+
+    def _checked(self, register: Register, data: bytes, frame: bytes) -> list[Event] | None:
+        """None when the value is plausible."""
+        assert register.check is not None
+        low, high = register.check
+        value = self._decode(register, data)
+        if value is not None and low <= value <= high:
+            self._faults.discard(f"implausible {register.name}")
+            return None
+        self.counters.refused += 1
+        told: dict[str, Scalar] = {"register": register.name, "hex": data.hex(), "low": low, "high": high}
+        return self._fault("implausible", told, frame)
+
     def _value(self, want: Want, data: bytes, frame: bytes) -> list[Event]:
         register = self._known[want.name]
-        value = self._decode(register, self._ordered(data))
-        if not want.every and register.check:
-            low, high = register.check
-            if value is None or not low <= value <= high:
-                self.counters.refused += 1
-                return self._fault("implausible", {"register": register.name, "hex": data.hex(), "low": low}, frame)
-            self._to_check = self._to_check[1:]
-            self._faults.discard(f"implausible {register.name}")
-            return []
-        if value is None or (register.energy and value < 0):
+        value = self._decode(register, data)
+        beyond = bool(register.wraps) and value is not None and value >= register.wraps
+        if value is None or beyond or (register.energy and value < 0):
             self.counters.refused += 1
             return self._fault("value_refused", {"register": register.name, "hex": data.hex()}, frame)
         self._faults.discard(f"value_refused {register.name}")
-        return [Measured(register.name, value, register.scale, register.unit, frame)]
+        factor, power = self._factor(register)
+        if register.energy:
+            q = ("secondary",) if register.ratio and factor * 10 ** max(power, 0) != 10 ** max(-power, 0) else ()
+            return [Measured(register.name, value, register.scale, register.unit, frame, q)]
+        value, scale = value * factor, register.scale + power
+        if not register.air:
+            q = ("out_of_range",) if register.range and not _within(value, register.range) else ()
+            return [Measured(register.name, value, scale, register.unit, frame, q)]
+        before = self._air_at.get(register.name)
+        self._air_at[register.name] = self._now
+        follows = before is not None and self._now - before <= 2.5 * want.every
+        marks = self._marks.judge(register.name, value, self._now, register.range)
+        return [AirSample({register.name: value}, scale, register.unit, follows, frame, marks)]
 
     def _fault(self, event: str, data: dict[str, Scalar], frame: bytes) -> list[Event]:
         """Told once until it is over: a meter that is wrong is wrong at every reading."""
@@ -228,56 +286,22 @@ class ModbusMeter:
         self._faults.add(name)
         return [DeviceFault(event, data=data, raw=frame)]
 
-    def _ordered(self, data: bytes) -> bytes:
-        return data[2:] + data[:2] if len(data) == 4 and self.profile.order == "CDAB" else data
-
     def _decode(self, register: Register, data: bytes) -> int | None:
-        decimals = register.decimals + (3 if register.energy and self.settings.energy_in == "MWh" else 0)
-        if register.type == "float32":
-            return scaled(int.from_bytes(data, "big"), decimals)
-        value = int.from_bytes(data, "big", signed=register.type.startswith("int"))
-        return value * power_of_ten(decimals)
+        if register.energy and self.settings.energy_in == "MWh":
+            register = msgspec.structs.replace(register, decimals=register.decimals + 3)
+        return self.profile.raw(register, data)
 
 
-def scaled(bits: int, decimals: int) -> int | None:
-    """The float32 with these bits times 10**decimals, to the nearest integer, ties to even; None for NaN, infinity."""
-    exponent = bits >> 23 & 0xFF
-    if exponent == 0xFF:
-        return None
-    fraction = bits & 0x7FFFFF
-    mantissa = fraction | 0x800000 if exponent else fraction
-    shift = max(exponent, 1) - 150
-    number = mantissa * power_of_ten(decimals)
-    if shift >= 0:
-        whole = number << shift
-    else:
-        whole, rest = number >> -shift, number & ((1 << -shift) - 1)
-        half = 1 << (-shift - 1)
-        whole += rest > half or (rest == half and whole & 1)
-    return -whole if bits >> 31 else whole
+def _usual(profile: Profile) -> list[str]:
+    """What a person who names no registers means: imported energy, or the air, or everything."""
+    names = [register.name for register in profile.register]
+    air = [register.name for register in profile.register if register.air]
+    return ["import_wh"] if "import_wh" in names else air or names
 
 
-def power_of_ten(decimals: int) -> int:
-    """10**decimals, typed: the exponent is never negative here."""
-    return int(10**decimals)
+def _ratio_want(name: str, place: Ratio) -> Want:
+    return Want(name, 0, place.table, place.address, 2 if place.type == "uint32" else 1)
 
 
-def _table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        value = byte
-        for _ in range(8):
-            value = value >> 1 ^ 0xA001 if value & 1 else value >> 1
-        table.append(value)
-    return tuple(table)
-
-
-_CRC = _table()
-
-
-def crc(data: bytes | bytearray) -> bytes:
-    """CRC-16/MODBUS (A001 reflected, start FFFF), low byte first as it travels."""
-    value = 0xFFFF
-    for byte in data:
-        value = value >> 8 ^ _CRC[(value ^ byte) & 0xFF]
-    return value.to_bytes(2, "little")
+def _within(value: int, limits: tuple[int, int]) -> bool:
+    return limits[0] <= value <= limits[1]

@@ -183,6 +183,14 @@ VIOLATIONS: list[tuple[Rule, dict[str, str], str]] = [
         "docs/protocols/coil.md",
     ),
     (
+        seams.a_profile_proves_itself,
+        {
+            "gateway/drivers/profiles/bare.toml": 'model = "x"',
+            "gateway/drivers/profiles/good.toml": "[[example]]\nfirst = 0",
+        },
+        "bare.toml",
+    ),
+    (
         seams.each_package_imports_what_it_declares,
         {
             "pyproject.toml": PROJECT,
