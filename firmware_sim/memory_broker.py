@@ -192,6 +192,11 @@ class MemoryMqttLink(Generic[M]):
         self._open = True
         self._broker.subscribe(self._session, topics)
 
+    async def subscribe(self, topics: Sequence[str]) -> None:
+        """Listens to these too."""
+        self._check()
+        self._broker.subscribe(self._session, topics)
+
     async def batch(self) -> list[M]:
         """Waits for the next message; returns it with all others that have come."""
         self._check()

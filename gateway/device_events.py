@@ -7,7 +7,7 @@ The surprise is how little they promise: an event is what one frame said, not wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -57,7 +57,10 @@ class Counters(msgspec.Struct):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """One register as the device holds it: value * 10**scale unit. `raw` is the whole frame."""
+    """One register as the device holds it: value * 10**scale unit. `raw` is the whole frame.
+
+    `at`: the device's own time of it, ms UTC; None: now. `did`: the device's own name of it, where it has one.
+    """
 
     register: str
     value: int
@@ -65,6 +68,8 @@ class Measured(msgspec.Struct, frozen=True):
     unit: str
     raw: bytes = b""
     q: tuple[str, ...] = ()
+    at: int | None = None
+    did: str = ""
 
 
 class AirSample(msgspec.Struct, frozen=True):
@@ -242,6 +247,13 @@ class AdapterSaid(msgspec.Struct, frozen=True):
     raw: bytes = b""
 
 
+class Presence(msgspec.Struct, frozen=True):
+    """A device behind a broker is there, or its will says that it is gone."""
+
+    online: bool
+    retained: bool = False
+
+
 class Publish(msgspec.Struct, frozen=True):
     """What a driver wants sent to its device by MQTT, QoS 1, never retained."""
 
@@ -251,7 +263,7 @@ class Publish(msgspec.Struct, frozen=True):
 
 Event = (
     Measured | AirSample | LockReply | DoorState | Identified | DeviceFault | VendRequested | Dispensed | CabinetState
-    | SwitchState | CommandTaken | LevelState | AuditRead | Weighed | TagsSeen | AdapterSaid | MotorState
+    | SwitchState | CommandTaken | LevelState | Presence | AuditRead | Weighed | TagsSeen | AdapterSaid | MotorState
     | SelectionInfo
 )  # fmt: skip
 
@@ -334,6 +346,30 @@ class SerialSwitch(Protocol):
         """Asks how the switch stands. Its answer is a SwitchState."""
 
 
+class MqttDriver(Protocol):
+    """A device protocol behind a broker, without the broker. Pure; nothing it is fed makes it raise."""
+
+    kind: ClassVar[str]
+    link: ClassVar[Literal["serial", "mqtt"]]
+    counters: Counters
+    outgoing: list[Publish]
+
+    @property
+    def cfg(self) -> str:
+        """Hash of everything that gives the messages their meaning."""
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """What to subscribe to, patterns among them; it may grow with what is heard."""
+
+    def feed(self, topic: str, payload: bytes, now: float, *, retained: bool = False) -> list[Event]:
+        """One message. A retained one is never the cause of a reading or of a record of goods."""
+
+    def tick(self, now: float) -> None:
+        """Some seconds have passed."""
+
+
+@runtime_checkable
 class MqttSwitch(Protocol):
     """The same for a device behind a broker; answers come as messages when they come."""
 

@@ -1,4 +1,4 @@
-"""One broker and the cabinets behind it: messages in, one commit for all that came, then their acknowledgements.
+"""One broker and the cabinets and meters behind it: messages in, one commit for all, then their acknowledgements.
 
 The surprise is the order. A result is planned into a record the moment it is read, so that two of them in one batch see
 each other; but nobody is told anything (the broker, the person at the kiosk, the shelf) before the journal has it. What
@@ -11,19 +11,45 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from gateway.device_events import Event
+from gateway.device_events import Event, MqttDriver, Publish
 from gateway.drivers.mqtt_cabinet import MqttCabinet
 from gateway.mqtt_desk import Desk
+from gateway.mqtt_meter import Meter
 from gateway.ports import BrokerSettings, DeviceStatus, LinkDown, Message, MqttLink, NotStored, Ports, RecordRefused
 from gateway.premises import Premises
-from gateway.recording import happened, stamp
+from gateway.recording import Stamp, happened, stamp
 from wire.ids import RecordKey
 from wire.records import Intent, Record
 
 log = logging.getLogger(__name__)
 
-Piece = tuple[Sequence[Message], list[tuple[Desk, Event, Record]]]
+
+class Place(Protocol):
+    """What the session needs of one device: `Desk` of a cabinet, `Meter` of what only tells."""
+
+    device: str
+    online: bool | None
+
+    @property
+    def driver(self) -> MqttDriver:
+        """Its protocol."""
+
+    def plan(self, event: Event, at: Stamp) -> Record | None:
+        """The record an event will be, and what it changes here at once."""
+
+    def kept(self, event: Event, record: Record, key: RecordKey) -> None:
+        """The journal has it."""
+
+    def refused(self, event: Event) -> None:
+        """The journal will never have it."""
+
+    async def send(self, wanted: Sequence[Publish]) -> None:
+        """Sends; a broker that is away is no error."""
+
+
+Piece = tuple[Sequence[Message], list[tuple[Place, Event, Record]]]
 
 # Messages of one commit: enough for the sync not to count, few enough for the next ones to be planned meanwhile.
 AT_ONCE = 256
@@ -31,19 +57,32 @@ LAST_COMMIT = 0.5
 LONGEST_PAUSE = 30.0
 STRANGERS = 100
 TICK = 5.0
+# Topics whose way is remembered.
+WAYS = 10_000
 
 
 class MqttSession:
-    """Drives the cabinets of one broker; `devices` maps device ids to drivers. `desks` are their `Cabinet`s."""
+    """Drives the devices of one broker; `devices` maps device ids to drivers.
 
-    def __init__(self, settings: BrokerSettings, devices: Mapping[str, MqttCabinet], ports: Ports) -> None:
+    `desks` are the `Cabinet`s among them, `meters` the others.
+    """
+
+    def __init__(self, settings: BrokerSettings, devices: Mapping[str, MqttDriver], ports: Ports) -> None:
         self.name = settings.name
         self.progress = ports.clock.line()
         self._settings = settings
         self._clock = ports.clock
         self._open = ports.open_mqtt
-        self.desks = {device: Desk(device, driver, self, ports.clock) for device, driver in devices.items()}
-        self._routes = {topic: desk for desk in self.desks.values() for topic in desk.driver.topics}
+        self.desks: dict[str, Desk] = {}
+        self.meters: dict[str, Meter] = {}
+        for device, driver in devices.items():
+            if isinstance(driver, MqttCabinet):
+                self.desks[device] = Desk(device, driver, self, ports.clock)
+            else:
+                self.meters[device] = Meter(device, driver, self, ports.clock)
+        self._places: dict[str, Place] = {**self.desks, **self.meters}
+        self._topics: frozenset[str] = frozenset()
+        self._ways: dict[str, tuple[Place, ...]] = {}
         self._strangers: set[str] = set()
         self._premises: Premises | None = None
         self._link: MqttLink | None = None
@@ -57,10 +96,10 @@ class MqttSession:
             desk.premises = premises
 
     def devices(self) -> list[DeviceStatus]:
-        """Each cabinet's state now."""
+        """Each device's state now."""
         return [
-            DeviceStatus(device, desk.driver.kind, self.name, desk.online, "" if self._link else self._why)
-            for device, desk in self.desks.items()
+            DeviceStatus(device, place.driver.kind, self.name, place.online, "" if self._link else self._why)
+            for device, place in self._places.items()
         ]
 
     async def run(self) -> None:
@@ -94,11 +133,12 @@ class MqttSession:
 
     async def _keep_open(self) -> None:
         pause = 1.0
-        topics = subscriptions([desk.driver for desk in self.desks.values()])
         link = self._open(self._settings)
         while True:
             try:
+                topics = self._wanted()
                 await link.open(topics)
+                self._topics = frozenset(topics)
                 log.info("broker connected", extra={"broker": self.name})
                 self._link, pause = link, 1.0
                 await self._serve(link)
@@ -107,8 +147,8 @@ class MqttSession:
                 log.warning("broker %s: %s; trying again in %.0f s", self.name, error, pause)
             finally:
                 self._link = None
-                for desk in self.desks.values():
-                    desk.online = None
+                for place in self._places.values():
+                    place.online = None
                 await link.close()
             self.progress = self._clock.line()
             await self._clock.sleep(pause * self._clock.scale)
@@ -140,20 +180,36 @@ class MqttSession:
     def _plan(self, messages: Sequence[Message]) -> Piece:
         now = self.progress = self._clock.line()
         at = stamp(self._clock)
-        planned: list[tuple[Desk, Event, Record]] = []
+        planned: list[tuple[Place, Event, Record]] = []
+        ways = self._ways
         for message in messages:
-            desk = self._routes.get(message.topic)
-            if desk is None:
-                self._stranger(message.topic)
-                continue
-            for event in desk.driver.feed(message.topic, message.payload, now, retained=message.retain):
-                record = desk.plan(event, at)
-                if record is not None:
-                    planned.append((desk, event, record))
+            topic = message.topic
+            places = ways.get(topic)
+            if places is None:
+                places = self._way(topic)
+            for place in places:
+                for event in place.driver.feed(topic, message.payload, now, retained=message.retain):
+                    record = place.plan(event, at)
+                    if record is not None:
+                        planned.append((place, event, record))
         return messages, planned
 
+    def _way(self, topic: str) -> tuple[Place, ...]:
+        """Whom a topic concerns; looked up once. What is learnt later (a description) makes the ways new."""
+        if len(self._ways) >= WAYS:
+            self._ways.clear()
+        found = tuple(
+            place for place in self._places.values() if any(matches(pattern, topic) for pattern in place.driver.topics)
+        )
+        self._ways[topic] = found
+        if not found:
+            self._stranger(topic)
+        return found
+
     def _stranger(self, topic: str) -> None:
-        """A cabinet that is not configured here: said once, so that whoever installs it sees why nothing happens."""
+        """A device that is not configured here: said once, so that whoever installs it sees why nothing happens."""
+        if not self.desks:
+            return  # patterns of descriptions bring those of other people's devices too
         if topic not in self._strangers and len(self._strangers) < STRANGERS:
             self._strangers.add(topic)
             log.warning("broker %s: nobody here knows %s; add its cabinet to the configuration", self.name, topic)
@@ -180,15 +236,16 @@ class MqttSession:
 
     async def _tell(self, link: MqttLink, piece: Piece, keys: Sequence[RecordKey | None]) -> None:
         messages, planned = piece
-        for (desk, event, record), key in zip(planned, keys, strict=True):
+        for (place, event, record), key in zip(planned, keys, strict=True):
             if key is None:
-                desk.refused(event)
+                place.refused(event)
             else:
-                desk.kept(event, record, key)
+                place.kept(event, record, key)
         try:
             await link.ack(messages)
         except LinkDown as error:
             log.info("broker %s will tell %d messages again: %s", self.name, len(messages), error)
+        await self._subscribe_more(link)
         self._send_outgoing()
 
     async def _keep(self, records: list[Record]) -> list[RecordKey | None]:
@@ -215,8 +272,8 @@ class MqttSession:
         while True:
             await self._clock.sleep(TICK)
             now = self._clock.line()
-            for desk in self.desks.values():
-                desk.driver.tick(now)
+            for place in self._places.values():
+                place.driver.tick(now)
             if self._link is not None:
                 self.progress = now
             self._send_outgoing()
@@ -229,10 +286,40 @@ class MqttSession:
     def _send_outgoing(self) -> None:
         if self._link is None or self._group is None:
             return
-        for desk in self.desks.values():
-            if desk.driver.outgoing:
-                wanted, desk.driver.outgoing = desk.driver.outgoing, []
-                self._group.create_task(desk.send(wanted), name=f"{desk.device} questions")
+        for place in self._places.values():
+            if place.driver.outgoing:
+                wanted, place.driver.outgoing = place.driver.outgoing, []
+                self._group.create_task(place.send(wanted), name=f"{place.device} questions")
+
+    def _wanted(self) -> list[str]:
+        cabinets = [desk.driver for desk in self.desks.values()]
+        others = {topic for meter in self.meters.values() for topic in meter.driver.topics}
+        return [*subscriptions(cabinets), *sorted(others)]
+
+    async def _subscribe_more(self, link: MqttLink) -> None:
+        """A description has named topics that nobody listened to yet."""
+        if not self.meters or self._topics.issuperset(wanted := self._wanted()):
+            return
+        new = [topic for topic in wanted if topic not in self._topics]
+        self._topics = self._topics.union(new)
+        self._ways.clear()
+        try:
+            await link.subscribe(new)
+        except LinkDown as error:
+            log.info("broker %s: %s", self.name, error)
+
+
+def matches(pattern: str, topic: str) -> bool:
+    """MQTT 3.1.1 section 4.7: `+` is one level, `#` the rest."""
+    if pattern == topic:
+        return True
+    wanted, levels = pattern.split("/"), topic.split("/")
+    for place, one in enumerate(wanted):
+        if one == "#":
+            return True
+        if place >= len(levels) or one not in ("+", levels[place]):
+            return False
+    return len(wanted) == len(levels)
 
 
 def subscriptions(cabinets: Sequence[MqttCabinet]) -> list[str]:

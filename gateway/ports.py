@@ -100,6 +100,9 @@ class MqttLink(Protocol):
     async def open(self, topics: Sequence[str]) -> None:
         """Connects and subscribes; raises LinkDown."""
 
+    async def subscribe(self, topics: Sequence[str]) -> None:
+        """Listens to these too; raises LinkDown."""
+
     async def batch(self) -> list[Message]:
         """Waits for the next message and returns it with all others that have come; raises LinkDown."""
 

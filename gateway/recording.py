@@ -15,6 +15,9 @@ from gateway.clock import Clock
 from gateway.device_events import DeviceFault, Identified, Measured, Scalar
 from wire.records import ClockState, DeviceEvent, Reading
 
+# How far a device's own time may be from ours and still be believed: two minutes ahead, a year behind (a backlog).
+AHEAD_MS, BEHIND_MS = 120_000, 366 * 86_400_000
+
 
 class Stamp(NamedTuple):
     """One moment: wall ms UTC, state of the wall clock, boot id, ms since that boot."""
@@ -37,10 +40,18 @@ def frame_hash(raw: bytes) -> str:
 
 
 def reading(event: Measured, at: Stamp, device: str, cfg: str) -> Reading:
-    """A register as the meter holds it."""
+    """A register as the meter holds it, at the meter's own time where it says one that can be."""
+    t, m, q = at.t, at.m, list(event.q)
+    if event.at is not None:
+        lag = at.t - event.at
+        if at.ts == "S" and -AHEAD_MS <= lag <= BEHIND_MS:
+            t, m = event.at, max(0, at.m - lag)
+            q.append("device_time")
+        else:
+            q.append("received")
     return Reading(
-        v=1, z="", src=device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
-        raw=frame_hash(event.raw), cfg=cfg, q=list(event.q),
+        v=1, z="", src=device, ep=at.b, n=0, t=t, ts=at.ts, b=at.b, m=m,
+        did=event.did, raw=frame_hash(event.raw), cfg=cfg, q=q,
         register=event.register, value=event.value, scale=event.scale, unit=event.unit,
     )  # fmt: skip
 

@@ -116,6 +116,7 @@ def _broker(site: Site, broker: Broker, ports: Ports, premises: Premises) -> Non
     session = MqttSession(broker.link, built, ports)
     session.serve(premises)
     site.cabinets.update(session.desks)
+    site.switches.update({device: meter.switch for device, meter in session.meters.items() if meter.switch})
     site.sessions.append(session)
 
 

@@ -66,6 +66,10 @@ class MqttConnection:
             except LinkDown:
                 self._version = paho.MQTTv5
                 raise error from None
+        await self.subscribe(topics)
+
+    async def subscribe(self, topics: Sequence[str]) -> None:
+        """Listens to these too; raises LinkDown where the broker refuses one."""
         granted = await self._ask("subscribe", lambda client: client.subscribe([(topic, 1) for topic in topics]))
         refused = [topic for topic, code in zip(topics, granted, strict=False) if code.is_failure]
         if refused:

@@ -1,0 +1,281 @@
+"""What firmwares behind a broker say: Tasmota, Shelly Gen2+, Zigbee2MQTT. PURE: one message in, its facts out.
+
+The surprise is how they differ in what a total is: Tasmota prints kWh with a clock that has no zone, Shelly Wh and its
+by_minute in mWh, Zigbee2MQTT says at its start what it remembers, as if it were new.
+Source: tasmota.github.io, shelly-api-docs, zigbee2mqtt.io; devices.md section 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from gateway.device_events import Publish, Scalar
+from gateway.drivers.mqtt_numbers import Number, inside, moment, number, parse, total
+
+# Seconds after Zigbee2MQTT's start in which it may repeat what it remembers.
+CACHED = 30.0
+
+
+class Heard(msgspec.Struct):
+    """The facts of one message. `at`: its own time, ms UTC; `name`: what tells it from others; `on`: the switch."""
+
+    values: dict[str, Number] = {}
+    at: int | None = None
+    name: str = ""
+    online: bool | None = None
+    on: bool | None = None
+    faults: dict[str, dict[str, Scalar]] = {}
+
+
+class Dialect(Protocol):
+    """One way of speaking. `topics` are what it must hear; patterns are allowed."""
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What to subscribe to; it may grow."""
+
+    def hear(self, topic: str, payload: bytes, now: float, *, retained: bool) -> Heard | None:
+        """One message; None where it says nothing of interest. Never raises."""
+
+    def turn(self, *, on: bool) -> list[Publish]:
+        """What switches it."""
+
+    def look(self) -> list[Publish]:
+        """What makes it tell how it stands."""
+
+
+def by_phase(values: dict[str, Number], name: str, found: object, unit: str, *, summed: bool = False) -> None:
+    """A number, or one a phase: then `name_l1` .. and, where that makes sense, their sum."""
+    if not isinstance(found, list):
+        one = number(found, unit)
+        if one is not None:
+            values[name] = one
+        return
+    phases = [number(each, unit) for each in found[:4]]
+    for place, phase in enumerate(phases, 1):
+        if phase is not None:
+            values[f"{name}_l{place}"] = phase
+    together = total(phases) if summed else None
+    if together is not None:
+        values[name] = together
+
+
+class Tasmota:
+    """`tele/NAME/SENSOR`, `stat/NAME/STATUS8`; `fields`: register -> (path, unit) for what is not under ENERGY."""
+
+    def __init__(self, name: str, full_topic: str, fields: Mapping[str, tuple[str, str]], relay: str) -> None:
+        def at(prefix: str, leaf: str) -> str:
+            return full_topic.replace("%prefix%", prefix).replace("%topic%", name).rstrip("/") + f"/{leaf}"
+
+        self._relay = relay
+        self._fields = fields
+        self._data = (at("tele", "SENSOR"), at("stat", "STATUS8"), at("stat", "STATUS10"))
+        self._states = (at("stat", "RESULT"), at("tele", "STATE"), at("stat", "STATUS11"))
+        self._plain = at("stat", relay)
+        self._will = at("tele", "LWT")
+        self._command = at("cmnd", relay)
+        self._started = ""
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """See `Dialect`."""
+        return (*self._data, *self._states, self._plain, self._will)
+
+    def hear(self, topic: str, payload: bytes, now: float, *, retained: bool) -> Heard | None:  # noqa: ARG002
+        """See `Dialect`."""
+        if topic == self._will:
+            return Heard(online={b"Online": True, b"Offline": False}.get(payload))
+        if topic == self._plain:
+            return Heard(on={b"ON": True, b"OFF": False}.get(payload))
+        tree = parse(payload)
+        if not isinstance(tree, dict):
+            return None
+        if topic in self._states:
+            state = inside(tree, f"StatusSTS.{self._relay}") or tree.get(self._relay)
+            return Heard(on={"ON": True, "OFF": False}.get(str(state)))
+        tree = tree.get("StatusSNS", tree)
+        return self._read(tree) if isinstance(tree, dict) else None
+
+    def turn(self, *, on: bool) -> list[Publish]:
+        """See `Dialect`."""
+        return [Publish(self._command, b"ON" if on else b"OFF")]
+
+    def look(self) -> list[Publish]:
+        """See `Dialect`."""
+        return [Publish(self._command, b"")]
+
+    def _read(self, tree: dict[str, Any]) -> Heard:
+        said = Heard(values={})
+        energy = tree.get("ENERGY")
+        if isinstance(energy, dict):
+            by_phase(said.values, "import_wh", energy.get("Total"), "kWh", summed=True)
+            by_phase(said.values, "export_wh", energy.get("ExportActive"), "kWh", summed=True)
+            by_phase(said.values, "power", energy.get("Power"), "W", summed=True)
+            by_phase(said.values, "apparent_power", energy.get("ApparentPower"), "VA", summed=True)
+            by_phase(said.values, "reactive_power", energy.get("ReactivePower"), "var", summed=True)
+            by_phase(said.values, "voltage", energy.get("Voltage"), "V")
+            by_phase(said.values, "current", energy.get("Current"), "A")
+            by_phase(said.values, "power_factor", energy.get("Factor"), "1")
+            by_phase(said.values, "frequency", energy.get("Frequency"), "Hz")
+            self._since(energy, said)
+        for name, (path, unit) in self._fields.items():
+            found = number(inside(tree, path), unit)
+            if found is not None:
+                said.values[name] = found
+        # Its clock has no zone: good for telling two messages apart, not for saying when.
+        said.name = str(tree.get("Time", ""))[:40]
+        return said
+
+    def _since(self, energy: dict[str, Any], said: Heard) -> None:
+        """A total that counts from another day was reset by a command."""
+        started = str(energy.get("TotalStartTime", ""))[:40]
+        if started and self._started not in ("", started):
+            said.faults = {"register_reset": {"register": "import_wh", "was": self._started, "is": started}}
+        self._started = started or self._started
+
+
+class Shelly:
+    """`ID/status/COMPONENT` and `ID/events/rpc`, of one channel."""
+
+    ENERGY = ("switch", "pm1", "em", "em1", "emdata", "em1data", "cover", "light")
+
+    def __init__(self, name: str, channel: int) -> None:
+        self._id = name
+        self._channel = channel
+        self._status: dict[str, dict[str, Any]] = {}
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """See `Dialect`."""
+        mine = tuple(f"{self._id}/status/{kind}:{self._channel}" for kind in self.ENERGY)
+        return (*mine, f"{self._id}/events/rpc", f"{self._id}/online")
+
+    def hear(self, topic: str, payload: bytes, now: float, *, retained: bool) -> Heard | None:  # noqa: ARG002
+        """See `Dialect`."""
+        if topic == f"{self._id}/online":
+            return Heard(online={b"true": True, b"false": False}.get(payload))
+        tree = parse(payload)
+        if not isinstance(tree, dict):
+            return None
+        if not topic.endswith("/events/rpc"):
+            return self._told({topic.rpartition("/")[2]: tree}, None)
+        params = tree.get("params")
+        if tree.get("method") not in ("NotifyStatus", "NotifyFullStatus") or not isinstance(params, dict):
+            return None
+        return self._told(params, moment(params.get("ts")))
+
+    def turn(self, *, on: bool) -> list[Publish]:
+        """See `Dialect`."""
+        return [Publish(f"{self._id}/command/switch:{self._channel}", b"on" if on else b"off")]
+
+    def look(self) -> list[Publish]:
+        """See `Dialect`."""
+        return [Publish(f"{self._id}/command", b"status_update")]
+
+    def _told(self, components: dict[str, Any], at: int | None) -> Heard:
+        said = Heard(values={}, at=at)
+        for key, told in components.items():
+            kind, _, channel = key.partition(":")
+            if kind not in self.ENERGY or channel != str(self._channel) or not isinstance(told, dict):
+                continue
+            whole = self._status.setdefault(key, {})
+            whole.update(told)
+            self._component(kind, told, whole, said)
+            energy = told.get("aenergy")
+            if said.at is None and isinstance(energy, dict):
+                said.at = moment(energy.get("minute_ts"))
+        return said
+
+    def _component(self, kind: str, told: dict[str, Any], whole: dict[str, Any], said: Heard) -> None:
+        """Registers whose keys have come; sums over phases take what did not change from before."""
+        plain = {
+            "import_wh": (inside(told, "aenergy.total"), "Wh"), "export_wh": (inside(told, "ret_aenergy.total"), "Wh"),
+            "power": (told.get("apower", told.get("act_power")), "W"), "voltage": (told.get("voltage"), "V"),
+            "current": (told.get("current"), "A"), "power_factor": (told.get("pf"), "1"),
+            "frequency": (told.get("freq"), "Hz"),
+        }  # fmt: skip
+        if kind in ("emdata", "em1data"):
+            names = ("total_act", "total_act_ret") if kind == "emdata" else ("total_act_energy", "total_act_ret_energy")
+            plain = {"import_wh": (told.get(names[0]), "Wh"), "export_wh": (told.get(names[1]), "Wh")}
+        if kind == "em":
+            plain = {"power": (told.get("total_act_power"), "W")}
+            for phase, place in (("a", "l1"), ("b", "l2"), ("c", "l3")):
+                plain[f"power_{place}"] = (told.get(f"{phase}_act_power"), "W")
+                plain[f"voltage_{place}"] = (told.get(f"{phase}_voltage"), "V")
+                plain[f"current_{place}"] = (told.get(f"{phase}_current"), "A")
+            if "total_act_power" not in told and any(f"{phase}_act_power" in told for phase in "abc"):
+                phases = [number(whole.get(f"{phase}_act_power"), "W") for phase in "abc"]
+                together = total(phases)
+                if together is not None:
+                    said.values["power"] = together
+        for name, (found, unit) in plain.items():
+            read = number(found, unit)
+            if read is not None:
+                said.values[name] = read
+        if kind == "switch" and isinstance(told.get("output"), bool):
+            said.on = told["output"]
+
+
+class Zigbee2Mqtt:
+    """`zigbee2mqtt/FRIENDLY_NAME`; what it remembers at its start is not new."""
+
+    FIELDS = (
+        ("import_wh", "energy", "kWh"), ("export_wh", "produced_energy", "kWh"), ("power", "power", "W"),
+        ("voltage", "voltage", "V"), ("current", "current", "A"), ("power_factor", "power_factor", "1"),
+        ("frequency", "ac_frequency", "Hz"), ("temperature", "temperature", "°C"), ("humidity", "humidity", "%"),
+        ("power_l1", "power_phase_a", "W"), ("power_l2", "power_phase_b", "W"), ("power_l3", "power_phase_c", "W"),
+        ("co2", "co2", "ppm"), ("pm25", "pm25", "ug/m3"),
+    )  # fmt: skip
+
+    def __init__(self, name: str, base: str, fields: Mapping[str, tuple[str, str]]) -> None:
+        self._own = f"{base}/{name}"
+        self._bridge = f"{base}/bridge/state"
+        self._fields = (*self.FIELDS, *((register, path, unit) for register, (path, unit) in fields.items()))
+        self._seen: int | None = None
+        self._started: float | None = None
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """See `Dialect`."""
+        return (self._own, f"{self._own}/availability", self._bridge)
+
+    def hear(self, topic: str, payload: bytes, now: float, *, retained: bool) -> Heard | None:
+        """See `Dialect`."""
+        tree = parse(payload)
+        state = tree.get("state") if isinstance(tree, dict) else payload.decode("utf-8", "replace")
+        if topic == self._bridge:
+            if state == "online" and not retained:
+                self._started = now
+            return Heard(online=False) if state == "offline" else None
+        if topic == f"{self._own}/availability":
+            return Heard(online={"online": True, "offline": False}.get(str(state)))
+        if not isinstance(tree, dict):
+            return None
+        at = moment(tree.get("last_seen"))
+        said = Heard(values={}, at=at, on={"ON": True, "OFF": False}.get(str(state)))
+        if not self._is_new(at, now) or retained:
+            return said
+        said.online = True
+        for name, path, unit in self._fields:
+            found = number(inside(tree, path), unit)
+            if found is not None:
+                said.values[name] = found
+        return said
+
+    def turn(self, *, on: bool) -> list[Publish]:
+        """See `Dialect`."""
+        return [Publish(f"{self._own}/set", b'{"state":"ON"}' if on else b'{"state":"OFF"}')]
+
+    def look(self) -> list[Publish]:
+        """See `Dialect`."""
+        return [Publish(f"{self._own}/get", b'{"state":""}')]
+
+    def _is_new(self, at: int | None, now: float) -> bool:
+        if at is not None:
+            newer = self._seen is None or at > self._seen
+            self._seen = max(at, self._seen or at)
+            return newer
+        return self._started is None or now - self._started > CACHED

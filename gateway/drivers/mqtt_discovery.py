@@ -1,0 +1,230 @@
+"""ESPHome's plain numbers, and whatever describes itself by Home Assistant's discovery messages. PURE.
+
+    homeassistant/COMPONENT/[NODE/]OBJECT/config     retained JSON: state_topic, value_template, unit, device_class ..
+    homeassistant/device/OBJECT/config               the same for all parts (cmps) of one device
+
+The surprise: the number comes on one topic and its unit on another, so until the description has come a number is not
+a reading. Descriptions are retained and so old by nature; values are not. Templates are read as far as they only pick a
+field: we run nobody's code. Source: home-assistant.io MQTT discovery; esphome.io MQTT client; devices.md section 7.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from gateway.device_events import Publish, Scalar
+from gateway.drivers.mqtt_dialects import Heard
+from gateway.drivers.mqtt_numbers import inside, moment, number, parse
+
+LONG = {
+    "stat_t": "state_topic", "val_tpl": "value_template", "unit_of_meas": "unit_of_measurement",
+    "dev_cla": "device_class", "stat_cla": "state_class", "uniq_id": "unique_id", "avty_t": "availability_topic",
+    "avty": "availability", "pl_avail": "payload_available", "pl_not_avail": "payload_not_available",
+    "dev": "device", "ids": "identifiers", "cmps": "components", "p": "platform", "t": "topic",
+    "cmd_t": "command_topic",
+    "pl_on": "payload_on", "pl_off": "payload_off", "json_attr_t": "json_attributes_topic", "o": "origin",
+}  # fmt: skip
+# value, value_json.a.b, value_json['a']['b'], with filters behind that change no digit that counts.
+PICKS = re.compile(
+    r"\{\{-?\s*value(_json)?((?:\.\w+|\[\s*['\"][^'\"]+['\"]\s*\]|\[\d+\])*)\s*(\|\s*(?:float|int|round)[^|}]*)*-?\}\}"
+)
+STEP = re.compile(r"\.(\w+)|\[\s*['\"]([^'\"]+)['\"]\s*\]|\[(\d+)\]")
+CLASSES = {
+    "energy": "import_wh", "power": "power", "voltage": "voltage", "current": "current", "frequency": "frequency",
+    "power_factor": "power_factor", "temperature": "temperature", "humidity": "humidity", "carbon_dioxide": "co2",
+    "pm25": "pm25", "pm10": "pm10", "water": "volume", "gas": "volume",
+}  # fmt: skip
+MOST = 200
+
+
+class Described(msgspec.Struct, frozen=True):
+    """One entity. `path`: where in the JSON its value stands; "" for a plain one; None: a template nobody here runs."""
+
+    unique_id: str
+    state_topic: str
+    path: str | None
+    unit: str
+    device_class: str
+    state_class: str
+    device: tuple[str, ...]
+    availability: str = ""
+    available: str = "online"
+    unavailable: str = "offline"
+
+
+def described(payload: bytes) -> list[Described]:
+    """The entities of one discovery message; none where it is empty (removed) or nothing one could read."""
+    tree = parse(payload)
+    if not isinstance(tree, dict):
+        return []
+    whole = _long(tree)
+    parts = whole.get("components")
+    if not isinstance(parts, dict):
+        return [one for one in [_entity(whole, {})] if one is not None]
+    found = [_entity(_long(part), whole) for part in parts.values() if isinstance(part, dict)]
+    return [one for one in found if one is not None]
+
+
+def path_of(template: object) -> str | None:
+    """The field a template picks; "" for none at all; None where it computes."""
+    if template in (None, ""):
+        return ""
+    found = PICKS.fullmatch(str(template).strip())
+    if found is None:
+        return None
+    steps = [next(part for part in step if part) for step in STEP.findall(found[2])]
+    return ".".join(steps) if found[1] else "" if not steps else None
+
+
+def _long(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Abbreviations spelt out, `~` put in."""
+    base = tree.get("~")
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        whole = value
+        if isinstance(base, str) and isinstance(value, str) and key != "~":
+            whole = base + value[1:] if value.startswith("~") else value[:-1] + base if value.endswith("~") else value
+        found[LONG.get(key, key)] = whole
+    return found
+
+
+def _entity(part: dict[str, Any], whole: dict[str, Any]) -> Described | None:
+    topic = part.get("state_topic", whole.get("state_topic"))
+    if not isinstance(topic, str) or not topic:
+        return None
+    device = part.get("device", whole.get("device"))
+    ids = _long(device).get("identifiers", []) if isinstance(device, dict) else []
+    listed = part.get("availability", whole.get("availability"))
+    first = _long(listed[0]) if isinstance(listed, list) and listed and isinstance(listed[0], dict) else {}
+    available = str(part.get("availability_topic", whole.get("availability_topic", first.get("topic", ""))))
+    return Described(
+        str(part.get("unique_id", ""))[:128], topic, path_of(part.get("value_template")),
+        str(part.get("unit_of_measurement", ""))[:16], str(part.get("device_class", "")),
+        str(part.get("state_class", "")), tuple(map(str, ids)) if isinstance(ids, list) else (str(ids),), available,
+        str(part.get("payload_available", first.get("payload_available", "online"))),
+        str(part.get("payload_not_available", first.get("payload_not_available", "offline"))),
+    )  # fmt: skip
+
+
+class HomeAssistant:
+    """The entities of one device (identifier or unique_id); `wanted`: register -> unique_id if a class is vague."""
+
+    def __init__(self, name: str, prefix: str, wanted: Mapping[str, str]) -> None:
+        self._name = name
+        self._prefix = prefix
+        self._wanted = {unique: register for register, unique in wanted.items()}
+        self._by_topic: dict[str, list[tuple[str, Described]]] = {}
+        self._configs: dict[str, list[str]] = {}
+        self._available: dict[str, Described] = {}
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """See `Dialect`: the descriptions, and what they lead to."""
+        found = (f"{self._prefix}/+/+/config", f"{self._prefix}/+/+/+/config")
+        return (*found, *self._by_topic, *self._available)
+
+    def hear(self, topic: str, payload: bytes, now: float, *, retained: bool) -> Heard | None:  # noqa: ARG002
+        """See `Dialect`."""
+        if topic.startswith(f"{self._prefix}/") and topic.endswith("/config"):
+            return self._describe(topic, payload)
+        if topic in self._available:
+            entity = self._available[topic]
+            words = payload.decode("utf-8", "replace")
+            tree = parse(payload)
+            words = str(tree["state"]) if isinstance(tree, dict) and "state" in tree else words
+            return Heard(online={entity.available: True, entity.unavailable: False}.get(words))
+        said = Heard(values={})
+        tree = parse(payload)
+        for register, entity in self._by_topic.get(topic, ()):
+            found = inside(tree, entity.path) if entity.path else payload.decode("utf-8", "replace")
+            read = number(found, entity.unit)
+            if read is not None:
+                said.values[register] = read
+        if isinstance(tree, dict):
+            said.at = moment(tree.get("last_seen"))
+        return said
+
+    def turn(self, *, on: bool) -> list[Publish]:  # noqa: ARG002 - a description of a meter names no switch
+        """See `Dialect`: nothing to switch."""
+        return []
+
+    def look(self) -> list[Publish]:
+        """See `Dialect`: nothing to ask."""
+        return []
+
+    def _describe(self, topic: str, payload: bytes) -> Heard | None:
+        for state_topic in self._configs.pop(topic, ()):
+            self._by_topic.pop(state_topic, None)
+        faults: dict[str, dict[str, Scalar]] = {}
+        for entity in described(payload):
+            register = self._register(entity)
+            if not register or len(self._by_topic) >= MOST:
+                continue
+            if entity.path is None:
+                faults["template_unknown"] = {"register": register, "entity": entity.unique_id[:64]}
+                continue
+            self._by_topic.setdefault(entity.state_topic, []).append((register, entity))
+            self._configs.setdefault(topic, []).append(entity.state_topic)
+            if entity.availability:
+                self._available[entity.availability] = entity
+        return Heard(faults=faults) if faults else None
+
+    def _register(self, entity: Described) -> str:
+        if entity.unique_id in self._wanted:
+            return self._wanted[entity.unique_id]
+        if self._name not in (*entity.device, entity.unique_id):
+            return ""
+        if entity.device_class == "energy" and entity.state_class not in ("total", "total_increasing"):
+            return ""
+        return CLASSES.get(entity.device_class, "")
+
+
+class EspHome:
+    """`PREFIX/sensor/OBJECT/state`; `sensors`: register -> (object, unit); an empty unit is learnt by discovery."""
+
+    def __init__(self, name: str, prefix: str, sensors: Mapping[str, tuple[str, str]], relay: str) -> None:
+        self._name = name
+        self._prefix = prefix
+        self._by_topic = {
+            f"{name}/sensor/{thing}/state": (register, unit) for register, (thing, unit) in sensors.items()
+        }
+        self._learns = any(not unit for _, unit in self._by_topic.values())
+        self._relay = relay
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """See `Dialect`."""
+        configs = (f"{self._prefix}/sensor/+/+/config", f"{self._prefix}/sensor/+/config") if self._learns else ()
+        switch = (f"{self._name}/switch/{self._relay}/state",) if self._relay else ()
+        return (*self._by_topic, f"{self._name}/status", *switch, *configs)
+
+    def hear(self, topic: str, payload: bytes, now: float, *, retained: bool) -> Heard | None:  # noqa: ARG002
+        """See `Dialect`."""
+        if topic == f"{self._name}/status":
+            return Heard(online={b"online": True, b"offline": False}.get(payload))
+        if self._relay and topic == f"{self._name}/switch/{self._relay}/state":
+            return Heard(on={b"ON": True, b"OFF": False}.get(payload))
+        if topic in self._by_topic:
+            register, unit = self._by_topic[topic]
+            if not unit:
+                return Heard(faults={"unit_unknown": {"register": register, "topic": topic[:100]}})
+            read = number(payload.decode("utf-8", "replace"), unit)
+            return Heard(values={register: read}) if read is not None else None
+        if topic.startswith(f"{self._prefix}/"):
+            for entity in described(payload):
+                if entity.state_topic in self._by_topic and entity.unit:
+                    register, _ = self._by_topic[entity.state_topic]
+                    self._by_topic[entity.state_topic] = (register, entity.unit)
+        return None
+
+    def turn(self, *, on: bool) -> list[Publish]:
+        """See `Dialect`."""
+        return [Publish(f"{self._name}/switch/{self._relay}/command", b"ON" if on else b"OFF")] if self._relay else []
+
+    def look(self) -> list[Publish]:
+        """See `Dialect`: it tells its state when it changes, and that state is retained."""
+        return []
