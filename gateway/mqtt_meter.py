@@ -1,13 +1,14 @@
 """One meter or plug behind a broker: what it tells becomes readings, on the clock's grid where it tells too often.
 
-The surprise is the grid: a plug that publishes every second would fill the journal with what nobody bills, and a reading
-of the quarter hour is the first one after it. So a register is recorded once in each stretch, by the reading's own time.
+The surprise is the grid: a plug that publishes every second would fill the journal with what nobody bills, and a
+reading of the quarter hour is the first one after it. So a register is recorded once in each stretch, by the reading's
+own time.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gateway.clock import Clock
 from gateway.device_events import (
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class Meter:
-    """What the session sees of it. `switch` is its relay, where its driver has one."""
+    """What the session sees of it. `switch` is its relay, where its driver has one; `note` hears all it says."""
 
     def __init__(self, device: str, driver: MqttDriver, broker: Broker, clock: Clock) -> None:
         self.device = device
@@ -41,9 +42,12 @@ class Meter:
         self._grid: dict[str, float] = getattr(driver, "grid", {})
         self._slots: dict[str, int] = {}
         self._broker = broker
+        self.note: Callable[[str, Event, int], None] | None = None
 
     def plan(self, event: Event, at: Stamp) -> Record | None:
         """The record an event will be, and what it changes here at once."""
+        if self.note is not None:
+            self.note(self.device, event, at.m)
         if isinstance(event, Measured):
             return reading(event, at, self.device, self.driver.cfg) if self._is_due(event, at) else None
         if isinstance(event, SwitchState):

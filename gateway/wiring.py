@@ -41,7 +41,9 @@ def cabinet_ids(config: Config) -> list[str]:
     return [
         device.id
         for _, device in config.devices()
-        if is_board(kinds[device.kind]) or _is_mqtt(kinds[device.kind]) or getattr(kinds[device.kind], "gives", False)
+        if is_board(kinds[device.kind])
+        or hasattr(kinds[device.kind], "dispense")
+        or getattr(kinds[device.kind], "gives", False)
     ]
 
 
@@ -52,7 +54,7 @@ def wire_up(config: Config, ports: Ports, premises: Premises) -> Site:
     for line in config.lines:
         _line(site, line, ports, premises, heard, config.gateway.profiles)
     for broker in config.brokers:
-        _broker(site, broker, ports, premises)
+        _broker(site, broker, ports, premises, heard)
     for _, device in config.devices():
         place = device.settings.get("door")
         if place and hasattr(site.cabinets.get(device.id), "door"):
@@ -108,7 +110,7 @@ def _on_line(line: Line, device: Device) -> dict[str, Any]:
     return {"echo": "yes", **device.settings} if learns else device.settings
 
 
-def _broker(site: Site, broker: Broker, ports: Ports, premises: Premises) -> None:
+def _broker(site: Site, broker: Broker, ports: Ports, premises: Premises, heard: Collection[str]) -> None:
     # Imported where it is used: a site without a broker does without it.
     from gateway.mqtt_session import MqttSession  # noqa: PLC0415
 
@@ -116,9 +118,10 @@ def _broker(site: Site, broker: Broker, ports: Ports, premises: Premises) -> Non
     session = MqttSession(broker.link, built, ports)
     session.serve(premises)
     site.cabinets.update(session.desks)
-    site.switches.update({device: meter.switch for device, meter in session.meters.items() if meter.switch})
+    for device, meter in session.meters.items():
+        if meter.switch is not None:
+            site.switches[device] = meter.switch
+            site.units[device] = SwitchUnit(meter.switch)
+        if device in heard:
+            meter.note = site.board.note
     site.sessions.append(session)
-
-
-def _is_mqtt(driver: Any) -> bool:  # noqa: ANN401 - drivers differ in shape
-    return bool(driver.link == "mqtt")

@@ -97,7 +97,7 @@ class Tasmota:
             state = inside(tree, f"StatusSTS.{self._relay}") or tree.get(self._relay)
             return Heard(on={"ON": True, "OFF": False}.get(str(state)))
         tree = tree.get("StatusSNS", tree)
-        return self._read(tree) if isinstance(tree, dict) else None
+        return self._read(tree) if topic in self._data and isinstance(tree, dict) else None
 
     def turn(self, *, on: bool) -> list[Publish]:
         """See `Dialect`."""
@@ -158,7 +158,7 @@ class Shelly:
         if topic == f"{self._id}/online":
             return Heard(online={b"true": True, b"false": False}.get(payload))
         tree = parse(payload)
-        if not isinstance(tree, dict):
+        if topic not in self.topics or not isinstance(tree, dict):
             return None
         if not topic.endswith("/events/rpc"):
             return self._told({topic.rpartition("/")[2]: tree}, None)
@@ -252,7 +252,7 @@ class Zigbee2Mqtt:
             return Heard(online=False) if state == "offline" else None
         if topic == f"{self._own}/availability":
             return Heard(online={"online": True, "offline": False}.get(str(state)))
-        if not isinstance(tree, dict):
+        if topic != self._own or not isinstance(tree, dict):
             return None
         at = moment(tree.get("last_seen"))
         said = Heard(values={}, at=at, on={"ON": True, "OFF": False}.get(str(state)))

@@ -76,9 +76,10 @@ class MqttMeters:
 
     def feed(self, topic: str, payload: bytes, now: float, *, retained: bool = False) -> list[Event]:
         """One message. Whatever it is, it gives events or nothing; it never raises."""
-        if len(payload) > LIMIT or self._told_twice(topic, payload, now):
-            self.counters.refused += len(payload) > LIMIT
+        if len(payload) > LIMIT:
+            self.counters.refused += 1
             return []
+        again = self._told_twice(topic, payload, now)
         said = self._dialect.hear(topic, payload, now, retained=retained)
         if said is None:
             return []
@@ -88,7 +89,7 @@ class MqttMeters:
             events.append(Presence(said.online, retained))
         if said.on is not None:
             events.append(SwitchState(said.on, raw=payload))
-        if not retained:
+        if not retained and not again:
             events += self._faulty(said, payload) + self._measured(said, topic, payload)
         return events
 
