@@ -12,6 +12,7 @@ from typing import Any, Literal, NoReturn
 import msgspec
 
 from cloud.billing.statement import Head, Statement
+from cloud.rating.events import CountedEvent
 from wire.canonical import MAX_INTEGER
 
 FORMAT: Literal["tallystick/bundle/1"] = "tallystick/bundle/1"
@@ -85,6 +86,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     versions: list[TermsVersion]
     logs: list[LogEvidence]
     proofs: list[LineProof]
+    events: list[CountedEvent] = []
 
 
 def dump(bundle: Bundle) -> bytes:

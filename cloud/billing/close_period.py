@@ -15,7 +15,7 @@ from cloud.agreements.conclude import AgreementUnknown
 from cloud.agreements.repository import Agreement
 from cloud.billing import repository
 from cloud.billing.corrections import first_late, settle_with_deltas
-from cloud.billing.gather import Gathered, gather, ranges
+from cloud.billing.gather import Gathered, event_range, gather, ranges
 from cloud.billing.settle import Settlement
 from cloud.billing.statement import Head, Link, Statement, head_of, note_text
 from cloud.calendar import Period, local_day, month, next_day, parse_day, period
@@ -82,6 +82,7 @@ def close_period(
         logs=ranges(tx, tenant, gathered, span),
         settlement=settlement,
         cutoff_at=now_ms,
+        events=event_range(tx, tenant, gathered, agreement.versions),
     )
     made = Statement(
         head=head,

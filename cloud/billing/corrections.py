@@ -21,6 +21,7 @@ from cloud.billing.settle import Settlement, settle
 from cloud.billing.statement import Head
 from cloud.calendar import Period
 from cloud.money import UNROUNDED_PLACES, plain, unrounded_text
+from cloud.rating.events import EVENTS
 from cloud.rating.lines import Amount, LeafRef, Line, LineRef, Step, exact_of
 from cloud.rating.lines import number as _number
 from wire.records import DrawResolved, Runtime
@@ -105,7 +106,8 @@ def _before(scope: Scope, head: Head) -> Scope:
 
 
 def _ends(head: Head) -> Mapping[int, int]:
-    return {position: log.to for position, log in enumerate(head.logs)}
+    ends = {position: log.to for position, log in enumerate(head.logs)}
+    return ends if head.events is None else ends | {EVENTS: head.events.to + 1}
 
 
 def _known(facts: Sequence[Fact], head: Head) -> list[Fact]:

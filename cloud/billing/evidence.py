@@ -6,16 +6,20 @@ that nothing was left out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cloud.agreements import repository as agreements
 from cloud.agreements.terms import Version
 from cloud.billing import repository
 from cloud.billing.bundle import FORMAT, Bundle, Hidden, Keys, LineProof, LogEvidence, Outside, TermsVersion
 from cloud.billing.facts import LogRange, src_of
+from cloud.billing.gather import events_needed
 from cloud.billing.partial_tree import PartialTree
 from cloud.billing.repository import LogRow
 from cloud.billing.scope import devices_of
-from cloud.billing.statement import Statement
+from cloud.billing.statement import Head, Statement
 from cloud.database import Tx
+from cloud.rating.events import CountedEvent
 from wire.log import Frontier
 from wire.proof import proof
 
@@ -42,7 +46,18 @@ def bundle_of(tx: Tx, tenant: str, statement: Statement, keys: Keys) -> Bundle:
         versions=[_version(version) for version in versions],
         logs=logs,
         proofs=_proofs(tx, tenant, statement, [rows[stated.log] for stated in head.logs], logs),
+        events=_events(tx, tenant, statement, previous, versions),
     )
+
+
+def _events(
+    tx: Tx, tenant: str, statement: Statement, previous: Sequence[Head], versions: Sequence[Version]
+) -> list[CountedEvent]:
+    head = statement.head
+    if head.events is None:
+        return []
+    by_number = {one.number: one for one in previous}
+    return events_needed(tx, tenant, versions, by_number.get(head.since), by_number.get(head.base), head.events.to)
 
 
 def _version(version: Version) -> TermsVersion:

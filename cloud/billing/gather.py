@@ -27,9 +27,12 @@ from cloud.billing.facts import (
 )
 from cloud.billing.repository import LogRow, Place
 from cloud.billing.scope import devices_of
-from cloud.billing.statement import Head, newcomers
+from cloud.billing.statement import EventRange, Head, newcomers
+from cloud.billing.usage import event_fact, look_back_ms
 from cloud.calendar import Period
 from cloud.database import Tx
+from cloud.events import repository as events
+from cloud.rating.events import CountedEvent, root_of
 from cloud.stock import repository as stock
 from wire.canonical import LeafError
 from wire.ids import RecordKey
@@ -105,7 +108,37 @@ def gather(
         dated = date_leaves(position, source.records, source.ends, source.receipts)
         facts += [Fact(dated[index], source.records[index]) for index in sorted(source.records)]
     settled = tuple(max(source.settled, source.start) for source in sources)
-    return Gathered(sources, facts, Chain(opening, tuple(later), settled))
+    chain = Chain(opening, tuple(later), settled)
+    told = events_needed(tx, tenant, versions, opening, chain.base)
+    return Gathered(sources, [*facts, *map(event_fact, told)], chain)
+
+
+def events_needed(
+    tx: Tx, tenant: str, versions: Sequence[Version], opening: Head | None, base: Head | None, until: int | None = None
+) -> list[CountedEvent]:
+    """The counted events that a settlement after ``opening`` needs: of its periods, of the time before them that rules
+    look back on, and all that came after ``base`` was closed.
+    """
+    sources = sorted({source for version in versions for source in version.terms.event_sources or []})
+    if not sources:
+        return []
+    begins_ms = versions[0].from_ms if opening is None else opening.period.to_ms
+    return events.of_sources(
+        tx,
+        tenant,
+        sources,
+        since_ms=begins_ms - look_back_ms(versions),
+        from_serial=0 if base is None or base.events is None else base.events.to,
+        until_serial=events.last_serial(tx, tenant) if until is None else until,
+    )
+
+
+def event_range(tx: Tx, tenant: str, gathered: Gathered, versions: Sequence[Version]) -> EventRange | None:
+    """What a statement says of the counted events it stands on; None for an agreement that counts none."""
+    if not any(version.terms.event_sources for version in versions):
+        return None
+    told = [fact.record for fact in gathered.facts if isinstance(fact.record, CountedEvent)]
+    return EventRange(events.last_serial(tx, tenant), len(told), root_of(told))
 
 
 def ranges(tx: Tx, tenant: str, gathered: Gathered, period: Period) -> list[LogRange]:

@@ -10,7 +10,6 @@ from cloud.agreements.terms import Version
 from cloud.billing.pieces import DoubtReason
 from cloud.calendar import Period, period_of
 from cloud.metering.usage import RegisterState
-from cloud.rating.events import EVENTS
 from cloud.rating.lines import LeafRef
 
 
@@ -29,7 +28,6 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     registers: tuple[RegisterState, ...] = ()
     since_ms: int = 0
     until_ms: int = 0
-    events_settled: int = 0
 
     @property
     def begins_ms(self) -> int:
@@ -51,7 +49,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
         """Whether something that happened at ``at`` and became known with a leaf is settled now: it is not of a later
         period, and no statement before had it in hand.
         """
-        in_hand = known.index < (self.events_settled if known.log == EVENTS else self.settled[known.log])
+        in_hand = known.index < self.settled[known.log]
         return at < self.ends_ms and not (in_hand and at < self.begins_ms)
 
     def period_at(self, at: int) -> Period | None:

@@ -35,6 +35,16 @@ class VersionRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rounding: str
 
 
+class EventRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The counted events that a statement had in hand: up to and with the serial number ``to``; ``count`` of them are
+    shown in its bundle, under the Merkle root (hex) ``root``.
+    """
+
+    to: int
+    count: int
+    root: str
+
+
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything a statement says of itself.
 
@@ -71,6 +81,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     since: int
     replaces: str
     prev_hash: str
+    events: EventRange | None = None
 
     @property
     def hash(self) -> str:
@@ -138,6 +149,7 @@ def head_of(
     logs: Sequence[LogRange],
     settlement: Settlement,
     cutoff_at: int,
+    events: EventRange | None = None,
 ) -> Head:
     """The head of the next statement of an agreement."""
     terms = versions[0].terms
@@ -171,4 +183,5 @@ def head_of(
         since=0 if link.opening is None else link.opening.number,
         replaces=NO_STATEMENT if link.void is None else link.void.hash,
         prev_hash=NO_STATEMENT if last is None else last.hash,
+        events=events,
     )

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import msgspec
 
-from cloud.agreements.terms import AgreementTerms, version_at
+from cloud.agreements.terms import AgreementTerms, Version, version_at
 from cloud.billing.facts import Fact
 from cloud.billing.metered import REGISTER, Metered
 from cloud.billing.pieces import Doubt, Piece
@@ -31,6 +31,7 @@ from cloud.time_windows import windows_between
 from wire.records import Runtime
 
 OTHERS = ("usage", "period")
+FOR_EVER = 10**15
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -281,6 +282,23 @@ def _refused(
             leaf = LeafRef(EVENTS, event.serial, event.at, "declared")
             found.append(Doubt(one.reason, "", event.type, event.at, (leaf,), leaf))
     return found
+
+
+def event_fact(event: CountedEvent) -> Fact:
+    """A counted event as a fact."""
+    return Fact(LeafRef(EVENTS, event.serial, event.at, "declared"), event)
+
+
+def look_back_ms(versions: Sequence[Version]) -> int:
+    """How long before a period events may still matter: as long as validity rules look back, for ever for levels."""
+    seconds = [0]
+    for charge in (one for version in versions for one in version.terms.charges if isinstance(one, UsageTerms)):
+        if charge.aggregation.function in ("latest", "time_weighted"):
+            return FOR_EVER
+        if charge.valid is not None:
+            seconds += [rule.seconds for rule in (charge.valid.follows, charge.valid.repeats) if rule is not None]
+            seconds += [60] if charge.valid.robots is not None else []
+    return max(seconds) * 1000
 
 
 def scaled(quantity: Fraction) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from cloud.billing.scope import devices_of
 from cloud.billing.settle import Settlement
 from cloud.billing.statement import ENGINE, Head, digest, note_text, statement_id, version_refs
 from cloud.billing.verify_chain import check_chain, check_since
+from cloud.billing.verify_events import check_events
 from cloud.billing.verify_lines import compare, openings
 from cloud.billing.verify_logs import Finding, LogReader, check_keys
 from cloud.billing.verify_proofs import check_proofs
@@ -82,6 +83,7 @@ def _check(bundle: Bundle, trust: Trust, findings: list[Finding]) -> None:
         return
     chain = check_chain(bundle.statement.head, bundle.previous, versions, findings)
     facts, readers = _check_logs(bundle, versions, cosigner, trust, findings)
+    facts += check_events(bundle, versions, findings)
     if chain is None:
         return
     settlement = _settle(bundle, versions, chain, facts, findings)

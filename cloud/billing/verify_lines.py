@@ -13,6 +13,7 @@ from cloud.billing.scope import Unbilled
 from cloud.billing.settle import Settlement
 from cloud.billing.statement import Head, Statement, digest
 from cloud.billing.verify_logs import Finding
+from cloud.rating.events import EVENTS
 from cloud.rating.lines import LeafRef, Line, describe
 from wire.records import Reading
 
@@ -125,6 +126,8 @@ def _unbilled(said: Sequence[Unbilled], due: Sequence[Unbilled], origins: Sequen
 
 
 def _name(leaf: LeafRef, origins: Sequence[str]) -> str:
+    if leaf.log == EVENTS:
+        return f"event {leaf.index}"
     origin = origins[leaf.log] if 0 <= leaf.log < len(origins) else "an unknown log"
     return f"leaf {leaf.index} of {origin}"
 

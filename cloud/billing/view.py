@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+import msgspec
+
 from cloud.billing.scope import Unbilled
 from cloud.billing.settle import Settlement
 from cloud.billing.statement import Head, Statement
 from cloud.calendar import Period, utc_text
 from cloud.money import Money
+from cloud.rating.events import EVENTS
 from cloud.rating.lines import LeafRef, Line, describe, plain_register
 
 Document = dict[str, object]
@@ -106,6 +109,7 @@ def line_document(line: Line, currency: str, logs: Sequence[str]) -> Document:
         document["corrects"] = {
             "statement": corrected.statement, "line": corrected.line, "hash": corrected.hash, "period": line.belongs_to,
         }  # fmt: skip
+    document |= _more(line)
     if line.month_days:
         document |= {"days": line.days, "month_days": line.month_days}
     if len(line.registers) == 2:
@@ -114,6 +118,21 @@ def line_document(line: Line, currency: str, logs: Sequence[str]) -> Document:
             document[name] = {"register": point.register, "reading": reading, "evidence": _leaf(point.leaf, logs)}
         document |= {"rollovers": line.rollovers, "modulus": line.modulus}
     return document
+
+
+def _more(line: Line) -> Document:
+    """What only some lines have: name, rows, window, group, instants, counted events; and the hash that all have."""
+    found: Document = {"exact": line.exact or line.unrounded, "hash": line.hash}
+    for name, value in (("name", line.name), ("window", line.window), ("group", line.group)):
+        if value:
+            found[name] = value
+    if line.steps:
+        found["steps"] = [msgspec.to_builtins(step) for step in line.steps]
+    if line.from_:
+        found |= {"from": utc_text(line.from_), "to": utc_text(line.to)}
+    if line.evidence is not None:
+        found["events"] = {"count": line.evidence.events, "root": line.evidence.root}
+    return found
 
 
 def _unbilled(one: Unbilled, logs: Sequence[str]) -> Document:
@@ -127,4 +146,6 @@ def _unbilled(one: Unbilled, logs: Sequence[str]) -> Document:
 
 
 def _leaf(leaf: LeafRef, logs: Sequence[str]) -> Document:
+    if leaf.log == EVENTS:
+        return {"event": leaf.index, "at": utc_text(leaf.at), "quality": leaf.quality}
     return {"log": logs[leaf.log], "index": leaf.index, "at": utc_text(leaf.at), "quality": leaf.quality}

@@ -274,7 +274,8 @@ def part_of_period(part: Share, count: str) -> Row:
 def line_of(kind: str, measured: Measured, rows: Sequence[Row], exact: Fraction, pricing: Pricing) -> Line:
     """One line; a single plain row is the line itself, several are shown under it."""
     priced = [row for row in rows if row.exact is not None]
-    if len(rows) == 1 and priced and priced[0].quantity == measured.quantity and priced[0].unit_price:
+    plain_price = priced and priced[0].unit_price and " " not in priced[0].unit_price
+    if len(rows) == 1 and plain_price and priced[0].quantity == measured.quantity:
         return price_line(measured, kind, priced[0].unit_price, exact, pricing)
     average = exact / measured.quantity if measured.quantity else Fraction(0)
     line = price_line(measured, kind, short_text(average.numerator, average.denominator, 12), exact, pricing)
