@@ -20,11 +20,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.device_events import Counters, DeviceFault, Event, Identified, Measured, Request, Scalar, Want
 from gateway.drivers import iec62056_text as texts
+from gateway.drivers.crc16_arc import crc16_arc
 
 SPEEDS = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
 # Mode B: the meter changes over without being asked.
 UNASKED = {"A": 600, "B": 1200, "C": 2400, "D": 4800, "E": 9600, "F": 19200}
 LONGEST = 8192
+# Slashes that are tried as the beginning of a telegram: noise full of them must not cost seconds.
+BEGINNINGS = 8
 IDENT = re.compile(rb"/([A-Za-z]{3})(.)([^\r\n]{0,30})\r\n$")
 P1_END = re.compile(rb"!([0-9A-F]{4})$")
 REGISTERS = {
@@ -197,17 +200,13 @@ class Iec62056:
         tail = self._tail
         if len(tail) < 3 or tail[-2] != 0x03:
             return []
-        spoilt = False
-        at = tail.find(0x02)
-        while 0 <= at < len(tail) - 2:
-            if texts.bcc(bytes(tail[at + 1 : -1])) == tail[-1]:
-                raw = bytes(tail[at:])
-                self.answered = True
-                self.counters.frames += 1
-                self._faults.discard("value_refused data")
-                return self._telegram(raw[1:-2].decode("latin-1"), raw, self._names, now)
-            spoilt = True
-            at = tail.find(0x02, at + 1)
+        start, spoilt = _begin(tail)
+        if start >= 0:
+            raw = bytes(tail[start:])
+            self.answered = True
+            self.counters.frames += 1
+            self._faults.discard("value_refused data")
+            return self._telegram(raw[1:-2].decode("latin-1"), raw, self._names, now)
         self.counters.refused += spoilt
         return self._refused("bcc", bytes(tail)) if spoilt else []
 
@@ -225,8 +224,10 @@ class Iec62056:
         whole = bytes(tail)
         tail.clear()
         at = whole.find(b"/")
-        while at >= 0:
-            if texts.crc16_arc(whole[at:-4]) == int(found[1], 16):
+        for _ in range(BEGINNINGS):
+            if at < 0:
+                break
+            if crc16_arc(whole[at:-4]) == int(found[1], 16):
                 return self._pushed(whole[at:], now)
             at = whole.find(b"/", at + 1)
         if b"/" not in whole:
@@ -313,3 +314,15 @@ class Iec62056:
             return []
         self._faults.add(name)
         return [DeviceFault(event, data=data, raw=raw)]
+
+
+def _begin(tail: bytearray) -> tuple[int, bool]:
+    """Where the frame begins whose check is the last byte, -1 for nowhere; and whether any could have begun."""
+    check, start, spoilt = 0, -1, False
+    for at in range(len(tail) - 2, -1, -1):
+        if tail[at] == 0x02 and at < len(tail) - 2:
+            spoilt = True
+            if check == tail[-1]:
+                start = at
+        check ^= tail[at]
+    return start, spoilt

@@ -108,16 +108,6 @@ def bcc(data: bytes) -> int:
     return reduce(lambda one, other: one ^ other, data, 0)
 
 
-def crc16_arc(data: bytes) -> int:
-    """CRC-16/ARC: polynomial A001 reflected, start 0."""
-    value = 0
-    for byte in data:
-        value ^= byte
-        for _ in range(8):
-            value = value >> 1 ^ 0xA001 if value & 1 else value >> 1
-    return value
-
-
 class Command(msgspec.Struct, frozen=True):
     """A message of the programming mode: `name` P0, P1, W1, R1, B0 ..; `data` between STX and ETX."""
 

@@ -181,8 +181,12 @@ class SerialPort:
                     raise LinkDown(f"{self._settings.port} takes no bytes: is its hardware handshake on?") from None
 
     def _change_over(self, baud: int) -> None:
+        """To another speed, when the last bit of what was written has left: an adapter may say so too early."""
         if self._port is not None and self._port.baudrate != baud:
             self._port.flush()
+            left = self._quiet - line_now()
+            if left > 0:
+                self._doze(left)
             self._port.baudrate = baud
 
     def _read(self, seconds: float) -> bytes:
