@@ -58,6 +58,20 @@ def find(tx: Tx, tenant: str, agreement_id: str, *, lock: bool = False) -> Agree
     return Agreement(agreement_id, [Version(version, first, parse_terms(terms)) for version, first, terms in rows])
 
 
+def newest_terms(tx: Tx, tenant: str, owner: tuple[str, str, str]) -> AgreementTerms | None:
+    """The newest terms with a credit section between a supplier and a customer in a currency."""
+    rows = tx.all(
+        "SELECT agreement_id FROM agreements WHERE tenant_id = ? AND supplier_id = ? AND customer_id = ? "
+        "AND currency = ? ORDER BY created_ms DESC, agreement_id",
+        (tenant, *owner),
+    )
+    for (agreement_id,) in rows:
+        found = find(tx, tenant, agreement_id)
+        if found is not None and found.terms.credit is not None:
+            return found.terms
+    return None
+
+
 def page(tx: Tx, tenant: str, after: str, limit: int) -> list[Agreement]:
     """Agreements by id; ``after`` is the last id seen."""
     rows = tx.all(

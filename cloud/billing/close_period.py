@@ -20,6 +20,8 @@ from cloud.billing.settle import Settlement
 from cloud.billing.statement import Head, Link, Statement, head_of, note_text
 from cloud.calendar import Period, local_day, month, next_day, parse_day, period
 from cloud.database import Tx
+from cloud.invoices import repository as documents
+from cloud.invoices.issue import issue_invoice
 from wire.seal import Signer
 
 
@@ -92,6 +94,8 @@ def close_period(
         note=signer.sign_text(note_text(head)),
     )
     repository.add_statement(tx, tenant, made)
+    issue_invoice(tx, tenant, agreement.terms, made, now_ms)
+    documents.drop_drafts(tx, tenant, agreement_id, span.end)
     return made, True
 
 

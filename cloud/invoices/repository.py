@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 
 from cloud.database import Tx
 from cloud.invoices.document import Document, Item, Place
+from cloud.invoices.document_row import DocumentRow
 from cloud.invoices.minor import to_minor
 
 _documents = msgspec.json.Decoder(Document)
@@ -17,27 +17,6 @@ _COLUMNS = (
     "document_id, kind, number_text, agreement_id, customer_id, supplier_id, currency, issued_on, due_on, gross_minor, "
     "open_minor, state, step, disputed, about, statement_id"
 )
-
-
-class DocumentRow(NamedTuple):
-    """A document as lists show it, with what changes after it was issued."""
-
-    document_id: str
-    kind: str
-    number_text: str
-    agreement_id: str
-    customer_id: str
-    supplier_id: str
-    currency: str
-    issued_on: str
-    due_on: str
-    gross_minor: int
-    open_minor: int
-    state: str
-    step: str
-    disputed: int
-    about: str
-    statement_id: str
 
 
 def next_place(tx: Tx, tenant: str, series: str) -> Place:

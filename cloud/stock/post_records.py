@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from cloud.credit.post_draws import post_draws
 from cloud.database import Tx
 from cloud.ingest.posted import Posted, Unusable
 from cloud.replenishment.propose_orders import propose
@@ -35,7 +36,7 @@ def post(tx: Tx, records: Sequence[Posted]) -> list[Unusable]:
 
 
 def _post(tx: Tx, tenant: str, stock: Sequence[Posted]) -> None:
-    repository.lock_devices(tx, tenant, sorted({posted.record.src for posted in stock}))
+    on_credit = repository.lock_devices(tx, tenant, sorted({posted.record.src for posted in stock}))
     books = Books()
     slots = {(one.src, one.slot) for one in (two.record for two in stock) if isinstance(one, (Draw, Goods))}
     touched = sorted(slots | _load_referred(tx, tenant, stock, books))
@@ -44,6 +45,9 @@ def _post(tx: Tx, tenant: str, stock: Sequence[Posted]) -> None:
     repository.load_balances(tx, tenant, touched, books)
     books.post(stock)
     repository.save(tx, tenant, books)
+    if on_credit:
+        by_place = {books.position(posted): posted for posted in stock}
+        post_draws(tx, tenant, on_credit, books.moves, by_place, max(posted.at_ms for posted in stock))
     _propose(tx, tenant, stock, books, plans)
 
 

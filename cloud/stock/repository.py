@@ -38,13 +38,14 @@ _BALANCES = (
 )  # fmt: skip
 
 
-def lock_devices(tx: Tx, tenant: str, devices: Sequence[str]) -> None:
-    """Keeps other postings of these devices waiting, in order."""
-    tx.all(
-        "SELECT d.device_id FROM GIVEN(device_id text) AS g "
+def lock_devices(tx: Tx, tenant: str, devices: Sequence[str]) -> dict[str, str]:
+    """Keeps other postings of these devices waiting, in order; the agreements whose credit they use, by device."""
+    rows = tx.all(
+        "SELECT d.device_id, d.credit_agreement FROM GIVEN(device_id text) AS g "
         "JOIN devices d ON d.tenant_id = ? AND d.device_id = g.device_id ORDER BY d.device_id FOR UPDATE",
         ([[device] for device in devices], tenant),
     )
+    return {device: agreement for device, agreement in rows if agreement}
 
 
 def places(tx: Tx, tenant: str, keys: Iterable[RecordKey]) -> dict[RecordKey, Position]:

@@ -1,0 +1,107 @@
+"""Issues documents: an invoice with a closed statement, a credit note for lines of it, a cancellation with a void one.
+
+The surprise: the number is taken last and its series is held until the commit, so a run that is killed takes no number
+with it, and sixteen runs at once give sixteen numbers in a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cloud.agreements import repository as agreements
+from cloud.agreements.terms import AgreementTerms
+from cloud.billing.statement import Statement
+from cloud.billing.void_statement import void_statement
+from cloud.calendar import local_day
+from cloud.credit import repository as credit_lines
+from cloud.credit.recount import recount
+from cloud.database import Tx
+from cloud.invoices import repository
+from cloud.invoices.build import due_day, invoice_of
+from cloud.invoices.credit_note import CreditRefused, Wanted, cancellation_of, credit_note_of
+from cloud.invoices.document import Document, Kind, Place, series_of
+from cloud.invoices.minor import to_minor
+from cloud.payments.allocate import apply_credit_note, apply_prepaid, undo_allocations
+
+
+class DocumentUnknown(LookupError):
+    """There is no such document."""
+
+
+def issue_invoice(tx: Tx, tenant: str, terms: AgreementTerms, statement: Statement, now_ms: int) -> Document | None:
+    """The invoice of a statement, with what waited for it; None when there is nothing to ask for."""
+    head = statement.head
+    items = repository.waiting_items(tx, tenant, head.agreement_id, head.period.end)
+    if not statement.lines and not items:
+        return None
+    today = local_day(now_ms, head.zone).isoformat()
+    grade = credit_lines.grade_of(tx, tenant, terms)
+    due = due_day(terms.payment, today, due_days=None if grade is None else grade.due_days)
+    made = invoice_of(statement, items, terms.tax, _place(tx, tenant, terms, "invoice"), days=(today, due))
+    repository.add(tx, tenant, made, open_minor=to_minor(made.gross, made.currency), now_ms=now_ms)
+    repository.take_items(tx, tenant, head.agreement_id, items, made.document_id)
+    apply_prepaid(tx, tenant, made.document_id, now_ms)
+    recount(
+        tx,
+        tenant,
+        (made.supplier_id, made.customer_id, made.currency),
+        billed=made.agreement_id,
+        before_ms=head.period.to_ms,
+    )
+    return made
+
+
+def credit(tx: Tx, tenant: str, document_id: str, wanted: Sequence[Wanted], *, who: str, now_ms: int) -> Document:
+    """A credit note for lines of an invoice; it lowers what is open there. Raises DocumentUnknown, CreditRefused."""
+    about, terms = _locked(tx, tenant, document_id)
+    row = repository.row(tx, tenant, document_id)
+    if row is not None and row.state == "void":
+        raise CreditRefused(f"{about.number_text} is void: all of it was taken back already.")
+    today = local_day(now_ms, terms.zone).isoformat()
+    before = repository.about(tx, tenant, document_id)
+    place = _place(tx, tenant, terms, "credit_note")
+    made = credit_note_of(about, before, wanted, terms.tax, place, issued_on=today, who=who)
+    repository.add(tx, tenant, made, open_minor=to_minor(made.gross, made.currency), now_ms=now_ms)
+    apply_credit_note(tx, tenant, made.document_id, document_id, now_ms)
+    recount(tx, tenant, (made.supplier_id, made.customer_id, made.currency))
+    return made
+
+
+def take_back(
+    tx: Tx, tenant: str, statement_id: str, *, reason: str, who: str, now_ms: int
+) -> tuple[Statement, Document | None]:
+    """A statement made void, and the cancellation of its invoice; what had been paid is free again.
+
+    Raises StatementUnknown, NotVoidable.
+    """
+    statement = void_statement(tx, tenant, statement_id, reason=reason, who=who, now_ms=now_ms)
+    document_id = repository.invoice_of_statement(tx, tenant, statement_id)
+    if not document_id:
+        return statement, None
+    about, terms = _locked(tx, tenant, document_id)
+    undo_allocations(tx, tenant, document_id, now_ms)
+    today = local_day(now_ms, terms.zone).isoformat()
+    before = repository.about(tx, tenant, document_id)
+    place = _place(tx, tenant, terms, "cancellation")
+    made = cancellation_of(about, before, place, issued_on=today, why=(reason, who))
+    repository.add(tx, tenant, made, open_minor=to_minor(made.gross, made.currency), now_ms=now_ms)
+    apply_credit_note(tx, tenant, made.document_id, document_id, now_ms)
+    repository.set_state(tx, tenant, document_id, "void")
+    repository.release_items(tx, tenant, about.agreement_id, document_id)
+    recount(tx, tenant, (made.supplier_id, made.customer_id, made.currency))
+    return statement, made
+
+
+def _locked(tx: Tx, tenant: str, document_id: str) -> tuple[Document, AgreementTerms]:
+    """A document behind its agreement's lock, and the newest terms."""
+    about = repository.find(tx, tenant, document_id)
+    if about is None:
+        raise DocumentUnknown(f"There is no document {document_id}.")
+    agreement = agreements.find(tx, tenant, about.agreement_id, lock=True)
+    assert agreement is not None, "a document's agreement stays"
+    return about, agreement.terms
+
+
+def _place(tx: Tx, tenant: str, terms: AgreementTerms, kind: Kind) -> Place:
+    wanted = "" if terms.payment is None else terms.payment.series
+    return repository.next_place(tx, tenant, series_of(terms.supplier_id, kind, wanted))

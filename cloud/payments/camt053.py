@@ -1,0 +1,152 @@
+"""Bank statements in ISO 20022 camt.053 (any version): booked entries, one for each transaction of a batch. PURE.
+
+The surprise: one entry may hold many payments (a batch), each with its own payer and reference; the entry's amount is
+their sum and must not be counted as well. Pending entries (status other than BOOK) are left out. A document type
+declaration is refused before anything is read: it is where a hostile file hides. Source: ISO 20022
+camt.053.001.02 to .08, <BkToCstmrStmt>.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from xml.etree import ElementTree as ET  # a document type declaration is refused first, see _tree
+
+from cloud.payments.bank_entry import BankFileError, Entry, made_up_ref
+
+MAX_BYTES = 32 * 1024 * 1024
+_NAMESPACE = re.compile(r"\{[^}]*\}")
+_IDENTIFIERS = ("AcctSvcrRef", "EndToEndId", "InstrId", "TxId", "MndtId")
+
+
+def read(raw: bytes) -> list[Entry]:
+    """The booked entries of a file; raises BankFileError."""
+    root = _tree(raw)
+    statements = [part for part in root.iter() if _name(part) == "Stmt"]
+    if not statements:
+        raise BankFileError("the file holds no statement (<Stmt>); is it camt.053?")
+    found: list[Entry] = []
+    seen: dict[tuple[str, ...], int] = {}
+    for statement in statements:
+        account = _text(statement, "Acct/Id/IBAN") or _text(statement, "Acct/Id/Othr/Id")
+        if not account:
+            raise BankFileError("a statement does not say of which account it is (<Acct>)")
+        for entry in _children(statement, "Ntry"):
+            if _status(entry) != "BOOK":
+                continue
+            for one in _entries(entry, account):
+                key = tuple(str(part) for part in one)
+                nth = seen[key] = seen.get(key, -1) + 1
+                parts = (one.booked_on, one.amount, one.currency, one.payer, one.payer_account, one.remittance)
+                found.append(one if one.bank_ref else one._replace(bank_ref=made_up_ref(account, parts, nth)))
+    return found
+
+
+def _tree(raw: bytes) -> ET.Element:
+    if len(raw) > MAX_BYTES:
+        raise BankFileError(f"the file has {len(raw)} bytes; at most {MAX_BYTES} are read")
+    if b"\x00" in raw:
+        raise BankFileError("the file is not in UTF-8; export it again as UTF-8")
+    if b"<!" in raw.replace(b"<!--", b"").replace(b"<![CDATA[", b""):
+        raise BankFileError("the file declares a document type; no bank does that, and it is not read")
+    try:
+        return ET.fromstring(raw)  # noqa: S314 -- no document type, no entities
+    except (ET.ParseError, ValueError, LookupError) as error:
+        raise BankFileError(f"the file is not well-formed XML: {error}") from error
+
+
+def _entries(entry: ET.Element, account: str) -> Iterator[Entry]:
+    """The transactions of an entry, or the entry itself when it has none or only one."""
+    details = [one for group in _children(entry, "NtryDtls") for one in _children(group, "TxDtls")]
+    sign = _sign(entry)
+    booked = _day(entry, "BookgDt") or _day(entry, "ValDt")
+    if not booked:
+        raise BankFileError("an entry has no booking day (<BookgDt>)")
+    reversal = _text(entry, "RvslInd") in ("true", "1")
+    amount, currency = _amount(entry)
+    if len(details) < 2:
+        yield _one(details[0] if details else entry, entry, account, (booked, sign + amount, currency), reversal)
+        return
+    for number, detail in enumerate(details):
+        own, own_currency = _amount(detail)
+        if not own:
+            raise BankFileError("a transaction of a batch has no amount (<Amt>)")
+        own_sign = _sign(detail) if _text(detail, "CdtDbtInd") else sign
+        made = _one(detail, entry, account, (booked, own_sign + own, own_currency or currency), reversal)
+        single = _text(detail, "Refs/AcctSvcrRef")
+        whole = _text(entry, "AcctSvcrRef")
+        yield made._replace(bank_ref=single or (f"{whole}/{number}" if whole else ""))
+
+
+def _one(
+    detail: ET.Element,
+    entry: ET.Element,
+    account: str,
+    sums: tuple[str, str, str],
+    reversal: bool,  # noqa: FBT001
+) -> Entry:
+    booked, amount, currency = sums
+    side = "Dbtr" if not amount.startswith("-") else "Cdtr"
+    payer = _text(detail, f"RltdPties/{side}/Nm") or _text(detail, f"RltdPties/{side}/Pty/Nm")
+    payer_account = _text(detail, f"RltdPties/{side}Acct/Id/IBAN") or _text(detail, f"RltdPties/{side}Acct/Id/Othr/Id")
+    texts = [*_texts(detail, "RmtInf/Ustrd"), *_texts(entry, "AddtlNtryInf")]
+    structured = _texts(detail, "RmtInf/Strd/CdtrRefInf/Ref") + _texts(detail, "RmtInf/Strd/RfrdDocInf/Nb")
+    ids = [one for name in _IDENTIFIERS if (one := _text(detail, f"Refs/{name}")) and one != "NOTPROVIDED"]
+    returned = _text(detail, "RtrInf/OrgnlBkTxCd/Prtry/Cd") or _text(detail, "RtrInf/Rsn/Cd")
+    return Entry(
+        account=account,
+        bank_ref=_text(detail, "Refs/AcctSvcrRef") or _text(entry, "AcctSvcrRef") or _text(entry, "NtryRef"),
+        booked_on=booked,
+        amount=amount,
+        currency=currency,
+        payer=payer,
+        payer_account=payer_account,
+        remittance=" ".join(texts),
+        references=(*structured, *ids),
+        returns=_text(detail, "Refs/EndToEndId") if returned or reversal else "",
+        reversal=reversal or bool(returned),
+    )
+
+
+def _name(element: ET.Element) -> str:
+    return _NAMESPACE.sub("", element.tag)
+
+
+def _children(element: ET.Element, name: str) -> list[ET.Element]:
+    return [child for child in element if _name(child) == name]
+
+
+def _texts(element: ET.Element, path: str) -> list[str]:
+    found = [element]
+    for name in path.split("/"):
+        found = [child for one in found for child in _children(one, name)]
+    return [one.text.strip() for one in found if one.text and one.text.strip()]
+
+
+def _text(element: ET.Element, path: str) -> str:
+    return next(iter(_texts(element, path)), "")
+
+
+def _status(entry: ET.Element) -> str:
+    return _text(entry, "Sts/Cd") or _text(entry, "Sts")
+
+
+def _sign(element: ET.Element) -> str:
+    indicator = _text(element, "CdtDbtInd")
+    if indicator not in ("CRDT", "DBIT"):
+        raise BankFileError("an entry says neither credit nor debit (<CdtDbtInd>)")
+    return "" if indicator == "CRDT" else "-"
+
+
+def _amount(element: ET.Element) -> tuple[str, str]:
+    for path in ("Amt", "AmtDtls/TxAmt/Amt", "AmtDtls/InstdAmt/Amt"):
+        found = [element]
+        for name in path.split("/"):
+            found = [child for one in found for child in _children(one, name)]
+        if found and found[0].text:
+            return found[0].text.strip(), found[0].get("Ccy", "")
+    return "", ""
+
+
+def _day(entry: ET.Element, name: str) -> str:
+    return _text(entry, f"{name}/Dt") or _text(entry, f"{name}/DtTm")[:10]
