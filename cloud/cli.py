@@ -27,10 +27,12 @@ from cloud.api import description, keys, repository
 from cloud.app import create_cloud, dismiss
 from cloud.database import DatabaseAwayError, Store, Tx
 from cloud.entropy import Entropy
+from cloud.finance_cli import add_commands
 from cloud.fleet.repository import mark_backup
 from cloud.keyring import KeyringError
 from cloud.migrations import MigrationError
 from cloud.open_store import AddressError, open_store
+from cloud.payments.bank_entry import BankFileError
 from cloud.rating.price import price_cases
 from cloud.settings import Settings, SettingsError, from_environment
 
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result: Result = options.run(settings, options)
     except (SettingsError, AddressError) as error:
         return _fail(options, str(error), USAGE)
-    except (CommandError, DatabaseAwayError, MigrationError, KeyringError, OSError) as error:
+    except (CommandError, DatabaseAwayError, MigrationError, KeyringError, BankFileError, OSError) as error:
         return _fail(options, str(error), FAILED)
     _print(options, result)
     return FINE if result.get("fine", True) else FAILED
@@ -85,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     mark.add_argument("moment", choices=("begin", "done"), help="before the backup starts, or after it is safe")
     price = command("price", "Price a case (docs/api/rating.md): terms, usage and period become lines.", _price)
     price.add_argument("case", metavar="CASE.json", help="a case or a list of cases; - reads standard input")
+    add_commands(command, _with_store)
     openapi = command("openapi", "Write the API's description.", _openapi)
     openapi.add_argument("--out", type=Path, help="a file instead of standard output")
     return parser

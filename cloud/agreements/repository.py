@@ -82,6 +82,12 @@ def page(tx: Tx, tenant: str, after: str, limit: int) -> list[Agreement]:
     return [agreement for agreement in found if agreement is not None]
 
 
+def ids(tx: Tx, tenant: str) -> list[str]:
+    """Every agreement's id, in order."""
+    rows = tx.all("SELECT agreement_id FROM agreements WHERE tenant_id = ? ORDER BY agreement_id", (tenant,))
+    return [str(row[0]) for row in rows]
+
+
 def overlapping(
     tx: Tx, tenant: str, agreement_id: str, devices: Sequence[str], *, first: str, ends: str
 ) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from cloud.billing.corrections import first_late, settle_with_deltas
 from cloud.billing.gather import Gathered, event_range, gather, ranges
 from cloud.billing.settle import Settlement
 from cloud.billing.statement import Head, Link, Statement, head_of, note_text
+from cloud.billing.view import draft_document
 from cloud.calendar import Period, local_day, month, next_day, parse_day, period
 from cloud.database import Tx
 from cloud.invoices import repository as documents
@@ -97,6 +98,29 @@ def close_period(
     issue_invoice(tx, tenant, agreement.terms, made, now_ms)
     documents.drop_drafts(tx, tenant, agreement_id, span.end)
     return made, True
+
+
+def draft_period(tx: Tx, tenant: str, agreement_id: str, wanted: Wanted, *, now_ms: int) -> Running:
+    """The next period as it would be closed now, kept as its draft in the place of the one before.
+
+    Raises AgreementUnknown, CalendarError, PeriodNotOver, PeriodNotNext.
+    """
+    agreement = agreements.find(tx, tenant, agreement_id, lock=True)
+    if agreement is None:
+        raise AgreementUnknown(f"There is no agreement {agreement_id}.")
+    last = repository.last_statement(tx, tenant, agreement_id)
+    previous = None if last is None else last.head
+    span = _period(agreement, previous, wanted)
+    _check_next(agreement, previous, span, now_ms)
+    gathered, settlement = _settled(tx, tenant, agreement, span, previous)
+    found = Running(agreement, span, settlement, [source.row.log_id for source in gathered.sources])
+    void = repository.last_void(tx, tenant, agreement_id, span.first, span.end)
+    revision = 0 if void is None else void.revision + 1
+    currency = agreement.terms.currency
+    body = draft_document(agreement_id, currency, span, settlement, found.logs, revision=revision, made_at=now_ms)
+    key = (agreement_id, span.first, span.end, revision)
+    documents.keep_draft(tx, tenant, key, (settlement.total, currency), msgspec.json.encode(body).decode(), now_ms)
+    return found
 
 
 def running(tx: Tx, tenant: str, agreement_id: str, now_ms: int) -> Running:

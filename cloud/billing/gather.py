@@ -171,7 +171,7 @@ def _sources(tx: Tx, tenant: str, devices: Sequence[str], opening: Head | None, 
     sources: dict[str, Source] = {}
     for old in opening.logs if opening is not None else []:
         row = rows.pop(old.log)
-        cuts = [cut for cut in [*old.cuts, old.to] if cut > old.carry]
+        cuts = sorted({cut for cut in [*old.cuts, old.to] if cut > old.carry})
         counters = {counter.src: counter for counter in old.counters}
         sources[old.log] = Source(row, old.carry, cuts, row.size, counters, old.to)
     for new in (log for head in later for log in head.logs):

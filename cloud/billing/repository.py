@@ -154,6 +154,16 @@ def last_statement(tx: Tx, tenant: str, agreement_id: str) -> Statement | None:
     )
 
 
+def last_statement_end(tx: Tx, tenant: str, agreement_id: str) -> str:
+    """The local day on which the newest statement that stands ends; "" when there is none."""
+    row = tx.one(
+        "SELECT period_end FROM statements WHERE tenant_id = ? AND agreement_id = ? AND state = 'final' "
+        "ORDER BY number DESC LIMIT 1",
+        (tenant, agreement_id),
+    )
+    return "" if row is None else str(row[0])
+
+
 def last_link(tx: Tx, tenant: str, agreement_id: str) -> Head | None:
     """The newest statement of an agreement, void or not: what the next one's hash chains to."""
     found = _statement(

@@ -70,6 +70,21 @@ def running_document(
     }
 
 
+def draft_document(
+    agreement_id: str,
+    currency: str,
+    span: Period,
+    settlement: Settlement,
+    logs: Sequence[str],
+    *,
+    revision: int,
+    made_at: int,
+) -> Document:
+    """A period that is over and may still change: no number, no signature."""
+    document = running_document(agreement_id, currency, span, settlement, logs)
+    return document | {"state": "draft", "revision": revision, "made_at": utc_text(made_at)}
+
+
 def period_document(span: Period, zone: str, tzdata: str) -> Document:
     """Local days, the instants they mean, and by which edition of the zone database."""
     return {

@@ -46,7 +46,7 @@ def _post(tx: Tx, tenant: str, stock: Sequence[Posted]) -> None:
     books.post(stock)
     repository.save(tx, tenant, books)
     if on_credit:
-        by_place = {books.position(posted): posted for posted in stock}
+        by_place = {posted.position: posted for posted in stock}
         post_draws(tx, tenant, on_credit, books.moves, by_place, max(posted.at_ms for posted in stock))
     _propose(tx, tenant, stock, books, plans)
 

@@ -1,0 +1,100 @@
+"""The commands of ``tally-cloud`` for those who close the books: close, dun, import-bank-file, books.
+
+They do what the API does, for a cron job or a shell; each may be repeated and run beside others.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from cloud import keyring
+from cloud.api import repository
+from cloud.billing.close_due import close_due, gaps
+from cloud.database import Store, Tx
+from cloud.entropy import Entropy
+from cloud.invoices import repository as documents
+from cloud.payments import bank_csv, camt053
+from cloud.payments.dun import dun
+from cloud.payments.import_bank_file import import_entries
+from cloud.settings import Settings
+
+Result = dict[str, object]
+Run = Callable[[Settings, argparse.Namespace], Result]
+WithStore = Callable[[Settings, Callable[[Store], object]], Result]
+
+
+class Commands(Protocol):
+    """What adds a command to the parser."""
+
+    def __call__(self, name: str, text: str, run: Run) -> argparse.ArgumentParser:
+        """A command with its function."""
+
+
+def add_commands(command: Commands, with_store: WithStore) -> None:
+    """Adds the commands; ``with_store`` opens the database for a piece of work and closes it again."""
+    close = command("close", "Close every period that is over: drafts in their grace, final after.", _close(with_store))
+    close.add_argument("tenant", help="the tenant's id")
+    close.add_argument("--no-drafts", action="store_true", help="final statements only")
+    run = command("dun", "Take overdue documents to their next step.", _dun(with_store))
+    run.add_argument("tenant", help="the tenant's id")
+    bank = command("import-bank-file", "Read a bank statement (camt.053 or CSV).", _bank(with_store))
+    bank.add_argument("tenant", help="the tenant's id")
+    bank.add_argument("file", type=Path, help="the file; *.csv is read as CSV, anything else as camt.053")
+    bank.add_argument("--account", default="", help="our account, where a CSV does not say it")
+
+
+def _close(with_store: WithStore) -> Run:
+    def run(settings: Settings, options: argparse.Namespace) -> Result:
+        signer = keyring.load_or_create(settings.state, settings.cosigner, Entropy())
+        now_ms = settings.clock().now_ms()
+
+        async def work(store: Store) -> Result:
+            await store.read(lambda tx: _known(tx, options.tenant))
+            done = await close_due(store, options.tenant, now_ms, signer, drafts=not options.no_drafts)
+            series = await store.read(lambda tx: documents.series_of_tenant(tx, options.tenant))
+            return {"closed": done, "gaps": gaps(series), "fine": not gaps(series)}
+
+        return with_store(settings, work)
+
+    return run
+
+
+def _dun(with_store: WithStore) -> Run:
+    def run(settings: Settings, options: argparse.Namespace) -> Result:
+        now_ms = settings.clock().now_ms()
+
+        def work(tx: Tx) -> Result:
+            _known(tx, options.tenant)
+            return {"reached": dun(tx, options.tenant, now_ms)}
+
+        return with_store(settings, lambda store: store.run(work))
+
+    return run
+
+
+def _bank(with_store: WithStore) -> Run:
+    def run(settings: Settings, options: argparse.Namespace) -> Result:
+        raw = options.file.read_bytes()
+        csv = options.file.suffix.lower() == ".csv"
+        entries = bank_csv.read(raw, options.account) if csv else camt053.read(raw)
+        now_ms = settings.clock().now_ms()
+
+        def work(tx: Tx) -> Result:
+            _known(tx, options.tenant)
+            return {"entries": import_entries(tx, options.tenant, entries, terms=None, now_ms=now_ms)}
+
+        return with_store(settings, lambda store: store.run(work))
+
+    return run
+
+
+class TenantUnknown(OSError):
+    """There is no such tenant."""
+
+
+def _known(tx: Tx, tenant: str) -> None:
+    if not repository.tenant_exists(tx, tenant):
+        raise TenantUnknown(f"there is no tenant {tenant}; use create-tenant first")

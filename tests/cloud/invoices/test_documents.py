@@ -1,0 +1,157 @@
+"""Invoices, credit notes and cancellations: taxed, numbered without a gap, settled by payments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloud.invoices import repository
+from cloud.invoices.document import Document
+from tests.cloud.trade import FIRST, Trade
+from tests.cloud.twins import CloudTwin
+
+TAX = {"rules": [{"percent": "19"}, {"percent": "7", "of": ["energy"]}]}
+PAYMENT: dict[str, Any] = {"due_days": 14}
+
+
+def shop(cloud: CloudTwin, **terms: object) -> Trade:
+    return Trade(cloud, **({"tax": TAX, "payment": PAYMENT} | terms))
+
+
+def invoice_of(trade: Trade, statement: dict[str, Any]) -> dict[str, Any]:
+    rows = trade.get("/v1/documents?agreement_id=agr-1&kind=invoice&limit=500")["items"]
+    row = next(row for row in rows if row["statement_id"] == statement["statement_id"])
+    found: dict[str, Any] = trade.get(f"/v1/documents/{row['document_id']}")
+    return found
+
+
+def amounts(document: dict[str, Any]) -> tuple[str, str, str, str]:
+    return tuple(document[name]["amount"] for name in ("net", "tax", "gross", "open"))
+
+
+def closed(trade: Trade, *, qty: int = 3) -> dict[str, Any]:
+    trade.read(0)
+    trade.draw(qty=qty)
+    trade.read(10_000)
+    trade.send()
+    return trade.close(FIRST, "2026-11-02")
+
+
+def test_a_statement_becomes_an_invoice_with_tax_by_rate(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+
+    invoice = invoice_of(trade, closed(trade))
+
+    # 3 x 1.20 + 10.00 at 19 %, 10 kWh x 0.85 at 7 %
+    assert [(one["percent"], one["net"], one["tax"]) for one in invoice["taxes"]] == [
+        ("7", "8.50", "0.60"), ("19", "13.60", "2.58"),
+    ]  # fmt: skip
+    assert amounts(invoice) == ("22.10", "3.18", "25.28", "25.28")
+    assert (invoice["number"], invoice["due_on"]) == ("INV-000001", "2026-11-16")
+
+
+def test_crediting_bit_by_bit_gives_back_exactly_what_was_asked_for(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    invoice = invoice_of(trade, closed(trade))
+    path = f"/v1/documents/{invoice['document_id']}/credit-notes"
+
+    notes = [
+        trade.post(path, {"who": "ann", "lines": [{"line": 1, "reason": "blunt", "quantity": "1"}]}),
+        trade.post(path, {"who": "ann", "lines": [{"line": 1, "reason": "blunt", "amount": "1.17"}]}),
+        trade.post(path, {"who": "ann", "lines": [{"line": no, "reason": "goodwill"} for no in (1, 2, 3)]}),
+    ]
+
+    assert notes[0]["lines"][0]["net"] == "-1.20"
+    assert [note["number"] for note in notes] == ["CN-000001", "CN-000002", "CN-000003"]
+    assert sum(int(note["gross"]["amount"].replace(".", "")) for note in notes) == -2528
+    assert trade.get(f"/v1/documents/{invoice['document_id']}")["open"]["amount"] == "0.00"
+
+
+def test_more_than_was_billed_is_not_credited(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    invoice = invoice_of(trade, closed(trade))
+    path = f"/v1/documents/{invoice['document_id']}/credit-notes"
+
+    refused = [
+        cloud.ask("POST", path, {"who": "ann", "lines": [line]})
+        for line in (
+            {"line": 1, "reason": "x", "amount": "3.61"},
+            {"line": 9, "reason": "x"},
+            {"line": 1, "reason": "x", "amount": "-1.00"},
+            {"line": 1, "reason": "x", "quantity": "4"},
+        )
+    ]
+
+    assert {answer.json()["type"] for answer in refused} == {"/problems/credit-refused"}
+    assert trade.get("/v1/documents?kind=credit_note")["items"] == []
+
+
+def test_a_void_statement_cancels_its_invoice_and_frees_what_was_paid(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    statement = closed(trade)
+    invoice = invoice_of(trade, statement)
+    paid = {"reference": "r1", "amount": "25.28", "currency": "EUR", "booked_on": "2026-11-05", "remittance": "INV-1"}
+    assert trade.post("/v1/payments", paid)["outcome"] == "matched"
+
+    void = trade.post(f"/v1/statements/{statement['statement_id']}/void", {"reason": "wrong price", "who": "ann"})
+    again = trade.close(FIRST, "2026-11-02")
+
+    cancellation = trade.get(f"/v1/documents/{void['cancelled_by']}")
+    assert (cancellation["kind"], amounts(cancellation)) == ("cancellation", ("-22.10", "-3.18", "-25.28", "0.00"))
+    old, new = trade.get(f"/v1/documents/{invoice['document_id']}"), invoice_of(trade, again)
+    assert (old["state"], old["open"]["amount"]) == ("void", "0.00")
+    assert (new["number"], new["open"]["amount"], again["revision"]) == ("INV-000002", "0.00", 1)
+
+
+def test_what_waited_comes_on_the_next_invoice_coupons_deposits_and_agreed_amounts(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    item = {
+        "item_id": "dep-1",
+        "kind": "deposit",
+        "text": "deposit for a fan",
+        "amount": "50.00",
+        "who": "ann",
+        "why": "lent",
+    }
+    trade.post("/v1/agreements/agr-1/items", item)
+    trade.post("/v1/coupons", {"code": "TEN", "percent": "10", "redemptions": 1})
+    trade.post("/v1/agreements/agr-1/coupons", {"code": "TEN", "who": "bob"})
+    twice = cloud.ask("POST", "/v1/agreements/agr-1/coupons", {"code": "TEN", "who": "bob"})
+
+    invoice = invoice_of(trade, closed(trade))
+
+    found = [(line["kind"], line["net"], line["percent"]) for line in invoice["lines"][3:]]
+    assert found == [("coupon", "-1.36", "19"), ("coupon", "-0.85", "7"), ("deposit", "50.00", "0")]
+    assert invoice["gross"]["amount"] == "72.75"
+    assert twice.json()["type"] == "/problems/coupon-refused"
+    assert {one["document_id"] for one in trade.get("/v1/agreements/agr-1/items")["items"]} == {invoice["document_id"]}
+
+
+def test_documents_of_a_series_chain_and_have_no_gap(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    closed(trade)
+    trade.close("2026-11-02", "2026-11-03")
+    trade.close("2026-11-03", "2026-11-04")
+
+    def chain(tx: Any) -> list[Document]:
+        rows = repository.page(tx, cloud.tenant, "", "invoice", "", 10)
+        found = [repository.find(tx, cloud.tenant, row.document_id) for row in rows]
+        return sorted((one for one in found if one is not None), key=lambda one: one.number)
+
+    documents = cloud.run(chain)
+    assert [one.number for one in documents] == [1, 2, 3]
+    assert [one.prev_hash for one in documents] == ["", documents[0].hash, documents[1].hash]
+    assert trade.get("/v1/number-series")["items"] == [{"series": "sup/INV", "last": 3, "documents": 3}]
+
+
+def test_a_closing_run_closes_what_is_over_and_nothing_twice(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    trade.draw()
+    trade.send()
+    trade.to("2026-12-01", 1)
+    cloud.clock.ms = trade.at
+
+    closing = trade.post("/v1/closing-runs", {})
+    again = trade.post("/v1/closing-runs", {})
+
+    assert [(one["first"], one["state"], one["number"]) for one in closing["items"]] == [(FIRST, "final", 1)]
+    assert again["items"] == []

@@ -1,0 +1,126 @@
+"""Bank statements: read whole, matched without guessing, counted once."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloud.payments import bank_csv, camt053
+from cloud.payments.bank_entry import BankFileError
+from cloud.payments.matching import Open, match
+
+CAMT = """<?xml version="1.0" encoding="UTF-8"?>
+<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.{version}"><BkToCstmrStmt><Stmt>
+<Acct><Id><IBAN>DE89370400440532013000</IBAN></Id></Acct>{entries}</Stmt></BkToCstmrStmt></Document>"""
+ENTRY = """<Ntry><Amt Ccy="EUR">{amount}</Amt><CdtDbtInd>{side}</CdtDbtInd>{status}
+<BookgDt><Dt>2026-12-01</Dt></BookgDt><AcctSvcrRef>{ref}</AcctSvcrRef><NtryDtls>{details}</NtryDtls></Ntry>"""
+DETAIL = """<TxDtls><Refs><EndToEndId>{end_to_end}</EndToEndId></Refs>{amount}
+<RltdPties><Dbtr><Nm>Cust Ltd</Nm></Dbtr>
+<DbtrAcct><Id><IBAN>FR7630006000011234567890189</IBAN></Id></DbtrAcct></RltdPties>
+<RmtInf><Ustrd>{text}</Ustrd></RmtInf></TxDtls>"""
+BOOKED = "<Sts>BOOK</Sts>"
+
+
+def camt(*entries: str, version: str = "02") -> bytes:
+    return CAMT.format(version=version, entries="".join(entries)).encode()
+
+
+def entry(amount: str = "25.28", side: str = "CRDT", status: str = BOOKED, ref: str = "B1", details: str = "") -> str:
+    return ENTRY.format(amount=amount, side=side, status=status, ref=ref, details=details)
+
+
+def detail(text: str = "INV-000001", end_to_end: str = "NOTPROVIDED", amount: str = "") -> str:
+    return DETAIL.format(text=text, end_to_end=end_to_end, amount=amount)
+
+
+@pytest.mark.parametrize(("version", "status"), [("02", BOOKED), ("08", "<Sts><Cd>BOOK</Cd></Sts>")])
+def test_an_entry_of_any_version_is_read(version: str, status: str) -> None:
+    found = camt053.read(camt(entry(status=status, details=detail()), version=version))
+
+    assert len(found) == 1
+    one = found[0]
+    assert (one.amount, one.currency, one.booked_on, one.bank_ref) == ("25.28", "EUR", "2026-12-01", "B1")
+    assert (one.payer, one.payer_account, one.remittance) == ("Cust Ltd", "FR7630006000011234567890189", "INV-000001")
+
+
+def test_a_batch_is_its_transactions_and_not_their_sum() -> None:
+    parts = [detail(f"INV-{no}", amount=f'<Amt Ccy="EUR">{no}0.00</Amt>') for no in (1, 2)]
+
+    found = camt053.read(camt(entry(amount="30.00", details="".join(parts))))
+
+    assert [(one.amount, one.bank_ref) for one in found] == [("10.00", "B1/0"), ("20.00", "B1/1")]
+
+
+def test_a_debit_is_negative_and_what_is_pending_is_left_out() -> None:
+    found = camt053.read(camt(entry(side="DBIT"), entry(status="<Sts>PDNG</Sts>", ref="B2")))
+
+    assert [one.amount for one in found] == ["-25.28"]
+
+
+def test_entries_without_a_reference_of_the_bank_get_one_that_stays() -> None:
+    raw = camt(entry(ref=""), entry(ref=""), entry(ref="", amount="1.00"))
+
+    first, again = camt053.read(raw), camt053.read(raw)
+
+    assert first == again
+    assert len({one.bank_ref for one in first}) == 3
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        b"", b"no xml", b"<a/>", b'<!DOCTYPE a [<!ENTITY b "c">]><Document/>', camt(entry(side="BOTH")),
+        camt(entry()).replace(b"<BookgDt><Dt>2026-12-01</Dt></BookgDt>", b""), "<Document/>".encode("utf-16"),
+    ],
+)  # fmt: skip
+def test_what_is_no_bank_statement_is_refused_with_a_sentence(rubbish: bytes) -> None:
+    with pytest.raises(BankFileError) as refused:
+        camt053.read(rubbish)
+
+    assert len(str(refused.value)) > 20
+
+
+def test_a_csv_is_read_by_the_names_of_its_columns() -> None:
+    raw = '\ufeffamount;date;currency;remittance;payer\n12.50;2026-12-01;EUR;"INV 1; thanks";Ann\n'.encode()
+
+    one = bank_csv.read(raw, "DE89")[0]
+
+    assert (one.amount, one.remittance, one.payer, one.account) == ("12.50", "INV 1; thanks", "Ann", "DE89")
+
+
+@pytest.mark.parametrize(
+    "row", ["12,50;2026-12-01;EUR", "12.50;1.12.26;EUR", "1.250,00;2026-12-01;EUR", "1e3;2026-12-01;EUR"]
+)
+def test_a_csv_that_would_have_to_be_guessed_is_refused(row: str) -> None:
+    with pytest.raises(BankFileError, match="line 2"):
+        bank_csv.read(f"amount;date;currency\n{row}\n".encode())
+
+
+OPEN = [
+    Open("INV-000042", "d42", "sup", "cust", 2528, "2026-11-16"),
+    Open("INV-000421", "d421", "sup", "other", 1000, "2026-11-10"),
+    Open("INV-000043", "d43", "sup", "cust", 1000, "2026-12-16"),
+    Open("CN-000007", "c7", "sup", "cust", -500, "2026-11-01"),
+]
+
+
+@pytest.mark.parametrize(
+    ("minor", "text", "customer", "by", "documents"),
+    [
+        (2528, "pays INV-000042", "", "number", ("d42",)),
+        (2528, "inv 42", "", "number", ("d42",)),
+        (3528, "inv 42 and inv43", "", "number", ("d42", "d43")),
+        (2528, "RF18INV000042", "", "number", ("d42",)),
+        (2528, "INV 4210", "", "nobody", ()),
+        (1000, "INV-42 INV-421", "", "nobody", ()),
+        (1000, "thanks", "cust", "amount", ("d43",)),
+        (999, "thanks", "cust", "oldest", ("d42", "d43")),
+        (999, "thanks", "", "nobody", ()),
+        (-500, "CN-7", "", "number", ("c7",)),
+    ],
+)
+def test_an_entry_finds_its_documents_or_waits(
+    minor: int, text: str, customer: str, by: str, documents: tuple[str, ...]
+) -> None:
+    found = match(minor, [text], customer, OPEN, oldest_first=True)
+
+    assert (found.by, found.documents) == (by, documents)

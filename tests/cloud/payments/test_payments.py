@@ -1,0 +1,121 @@
+"""Payments settle documents, what is too much is prepaid, what is overdue is dunned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloud.calendar import midnight, parse_day
+from tests.cloud.invoices.test_documents import closed, invoice_of, shop
+from tests.cloud.payments.test_bank_files import camt, detail, entry
+from tests.cloud.trade import ZONE, Trade
+from tests.cloud.twins import CloudTwin
+
+DUNNING = [
+    {"name": "reminder", "after_days": 7, "fee": "5.00"},
+    {"name": "final_notice", "after_days": 21, "suspends": True},
+]
+
+
+def imported(trade: Trade, raw: bytes, form: str = "camt.053") -> list[dict[str, Any]]:
+    answer = trade.cloud.ask("POST", f"/v1/payments/imports?format={form}", body=raw)
+    assert answer.status_code == 201, answer.text
+    found: list[dict[str, Any]] = answer.json()["items"]
+    return found
+
+
+def test_a_bank_file_settles_the_invoice_it_names_once(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    invoice = invoice_of(trade, closed(trade))
+    raw = camt(entry(details=detail("thank you for INV-000001")))
+
+    first, again = imported(trade, raw), imported(trade, raw)
+
+    assert [(one["outcome"], one.get("by")) for one in first] == [("matched", "number")]
+    assert [one["outcome"] for one in again] == ["known"]
+    paid = trade.get(f"/v1/documents/{invoice['document_id']}")
+    assert (paid["open"]["amount"], len(paid["settled_by"])) == ("0.00", 1)
+
+
+def test_what_is_too_much_is_prepaid_and_settles_the_next_invoice(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    closed(trade)
+    imported(trade, camt(entry(amount="30.00", details=detail("INV-1"))))
+    trade.to("2026-11-02", 8)
+    trade.draw()
+    trade.send()
+
+    second = invoice_of(trade, trade.close("2026-11-02", "2026-11-03"))
+
+    assert second["gross"]["amount"] == "13.33"
+    assert second["open"]["amount"] == "8.61"
+    assert trade.get("/v1/payments")["items"][0]["free"]["amount"] == "0.00"
+
+
+def test_a_payment_that_nobody_can_place_waits_until_a_person_says_whose_it_is(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    invoice = invoice_of(trade, closed(trade))
+    waiting = imported(trade, camt(entry(amount="5.00", details=detail("hello"))))[0]
+    assert waiting["outcome"] == "unmatched"
+
+    path = f"/v1/payments/{waiting['payment_id']}/allocations"
+    too_much = cloud.ask("POST", path, {"document_id": invoice["document_id"], "amount": "5.01"})
+    trade.post(path, {"document_id": invoice["document_id"]})
+    learnt = imported(trade, camt(entry(amount="20.28", ref="B9", details=detail("the rest"))))[0]
+
+    assert too_much.json()["type"] == "/problems/allocation-refused"
+    assert (learnt["outcome"], learnt["by"]) == ("matched", "amount")
+    assert trade.get(f"/v1/documents/{invoice['document_id']}")["open"]["amount"] == "0.00"
+
+
+def test_a_payment_that_comes_back_opens_what_it_settled(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    invoice = invoice_of(trade, closed(trade))
+    paid = imported(trade, camt(entry(details=detail("INV-1"))))[0]
+
+    trade.post(f"/v1/payments/{paid['payment_id']}/return", {})
+
+    opened = trade.get(f"/v1/documents/{invoice['document_id']}")
+    assert opened["open"]["amount"] == "25.28"
+    assert opened["settled_by"][0]["undone_at"] != ""
+    assert trade.get("/v1/payments?state=returned")["items"][0]["free"]["amount"] == "0.00"
+
+
+def test_overdue_documents_are_dunned_step_by_step_and_nothing_twice(cloud: CloudTwin) -> None:
+    trade = shop(cloud, payment={"due_days": 14, "dunning": DUNNING, "interest_percent": "10"})
+    invoice = invoice_of(trade, closed(trade))
+    steps = []
+
+    for day in ("2026-11-16", "2026-11-22", "2026-11-23", "2026-11-24", "2026-12-08"):
+        cloud.clock.ms = midnight(parse_day(day), ZONE)
+        steps.append([one["step"] for one in trade.post("/v1/dunning-runs", {})["items"]])
+
+    assert steps == [[], [], ["reminder"], [], ["final_notice"]]
+    waiting = trade.get("/v1/agreements/agr-1/items")["items"]
+    # 25.28 at 10 % for 22 days of 365
+    assert [(one["kind"], one["amount"]) for one in waiting] == [("late_fee", "5.00"), ("interest", "0.15")]
+    found = trade.get(f"/v1/documents/{invoice['document_id']}")
+    assert [one["step"] for one in found["notices"]] == ["reminder", "final_notice"]
+
+
+def test_a_disputed_document_is_not_dunned(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    invoice = invoice_of(trade, closed(trade))
+    path = f"/v1/documents/{invoice['document_id']}/dispute"
+    assert cloud.ask("PUT", path, {"disputed": True}).json()["disputed"] is True
+    cloud.clock.ms = midnight(parse_day("2027-01-01"), ZONE)
+
+    assert trade.post("/v1/dunning-runs", {})["items"] == []
+
+
+def test_a_credit_note_for_a_paid_invoice_settles_the_next_one(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    invoice = invoice_of(trade, closed(trade))
+    imported(trade, camt(entry(details=detail("INV-1"))))
+    path = f"/v1/documents/{invoice['document_id']}/credit-notes"
+    note = trade.post(path, {"who": "ann", "lines": [{"line": 1, "reason": "blunt"}]})
+    assert note["open"]["amount"] == "-4.28"
+
+    second = invoice_of(trade, trade.close("2026-11-02", "2026-11-03"))
+
+    assert (second["gross"]["amount"], second["open"]["amount"]) == ("11.90", "7.62")
+    assert trade.get(f"/v1/documents/{note['document_id']}")["open"]["amount"] == "0.00"
