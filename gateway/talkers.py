@@ -6,8 +6,10 @@ from typing import Any
 
 from gateway.audit_desk import AuditDesk
 from gateway.conversation import ConversationSession
+from gateway.drivers.evadts import EvaDts
 from gateway.ports import Ports, SerialSettings
 from gateway.premises import Cabinet, Premises
+from gateway.tag_cabinet import TagCabinet
 
 
 def conversation(
@@ -18,5 +20,9 @@ def conversation(
     premises: Premises,
 ) -> tuple[ConversationSession, Cabinet]:
     """The session of such a line and the cabinet behind it."""
-    desk = AuditDesk(device, driver, premises)
-    return ConversationSession(settings, driver, desk, ports), desk
+    if isinstance(driver, EvaDts):
+        desk = AuditDesk(device, driver, premises)
+        return ConversationSession(settings, driver, desk, ports), desk
+    tags = TagCabinet(device, driver, premises)
+    tags.session = ConversationSession(settings, driver, tags, ports)
+    return tags.session, tags

@@ -1,11 +1,11 @@
-"""What `test_drivers.py` puts to a machine that is audited: its last word, behind a whole conversation."""
+"""What `test_drivers.py` puts to machines that are audited, to scales and to tag readers: their last words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.device_events import AuditRead, Event, Weighed
+from gateway.device_events import AuditRead, Event, TagsSeen, Weighed
 from tests.gateway.telegram_cases import TelegramCase
 
 FILE = b"DXS*GWT0000001*VA*V0/6*1\r\nST*001*0001\r\nID1*T*M*1\r\nSE*3*0001\r\nDXE*1*1\r\n"
@@ -74,9 +74,26 @@ def whole(events: Sequence[Event]) -> bool:
     return list(events) == [AuditRead(FILE)]
 
 
+TAG = bytes.fromhex("BB 02 22 00 11 C4 30 00 E2 00 00 1D 73 15 01 65 21 40 8F C6 B8 3E C2 7E")
+
+
+def one_round(driver: Any) -> None:
+    """A round in which one tag has answered."""
+    driver.inventory(0.0)
+    driver.outgoing()
+    driver.feed(TAG, 0.1)
+
+
 AUDITS: list[TelegramCase] = [
     ("evadts", "dex_link.05", DEX, dex_up_to_the_end, whole),
     ("evadts", "ddcmp.30", DDCMP, ddcmp_up_to_the_end, whole),
+    (
+        "uhf_r200",
+        "uhf_r200.04",
+        {"rounds": 1, "needed": 1},
+        one_round,
+        lambda events: [one.seen for one in events if isinstance(one, TagsSeen)] == [{"E200001D7315016521408FC6": 1}],
+    ),
 ]
 
 BIN = {"piece_mg": 12_350, "echo": "no"}
