@@ -25,13 +25,13 @@ class Frame(msgspec.Struct, frozen=True):
     """An answer (type 01) or a notice (02)."""
 
     type: int
-    kind: int
+    word: int
     parameters: bytes
 
     @property
     def is_no_tag(self) -> bool:
         """The reader found no tag, or none any more."""
-        return self.kind == 0xFF and self.parameters[:1] == bytes((NO_TAG,))
+        return self.word == 0xFF and self.parameters[:1] == bytes((NO_TAG,))
 
 
 class Tag(msgspec.Struct, frozen=True):
@@ -42,9 +42,9 @@ class Tag(msgspec.Struct, frozen=True):
     epc: str
 
 
-def command(kind: int, parameters: bytes = b"") -> bytes:
+def command(word: int, parameters: bytes = b"") -> bytes:
     """A command as it travels."""
-    body = bytes((0, kind)) + len(parameters).to_bytes(2, "big") + parameters
+    body = bytes((0, word)) + len(parameters).to_bytes(2, "big") + parameters
     return bytes((HEAD,)) + body + bytes((sum(body) & 0xFF, TAIL))
 
 
@@ -131,7 +131,7 @@ class R200Frames:
 
     def _meant(self, whole: bytes) -> Frame | Tag | None:
         frame = Frame(whole[1], whole[2], whole[5:-2])
-        if frame.type == 2 and frame.kind == 0x22:
+        if frame.type == 2 and frame.word == 0x22:
             tag = tag_of(frame.parameters)
             self._counters.refused += tag is None
             self._counters.frames += tag is not None

@@ -159,7 +159,7 @@ class UhfR200:
             elif frame.is_no_tag:
                 self._heard = now
                 events += self._end_round(now)
-            elif frame.kind == 0xFF:
+            elif frame.word == 0xFF:
                 events += self._fault("reader_refused", failure(frame.parameters))
         return events
 
