@@ -6,6 +6,7 @@ from cloud.agreements import repository as agreements
 from cloud.billing import repository as statements
 from cloud.billing.statement import Statement
 from cloud.database import Tx
+from cloud.documents.daily import Series, daily
 from cloud.documents.gather_facts import facts_of
 from cloud.documents.invoice_facts import Address, InvoiceFacts
 from cloud.documents.paper import Paper
@@ -15,7 +16,10 @@ from cloud.parties import repository as parties
 from cloud.parties.details import PartyDetails
 from cloud.web.languages import Words
 from cloud.web.repository import overview as rows
+from cloud.web.views.charts import charts_of
 from cloud.web.views.paper import Parties, paper_of
+from wire.canonical import LeafError
+from wire.records import Record, decode
 
 
 def statement_paper(tx: Tx, tenant: str, words: Words, statement_id: str) -> Paper | None:
@@ -53,7 +57,37 @@ def _paper(tx: Tx, tenant: str, words: Words, statement: Statement, invoice: Doc
     both = Parties(parties.details(tx, tenant, head.supplier_id), parties.details(tx, tenant, head.customer_id))
     names = rows.names(tx, tenant)
     options = agreed_options(tx, tenant, statement)
-    return paper_of(words, statement, names, both, invoice=invoice, options=options)
+    charts = charts_of(words, by_day(tx, tenant, statement), names)
+    return paper_of(words, statement, names, both, invoice=invoice, options=options, charts=charts)
+
+
+def by_day(tx: Tx, tenant: str, statement: Statement) -> list[Series]:
+    """What was used day by day, from the leaves the statement stands on."""
+    head = statement.head
+    agreement = agreements.find(tx, tenant, head.agreement_id)
+    if agreement is None:
+        return []
+    newest = {one.version for one in head.versions}
+    terms = next(one.terms for one in reversed(agreement.versions) if one.version in newest)
+    logs = {row.log_id: row for row in statements.logs_of(tx, tenant, sorted(terms.devices))}
+    records = (
+        record
+        for stated in head.logs
+        if stated.log in logs
+        for leaf in statements.leaves(tx, tenant, logs[stated.log].log_no, stated.from_, stated.to)
+        for record in _used(leaf.leaf)
+    )
+    return daily(statement.lines, records, terms, head.period, head.zone)
+
+
+def _used(leaf: bytes) -> list[Record]:
+    """The record of a leaf, if it says that something was used; no other is read."""
+    if b'"k":"draw"' not in leaf and b'"k":"reading"' not in leaf:
+        return []
+    try:
+        return [decode(leaf)]
+    except LeafError:
+        return []
 
 
 def agreed_options(tx: Tx, tenant: str, statement: Statement) -> list[str]:

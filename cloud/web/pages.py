@@ -13,6 +13,7 @@ from cloud.billing.bundle import Keys, dump
 from cloud.billing.evidence import bundle_of
 from cloud.billing.statement import Statement
 from cloud.database import Tx
+from cloud.documents.daily import Series
 from cloud.documents.lines_csv import lines_csv
 from cloud.documents.paper import Paper
 from cloud.web import gather_papers, guard
@@ -20,6 +21,7 @@ from cloud.web.rendering import live_values
 from cloud.web.repository import overview as rows
 from cloud.web.sessions import Visitor
 from cloud.web.site import Visit, site_of
+from cloud.web.views.charts import charts_of
 from cloud.web.views.statement import statement_view
 
 router = APIRouter(include_in_schema=False)
@@ -60,15 +62,20 @@ async def statement(request: Request, statement_id: str) -> Response:
     if visitor is None:
         return _stranger(visit)
 
-    def read(tx: Tx) -> tuple[Statement | None, dict[str, str]]:
-        return statements.statement(tx, visitor.tenant_id, statement_id), rows.names(tx, visitor.tenant_id)
+    def read(tx: Tx) -> tuple[Statement, dict[str, str], list[Series]] | None:
+        found = statements.statement(tx, visitor.tenant_id, statement_id)
+        if found is None:
+            return None
+        return found, rows.names(tx, visitor.tenant_id), gather_papers.by_day(tx, visitor.tenant_id, found)
 
-    found, names = await visit.site.context.store.read(read)
-    if found is None:
+    read_out = await visit.site.context.store.read(read)
+    if read_out is None:
         return _no_statement(visit)
+    found, names, series = read_out
     view = statement_view(visit.words, found, names)
+    charts = charts_of(visit.words, series, names)
     command = f"tally-verify {view.file_name} --key GATEWAY_KEY"
-    return visit.page("statement.html", {"statement": view, "command": command})
+    return visit.page("statement.html", {"statement": view, "command": command, "charts": charts})
 
 
 @router.get("/statements/{statement_id}/bundle")
