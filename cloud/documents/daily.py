@@ -1,0 +1,146 @@
+"""What was used day by day: the numbers behind the bars on page and paper. PURE.
+
+The surprise: a day's energy is seldom between two readings of its own. Usage over an interval that crosses midnight, or
+the edge of a price window, is shared out by time, as on the bill; so the bars add up to the registers' difference, and
+records whose clock nobody trusts are left out of the picture, though not out of the bill.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
+
+import msgspec
+
+from cloud.agreements.terms import AgreementTerms
+from cloud.calendar import Period, local_day, midnight, next_day, parse_day
+from cloud.rating.charges.time_of_use import Terms as TimeOfUse
+from cloud.rating.intervals import cut, cut_by_windows
+from cloud.rating.lines import Line
+from cloud.rating.uses import Use
+from cloud.time_windows import windows_between
+from wire.records import Draw, Reading, Record
+
+PLACES = Decimal("0.001")
+
+
+class Series(msgspec.Struct, frozen=True):
+    """One service by day. ``parts``: the stack's names (price windows), one "" where there is none."""
+
+    service: str
+    device: str
+    unit: str
+    parts: list[str]
+    days: dict[str, list[Decimal]]
+
+    @property
+    def total(self) -> Decimal:
+        """All of it."""
+        return sum((value for values in self.days.values() for value in values), Decimal(0))
+
+
+def daily(
+    lines: Sequence[Line], records: Iterable[Record], terms: AgreementTerms, period: Period, zone: str
+) -> list[Series]:
+    """Goods together, then each meter; a service nobody used has no series."""
+    kept = list(records)
+    days = list(_days(period))
+    goods = _goods(lines, kept, days, zone)
+    windows = next((charge for charge in terms.charges if isinstance(charge, TimeOfUse)), None)
+    found = [goods] if goods else []
+    for device, register in _registers(lines, kept, windows):
+        series = _energy(device, register, kept, days, (period, zone), windows)
+        if series is not None:
+            found.append(series)
+    return found
+
+
+def _goods(lines: Sequence[Line], records: Sequence[Record], days: Sequence[str], zone: str) -> Series | None:
+    items = {line.subject for line in lines if line.kind == "per_piece"}
+    values = dict.fromkeys(days, Decimal(0))
+    for one in records:
+        if isinstance(one, Draw) and one.item in items and one.outcome == "confirmed" and one.ts == "S":
+            day = local_day(one.t, zone).isoformat()
+            if day in values:
+                values[day] += Decimal(one.qty).scaleb(one.scale)
+    used = {day: [value] for day, value in values.items()}
+    return Series("goods", "", "pc", [""], used) if any(values.values()) else None
+
+
+def _registers(lines: Sequence[Line], records: Sequence[Record], windows: TimeOfUse | None) -> list[tuple[str, str]]:
+    """The registers that were billed: those the lines name, and those a tariff by time of day listens to."""
+    found = {(line.device, line.registers[-1].register): None for line in lines if line.registers}
+    for one in records:
+        if isinstance(one, Reading) and windows is not None:
+            devices, registers = windows.source.devices, windows.source.subjects
+            if one.register in registers and (not devices or one.src in devices):
+                found[one.src, one.register] = None
+    return list(found)
+
+
+def _energy(
+    device: str,
+    register: str,
+    records: Sequence[Record],
+    days: Sequence[str],
+    clock: tuple[Period, str],
+    windows: TimeOfUse | None,
+) -> Series | None:
+    period, zone = clock
+    uses = list(_intervals(device, register, records, period))
+    if not uses:
+        return None
+    unit = next(one.unit for one in records if isinstance(one, Reading) and one.register == register)
+    names = windows.windows.names if windows is not None else [""]
+    shown, factor = ("kWh", Fraction(1, 1000)) if unit == "Wh" else (unit, Fraction(1))
+    sums: defaultdict[tuple[str, str], Fraction] = defaultdict(Fraction)
+    for name, parts in _by_window(uses, windows, zone).items():
+        for part in _by_day(parts, days, zone):
+            sums[local_day(part.at, zone).isoformat(), name] += part.quantity * factor
+    used = {day: [_decimal(sums[day, name]) for name in names] for day in days}
+    return Series("energy", device, shown, list(names), used)
+
+
+def _intervals(device: str, register: str, records: Sequence[Record], period: Period) -> Iterator[Use]:
+    """Usage between neighbouring readings, cut to the period; a register that fell says nothing here."""
+    readings = sorted(
+        {
+            one.t: one
+            for one in records
+            if isinstance(one, Reading) and (one.src, one.register, one.ts) == (device, register, "S")
+        }.items()
+    )
+    for (begun, opening), (ended, closing) in pairwise(readings):
+        if closing.scale != opening.scale or closing.value <= opening.value:
+            continue
+        whole = Use(at=begun, until=ended, value=closing.value - opening.value, scale=closing.scale)
+        for part in cut(whole, [period.from_ms, period.to_ms], "by_time"):
+            if period.from_ms <= part.at < period.to_ms:
+                yield part
+
+
+def _by_window(uses: Sequence[Use], windows: TimeOfUse | None, zone: str) -> Mapping[str, Sequence[Use]]:
+    if windows is None:
+        return {"": uses}
+    span = (uses[0].at, max(use.until for use in uses) + 1)
+    return cut_by_windows(uses, windows_between(*span, windows.windows, zone), "by_time")
+
+
+def _by_day(uses: Sequence[Use], days: Sequence[str], zone: str) -> Iterator[Use]:
+    borders = [midnight(parse_day(day), zone) for day in days]
+    for use in uses:
+        yield from cut(use, borders, "by_time")
+
+
+def _days(period: Period) -> Iterator[str]:
+    day, end = parse_day(period.first), parse_day(period.end)
+    while day < end:
+        yield day.isoformat()
+        day = next_day(day)
+
+
+def _decimal(value: Fraction) -> Decimal:
+    return (Decimal(value.numerator) / Decimal(value.denominator)).quantize(PLACES)
