@@ -29,6 +29,12 @@ def test_the_journal_is_measured_against_raw_executemany() -> None:
     }
 
 
+def test_papers_are_measured_against_the_bare_compiler() -> None:
+    document = run("paper.py")
+
+    assert [row["goal"] for row in rows(document)] == [{"max": 100, "of": "value"}] * 2
+
+
 @pytest.mark.slow
 def test_ingest_is_measured_on_both_databases() -> None:
     document = run("ingest.py")

@@ -69,7 +69,7 @@ def paper_of(
         facts=_facts(words, view, invoice),
         glance=_glance(words, statement, names),
         charts=list(charts),
-        words=_headings(words),
+        words=headings_of(words),
         lines=_lines(words, view, invoice, statement),
         totals=_totals(words, statement, invoice),
         asides=[f"{one.reason}: {one.device}, {one.subject}" for one in view.asides],
@@ -232,7 +232,8 @@ def _hashes(words: Words, view: StatementView, invoice: Document | None) -> list
     return [*found, Named(_("Hash of this invoice"), invoice.hash)] if invoice else found
 
 
-def _headings(words: Words) -> Headings:
+def headings_of(words: Words) -> Headings:
+    """The words of the layout, in the reader's language."""
     _ = words.gettext
     return Headings(
         glance=_("At a glance"),
