@@ -67,6 +67,11 @@ class MixedCabinet:
         """As the one behind this slot."""
         return await self._behind(intent.slot).recall(intent, key, confirm)
 
+    def resume(self, intent: Intent, key: RecordKey) -> None:
+        """For the motors."""
+        if self._coils.drives(intent.slot):
+            self._coils.resume(intent, key)
+
     def hear(self, event: Event, at: Stamp, cfg: str) -> Sequence[Record]:
         """Doors for the locks, results for the motors."""
         return [*self._locks.hear(event, at, cfg), *self._coils.hear(event, at, cfg)]

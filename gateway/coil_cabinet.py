@@ -77,7 +77,9 @@ class CoilCabinet:
         self._open: Open | None = None
         self._planned: dict[int, Open] = {}
         self._last: Open | None = None
+        self._resumed: dict[RecordKey, Open] = {}
         self._quiet_until = 0.0
+        self._news = asyncio.Event()
 
     def drives(self, slot: str) -> bool:
         """Whether this slot is one of its coils."""
@@ -104,15 +106,27 @@ class CoilCabinet:
             if attempt.given is not None:
                 return await attempt.ended
             if given is not None or attempt.done == done:
-                return self._over(given or Given(Fact.NO_ANSWER, intent.asked, "unknown", "none"))
+                return self._over(given or self._unknown(attempt))
         return await attempt.ended
 
     async def recall(self, intent: Intent, key: RecordKey, confirm: Confirm) -> Given:
-        """After a restart nobody can be asked, and the coil is not turned to find out."""
-        self._last = self._expect(intent, key, confirm)
-        return self._over(Given(Fact.NO_ANSWER, intent.asked, "unknown", "none"))
+        """After a restart: what the board says by itself, or what it can still be asked; nothing is moved."""
+        attempt = self._resumed.pop(key, None) or self._expect(intent, key, confirm, recovered=True)
+        if attempt.given is None and attempt is self._open:
+            given = await self._find_out(attempt)
+            if attempt.given is None:
+                return self._over(given or self._unknown(attempt))
+        return await attempt.ended if attempt.given is not None else self._unknown(attempt)
 
     # What the session calls
+
+    def resume(self, intent: Intent, key: RecordKey) -> None:
+        """Before the line is opened: an attempt of the boot before, whose end may be the first thing that is heard."""
+        confirm = self._premises.confirm(self.device, intent.slot)
+        self._resumed[key] = self._expect(intent, key, confirm, recovered=True)
+        late = getattr(self._driver, "late", None)
+        if late is not None:
+            late(intent.slot)
 
     def hear(self, event: Event, at: Stamp, cfg: str) -> Sequence[Record]:
         """The record of a result; what it ends is remembered until the record is stored."""
@@ -128,6 +142,7 @@ class CoilCabinet:
         """It is on disk: now the shelf moves, and who waits may know."""
         held = [(record, key) for record, key in zip(records, keys, strict=True) if key is not None]
         self._premises.shelve([record for record, _ in held], [key for _, key in held])
+        self._news.set()
         attempt = self._planned.pop(id(event), None)
         if attempt is None or attempt.given is None or attempt.ended.done():
             return
@@ -139,6 +154,28 @@ class CoilCabinet:
         return ()
 
     # For the other boards
+
+    async def _find_out(self, attempt: Open) -> Given | None:
+        """What can be learnt of an attempt that a restart has cut off; None where its end was heard meanwhile. Here: an
+        answer may still be on its way, and nothing else was asked that it could belong to.
+        """
+        if hasattr(self._driver, "late"):
+            await self._until(lambda: attempt.given is not None, self._driver.patience)
+        return None
+
+    async def _until(self, over: Callable[[], bool], seconds: float) -> None:
+        """Waits for news until `over`, for so many line seconds at most."""
+        until = self._clock.line() + seconds
+        while not over() and (left := until - self._clock.line()) > 0:
+            self._news.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await self._news.wait()
+            except TimeoutError:
+                return
+
+    def _unknown(self, attempt: Open) -> Given:
+        return Given(Fact.NO_ANSWER, attempt.intent.asked, "unknown", "none")
 
     async def _drive(self, attempt: Open) -> Given | None:
         """One command; its end, unless that was heard and stored already."""
@@ -165,9 +202,10 @@ class CoilCabinet:
         except (LinkDown, ValueError) as error:
             return None, "" if sent else (str(error)[:100] or "the line is away")
 
-    def _expect(self, intent: Intent, key: RecordKey, confirm: Confirm) -> Open:
+    def _expect(self, intent: Intent, key: RecordKey, confirm: Confirm, *, recovered: bool = False) -> Open:
         """From now on a result of this slot ends this attempt."""
-        self._open = self._last = Open(intent, key, confirm, asyncio.get_running_loop().create_future())
+        ended: asyncio.Future[Given] = asyncio.get_running_loop().create_future()
+        self._open = self._last = Open(intent, key, confirm, ended, recovered=recovered)
         return self._open
 
     def _over(self, given: Given) -> Given:

@@ -15,7 +15,7 @@ from gateway.control_rules import Source
 from gateway.device_events import AirSample, Event, Measured
 from gateway.recording import Stamp
 from wire.ids import RecordKey
-from wire.records import Record
+from wire.records import Intent, Record
 
 
 class Interpreter(Protocol):
@@ -70,6 +70,12 @@ class Watcher:
         """Notes the event; the records are the inner interpreter's."""
         self._board.note(self._device, event, at.m)
         return self._inner.hear(event, at, cfg) if self._inner else ()
+
+    def resume(self, intent: Intent, key: RecordKey) -> None:
+        """An attempt of the boot before, for an inner interpreter that may hear its end."""
+        resume = getattr(self._inner, "resume", None)
+        if resume is not None:
+            resume(intent, key)
 
     def stored(self, event: Event, records: Sequence[Record], keys: Sequence[RecordKey | None]) -> None:
         """Those records are on disk, for an inner interpreter that waits for it."""

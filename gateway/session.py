@@ -94,13 +94,20 @@ class SerialSession:
             group.create_task(self._keep_open(), name=f"{self.name} line")
 
     async def _remember(self) -> None:
-        """A board that repeats its last message may do so across our restart: what is held of it is not told twice."""
-        for device, driver in self._drivers.items():
-            if hasattr(driver, "remember"):
-                try:
+        """Before the line is opened: a board that repeats its last message may do so across our restart, and its first
+        words may be the end of an attempt that the boot before has left open.
+        """
+        try:
+            for device, driver in self._drivers.items():
+                if hasattr(driver, "remember"):
                     driver.remember(await self._journal.told(device, 5), self._clock.boot)
-                except NotStored as error:
-                    log.warning("line %s: what %s said last is not known: %s", self.name, device, error)
+            resuming = {one: each for one, each in self._interpreters.items() if hasattr(each, "resume")}
+            for attempt in await self._journal.open_attempts() if resuming else ():
+                cabinet: Any = resuming.get(attempt.intent.src)
+                if cabinet is not None and attempt.commanded and attempt.key.ep != self._clock.boot:
+                    cabinet.resume(attempt.intent, attempt.key)
+        except NotStored as error:
+            log.warning("line %s: what its boards said last is not known: %s", self.name, error)
 
     async def exchange(self, device: str, ask: Callable[[], Request]) -> list[Event] | None:
         """Sends one command before all polls; its events, or None when nothing answered. Raises LinkDown."""

@@ -6,19 +6,16 @@ piece went; nothing less proves the opposite only on a machine that has been see
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.coil_cabinet import CoilCabinet, Open
 from gateway.device_events import CommandTaken, Dispensed, Event, Request, SelectionInfo
-from gateway.ports import Confirm
 from gateway.premises import CabinetUnreachableError, Given, Premises
 from gateway.recording import Stamp, happened
 from gateway.vending import Fact
-from wire.ids import RecordKey
-from wire.records import Intent, Record
+from wire.records import Record
 
 # Line seconds: polls come five times in one; a repetition of a lost end comes within a few.
 ONLINE, ANSWER, GRACE, SYNC, AWAY = 1.5, 4.0, 10.0, 15.0, 5.0
@@ -77,7 +74,6 @@ class VmcCabinet(CoilCabinet):
         self._vmc = driver
         self._stock: dict[str, int] = {}
         self._status: dict[str, str] = {}
-        self._news = asyncio.Event()
         self._lost = False
         self._away: bool | None = None
 
@@ -97,13 +93,10 @@ class VmcCabinet(CoilCabinet):
         stock = {"stock": self._stock[slot]} if slot in self._stock else {}
         return {**stock, "pack": self._vmc.reserve()}
 
-    async def recall(self, intent: Intent, key: RecordKey, confirm: Confirm) -> Given:
-        """After a restart: the end that the board repeats until it is confirmed, then its stock."""
-        attempt = self._expect(intent, key, confirm)
-        attempt.recovered = True
+    async def _find_out(self, attempt: Open) -> Given | None:
+        """The end that the board repeats until it is confirmed, then its stock."""
         await self._until(lambda: attempt.given is not None, GRACE)
-        given = await self._evidence(attempt) if attempt.given is None else None
-        return self._over(given) if given is not None else await attempt.ended
+        return await self._evidence(attempt) if attempt.given is None else None
 
     def hear(self, event: Event, at: Stamp, cfg: str) -> Sequence[Record]:
         """Selections and confirmations are remembered; a result becomes its draw."""
@@ -121,11 +114,6 @@ class VmcCabinet(CoilCabinet):
             told = {"reason": event.reason}
             return (happened("terminated", at, self.device, slot=event.slot, data=told, raw=event.raw, did=event.did),)
         return super().hear(event, at, cfg)
-
-    def stored(self, event: Event, records: Sequence[Record], keys: Sequence[RecordKey | None]) -> None:
-        """As for every board."""
-        super().stored(event, records, keys)
-        self._news.set()
 
     def tick(self, at: Stamp) -> Sequence[Record]:
         """A board that has stopped asking, and its return, each told once."""
@@ -159,7 +147,7 @@ class VmcCabinet(CoilCabinet):
         """What the board's own stock of the selection proves; None when the end came meanwhile."""
         slot, asked = attempt.intent.slot, attempt.intent.asked
         before = attempt.intent.before.get("stock")
-        unknown = Given(Fact.NO_ANSWER, asked, "unknown", "none")
+        unknown = self._unknown(attempt)
         if before is not None:
             self._stock.pop(slot, None)
             self._vmc.sync()
@@ -176,27 +164,9 @@ class VmcCabinet(CoilCabinet):
             return Given(Fact.COUNTER_STOOD, 0, "unknown", words, after)
         return Given(Fact.NO_ANSWER, asked, "unknown", words, after)
 
-    async def _until(self, over: Condition, seconds: float) -> None:
-        """Waits for news until `over`, for so many line seconds at most."""
-        until = self._clock.line() + seconds
-        while not over() and (left := until - self._clock.line()) > 0:
-            self._news.clear()
-            try:
-                async with asyncio.timeout(left):
-                    await self._news.wait()
-            except TimeoutError:
-                return
-
     def _online(self) -> bool:
         heard = self._vmc.heard_at
         return heard is not None and self._clock.line() - heard < ONLINE
-
-
-class Condition(Protocol):
-    """Something that becomes true."""
-
-    def __call__(self) -> bool:
-        """Is it?"""
 
 
 class _NoRequests:

@@ -12,11 +12,8 @@ from typing import Protocol
 from gateway.clock import Clock
 from gateway.coil_cabinet import CoilCabinet, CoilDriver, Line, Open
 from gateway.device_events import CommandTaken, Dispensed, Event, MotorState, Request
-from gateway.ports import Confirm
 from gateway.premises import CabinetUnreachableError, Given, Premises
 from gateway.vending import Fact
-from wire.ids import RecordKey
-from wire.records import Intent
 
 ASK_EVERY = 0.3
 # Idle for so long after the start, and every answer heard: it has not begun, or its end was shown to nobody.
@@ -49,12 +46,9 @@ class ZdmCabinet(CoilCabinet):
             raise CabinetUnreachableError(f"Board {self.device} is still turning a motor. Wait a moment.")
         return {}
 
-    async def recall(self, intent: Intent, key: RecordKey, confirm: Confirm) -> Given:
+    async def _find_out(self, attempt: Open) -> Given | None:
         """The board may still turn, or still hold the end that nobody has read."""
-        attempt = self._expect(intent, key, confirm)
-        attempt.recovered = True
-        given = await self._until_over(attempt, started=True)
-        return await attempt.ended if attempt.given is not None else self._over(given)
+        return await self._until_over(attempt, started=True)
 
     async def _drive(self, attempt: Open) -> Given | None:
         done = attempt.done
@@ -69,7 +63,7 @@ class ZdmCabinet(CoilCabinet):
 
     async def _until_over(self, attempt: Open, *, started: bool) -> Given:
         """Asks until the end was shown, or certainly will not be. `started`: the board has confirmed the start."""
-        unknown = Given(Fact.NO_ANSWER, attempt.intent.asked, "unknown", "none")
+        unknown = self._unknown(attempt)
         begun, done, idle_since, lost = self._clock.line(), attempt.done, None, False
         while self._clock.line() - begun < self._driver.patience:
             events, _ = await self._command(self._state)

@@ -77,6 +77,10 @@ class CoilTcn:
         self.answered = False
         return Request(self._sent, REPLY + REQUEST, self.settings.delay)
 
+    def late(self, slot: str) -> None:
+        """The boot before has asked for this coil and heard no answer: one that comes now is its."""
+        self._late = slot
+
     def pending(self) -> None:
         """There is no question that moves nothing."""
 

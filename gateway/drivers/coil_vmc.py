@@ -131,6 +131,7 @@ class CoilVmc:
     def remember(self, dids: Sequence[str], boot: str) -> None:
         """What the journal holds of this board, newest first: its last message may be told again. `boot`: ours."""
         self._boot = boot
+        self._number = sum(boot.encode()) % 255
         parts = dids[0].split("/") if dids else []
         if len(parts) == 4 and parts[2].isdigit():
             self._last = (int(parts[2]), parts[3])
@@ -188,6 +189,9 @@ class CoilVmc:
         self._due, self._owed, self._echo = "", None, b""
         self.heard_at = None
         self._commands.clear()
+        # The number may be the very one the board heard last from whoever ran before us, and then it is a repetition:
+        # confirmed and not done. So the first command is one that nobody misses.
+        self.machine()
         self.sync()
 
     # Inside
