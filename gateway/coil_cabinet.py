@@ -225,7 +225,7 @@ class CoilCabinet:
         if attempt is not None and event.slot in (attempt.intent.slot, ""):
             return self._ends(attempt, event, at)
         last = self._last
-        if last is not None and event.slot in (last.intent.slot, "") and last.given is None:
+        if last is not None and event.slot in (last.intent.slot, ""):
             unverified = self._premises.shelf.unverified(self.device, last.intent.slot, f"{last.key.ep}/{last.key.n}")
             if unverified is not None and event.motor != "unknown":
                 self._last = None

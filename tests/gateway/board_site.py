@@ -227,7 +227,7 @@ def on_a_board(
     turn_s: float = 2.0,
     **changed: Any,
 ) -> None:
-    """Plays with a board on a loop that owns time. ``changed``: driver settings."""
+    """Plays with a board on a loop that owns time. ``changed``: driver settings and the slots' ``confirm``."""
 
     async def main() -> None:
         await play(make_site(folder, kind, plan, seed, turn_s, real=False, changed=changed))
@@ -256,7 +256,8 @@ def make_site(
 ) -> BoardSite:
     """Board and line; call it inside the running loop."""
     met = KINDS[kind]
-    met = Kind(met.driver, met.baud, {**met.settings, **changed}, met.confirm, met.half_duplex, met.doors)
+    confirm = changed.pop("confirm", met.confirm)
+    met = Kind(met.driver, met.baud, {**met.settings, **changed}, confirm, met.half_duplex, met.doors)
     line = Line(LineSpec(baud=met.baud, half_duplex=met.half_duplex), faults=LineFaults(plan or LinePlan(), seed))
     site = BoardSite(met, folder, line, None, real)
     site.twin = twin_of(kind, site, turn_s)
@@ -268,6 +269,7 @@ def balance(records: list[Record]) -> tuple[int, int]:
     """Pieces that the records are sure of, and those they leave to a count; no intent may have two ends."""
     ends = [record.intent for record in records if isinstance(record, Draw) and record.intent]
     assert len(ends) == len(set(ends)), "an attempt with two draws"
+    assert len(ends) == len([record for record in records if isinstance(record, Draw)]), "a draw nobody asked for"
     decided = {record.ref.key: record for record in records if isinstance(record, DrawResolved)}
     sure = unsure = 0
     for record in records:
