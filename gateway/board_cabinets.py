@@ -51,9 +51,13 @@ class MixedCabinet:
 
     def __init__(self, locks: LockCabinet, coils: CoilCabinet) -> None:
         self.device = locks.device
-        self.cfg = locks.cfg
         self._locks = locks
         self._coils = coils
+
+    @property
+    def cfg(self) -> str:
+        """The board's, the same for both."""
+        return self._locks.cfg
 
     async def look(self, slot: str) -> Mapping[str, int]:
         """As the one behind this slot."""

@@ -184,7 +184,8 @@ def _strangers(config: Config) -> Iterator[tuple[str, str]]:
 def _quarrel(one: Any, other: Any) -> str:  # noqa: ANN401 - driver classes differ in shape
     """Why these two may not be on one line; empty when they may."""
     for driver in (one, other):
-        if getattr(driver, "listens", False):
+        # Boards of one kind whose frames name their board may talk unasked beside each other.
+        if getattr(driver, "listens", False) and not (one is other and getattr(driver, "shares", False)):
             return f"a {driver.kind} talks unasked"
     mine, theirs = getattr(one, "bus", one.kind), getattr(other, "bus", other.kind)
     return "" if mine == theirs else f"they speak {mine} and {theirs}, and each takes the other's frames for noise"

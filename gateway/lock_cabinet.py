@@ -58,7 +58,6 @@ class LockCabinet:
 
     def __init__(self, device: str, driver: LockDriver, line: Line, clock: Clock) -> None:
         self.device = device
-        self.cfg = driver.cfg
         self._driver = driver
         self._line = line
         self._clock = clock
@@ -70,6 +69,11 @@ class LockCabinet:
         self._goods: dict[str, bool] = {}
         self._tries: int = getattr(driver, "tries", 2)
         self._news = asyncio.Event()
+
+    @property
+    def cfg(self) -> str:
+        """What gives the board's bytes their meaning now; a polarity may have been learnt."""
+        return self._driver.cfg
 
     async def look(self, slot: str) -> Mapping[str, int]:
         """The door must be closed and the board must answer before anyone is promised anything."""
@@ -157,11 +161,11 @@ class LockCabinet:
         """Opened as soon as one answer says so; failed only when every answer says closed for longer than an answer
         can be late: a late one to an earlier question says closed too, and this protocol numbers nothing.
         """
-        closed, since = 0, self._clock.line()
+        closed, since, goods = 0, self._clock.line(), self._goods.get(slot)
         while self._clock.line() - since < LATE_SECONDS:
             state = await self._closed_or_none(slot)
-            # It may have been opened and shut between two looks: a board that tells its doors unasked has said so.
-            if state is False or slot in self._moved:
+            # It may have been opened and shut between two looks: its own report, or goods that are gone, say so.
+            if state is False or slot in self._moved or (goods and not self._goods.get(slot, True)):
                 return "opened"
             closed += state is True
             await self._clock.sleep(LATE_SECONDS / 10 * self._clock.scale)

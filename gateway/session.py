@@ -61,7 +61,7 @@ class SerialSession:
         self._told: deque[Told] = deque()
         self._news_at = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._listener = next((device for device, driver in devices.items() if getattr(driver, "listens", False)), "")
+        self._listeners = [device for device, driver in devices.items() if getattr(driver, "listens", False)]
         self._answered: dict[str, bool | None] = dict.fromkeys(devices)
         self._jobs: deque[tuple[str, Callable[[], Request], asyncio.Future[list[Event] | None]]] = deque()
         self._rounds = Rounds(self._drivers, Pace.of(settings), ports.clock, lambda: bool(self._jobs), self._tell)
@@ -144,9 +144,9 @@ class SerialSession:
         assert self._performer is not None
         while True:
             self.progress = self._clock.line()
-            if self._listener:
+            if self._listeners:
                 # What stands on the line belongs to what was asked before, or to nothing that was asked.
-                await self._listen(link, self._listener, 0)
+                await self._listen(link, 0)
             if self._jobs:
                 await self._command(*self._jobs.popleft())
                 continue
@@ -242,8 +242,8 @@ class SerialSession:
 
     async def _idle(self, link: SerialLink, seconds: float) -> None:
         seconds = min(seconds, LONGEST_IDLE)
-        if self._listener:
-            await self._listen(link, self._listener, seconds)
+        if self._listeners:
+            await self._listen(link, seconds)
             return
         self._wake.clear()
         if not self._jobs:
@@ -253,17 +253,24 @@ class SerialSession:
             except TimeoutError:
                 return
 
-    async def _listen(self, link: SerialLink, device: str, seconds: float) -> None:
-        """What a device says unasked; what it must be told is written at once."""
-        driver = self._drivers[device]
-        takes_commands = hasattr(driver, "outgoing") or hasattr(driver, "drives")
+    async def _listen(self, link: SerialLink, seconds: float) -> None:
+        """What devices say unasked; what they must be told is written at once. Boards that share a line know their own
+        frames: who understood nothing has not answered.
+        """
+        first = self._drivers[self._listeners[0]]
+        takes_commands = hasattr(first, "outgoing") or hasattr(first, "drives")
         data = await link.read(min(seconds, LISTEN_TALKING if takes_commands else LISTEN))
         now = self._clock.line()
-        if data:
-            self._told.append(Told(device, driver.feed(data, now), stamp(self._clock), answered=True))
-        elif hasattr(driver, "idle"):
-            events = driver.idle(now)
-            self._told.append(Told(device, events, stamp(self._clock), answered=self._answered[device] is True))
+        for device in self._listeners:
+            driver = self._drivers[device]
+            alone, before = len(self._listeners) == 1, driver.counters.frames
+            if data:
+                events = driver.feed(data, now)
+                answered = alone or driver.counters.frames > before or self._answered[device] is True
+                self._told.append(Told(device, events, stamp(self._clock), answered=answered))
+            elif hasattr(driver, "idle"):
+                events = driver.idle(now)
+                self._told.append(Told(device, events, stamp(self._clock), answered=self._answered[device] is True))
         await self._hear_told()
 
     def _tick(self) -> None:

@@ -6,7 +6,9 @@
 
 The surprise: the reply "failed" has the very bytes of the request, so an adapter that echoes looks like a board that
 refuses. A status reply can never equal its request, so the echo is learnt there, and exactly one copy of the bytes sent
-is dropped afterwards. Whether 00 means open depends on how the feedback switch is wired: a setting, for all replies.
+is dropped afterwards. Whether 00 means open depends on how the feedback switch is wired: a setting, for all replies;
+"learn" opens nothing until somebody has opened one door by hand, and then tells what to write there.
+Keeps at most 7 bytes.
 Source: vending.md 1.3 A (allinbest listing; CSDN u012909822/147892413).
 """
 
@@ -19,11 +21,13 @@ from typing import ClassVar, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.device_events import Counters, DoorState, Event, LockReply, Request, Want
+from gateway.device_events import Counters, DeviceFault, DoorState, Event, LockReply, Request, Want
+from gateway.drivers.check_bytes import xor8
 
 OPEN, STATUS = 0x8A, 0x80
 OPEN_MARK, STATUS_MARK = 0x11, 0x33
 ONE, ALL = 5, 7
+NOT_LEARNT = "which status means open is not known yet: open one door by hand, and shut the others"
 
 
 class LockSettings(BaseModel):
@@ -33,7 +37,9 @@ class LockSettings(BaseModel):
 
     board: int = Field(default=1, ge=1, le=32, description="board address, set by its switches")
     locks: int = Field(default=24, ge=1, le=24, description="how many locks are wired; slots are called 1, 2, ...")
-    open_is: Literal["00", "11"] = Field(default="00", description="status of an open door: open one by hand and look")
+    open_is: Literal["00", "11", "learn"] = Field(
+        default="00", description="status of an open door; learn: open one door by hand, and it is told"
+    )
     echo: Literal["learn", "yes", "no"] = Field(default="learn", description="does the adapter repeat what we send?")
     watch: float = Field(default=5.0, ge=0, description="look at all doors every so many seconds; 0 = never")
     delay: float = Field(default=0.2, gt=0, le=5, description="longest time the board takes before it answers, seconds")
@@ -45,6 +51,7 @@ class Lock8A:
     kind: ClassVar[str] = "lock_8a"
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
     bus: ClassVar[str] = "modbus"
+    shipped: ClassVar[tuple[str, ...]] = ("9600 8N1",)
     Settings: ClassVar[type[BaseModel]] = LockSettings
 
     def __init__(self, settings: LockSettings) -> None:
@@ -52,7 +59,8 @@ class Lock8A:
         self.counters = Counters()
         self.answered = True
         self.wants: Sequence[Want] = (Want("doors", settings.watch),) if settings.watch else ()
-        self.cfg = hashlib.sha256(msgspec.json.encode(["lock_8a", settings.open_is])).hexdigest()
+        self._open_is = "" if settings.open_is == "learn" else settings.open_is
+        self._raw: dict[int, bool] = {}
         self._echoes: bool | None = {"yes": True, "no": False, "learn": None}[settings.echo]
         self._seen: dict[int, bool] = {}
         self._sent = b""
@@ -61,12 +69,21 @@ class Lock8A:
         self._copies = 0
         self._greeted = False
 
+    @property
+    def cfg(self) -> str:
+        """See SerialDriver."""
+        return hashlib.sha256(msgspec.json.encode(["lock_8a", self._open_is])).hexdigest()
+
     def open(self, slot: str) -> Request:
         """Pulse one latch. Lock 0 would be all of them at once, so it is refused."""
+        if not self._open_is:
+            raise ValueError(NOT_LEARNT)
         return self._ask(OPEN, self._lock(slot), OPEN_MARK)
 
     def status(self, slot: str) -> Request:
         """Ask for one door; moves nothing."""
+        if not self._open_is:
+            raise ValueError(NOT_LEARNT)
         return self._ask(STATUS, self._lock(slot), STATUS_MARK)
 
     def pending(self) -> Request | None:
@@ -93,7 +110,10 @@ class Lock8A:
     def expired(self, now: float) -> list[Event]:  # noqa: ARG002 - nothing here depends on time
         """No answer. A lone copy of the request while the echo is unknown proves nothing: ask for the status."""
         self.answered = True
-        self.counters.noise_bytes += self._received - ONE * self._copies
+        left = self._received - ONE * self._copies
+        if left:
+            self.counters.refuse("short" if left < ONE else "xor")
+            self.counters.noise_bytes += left
         return []
 
     def restarted(self) -> None:
@@ -111,7 +131,7 @@ class Lock8A:
 
     def _ask(self, command: int, lock: int, mark: int) -> Request:
         body = bytes((command, self.settings.board, lock, mark))
-        self._sent = body + bytes((_xor(body),))
+        self._sent = body + bytes((xor8(body),))
         self._tail.clear()
         self._received = self._copies = 0
         self.answered = False
@@ -136,7 +156,7 @@ class Lock8A:
 
     def _one(self, lock: int) -> list[Event]:
         frame = bytes(self._tail[-ONE:])
-        if len(frame) < ONE or _xor(frame) or frame[:3] != self._sent[:3] or frame[3] not in (0x00, 0x11):
+        if len(frame) < ONE or xor8(frame) or frame[:3] != self._sent[:3] or frame[3] not in (0x00, 0x11):
             return []
         self._finish(ONE)
         if self._sent[0] == OPEN:
@@ -147,7 +167,7 @@ class Lock8A:
 
     def _all(self) -> list[Event]:
         frame = bytes(self._tail)
-        if len(frame) < ALL or _xor(frame) or frame[:2] != self._sent[:2] or frame[5] != STATUS_MARK:
+        if len(frame) < ALL or xor8(frame) or frame[:2] != self._sent[:2] or frame[5] != STATUS_MARK:
             return []
         self._finish(ALL)
         self._greeted = True
@@ -164,10 +184,12 @@ class Lock8A:
         self.answered = True
 
     def _is_open(self, is_11: bool) -> bool:  # noqa: FBT001 - the bit itself
-        return is_11 is (self.settings.open_is == "11")
+        return is_11 is (self._open_is == "11")
 
     def _doors(self, marked: dict[int, bool], frame: bytes, *, always: bool) -> list[Event]:
         """Doors whose state is news; a door asked for by name is always told."""
+        if not self._open_is:
+            return self._learn(marked, frame)
         events: list[Event] = []
         for lock, is_11 in marked.items():
             closed = not self._is_open(is_11)
@@ -176,9 +198,12 @@ class Lock8A:
             self._seen[lock] = closed
         return events
 
-
-def _xor(data: bytes) -> int:
-    check = 0
-    for byte in data:
-        check ^= byte
-    return check
+    def _learn(self, marked: dict[int, bool], frame: bytes) -> list[Event]:
+        """The one door that reads otherwise than before was opened by hand: what it reads now is open."""
+        changed = [lock for lock, is_11 in marked.items() if self._raw.get(lock, is_11) is not is_11]
+        self._raw |= marked
+        if len(changed) != 1:
+            return []
+        self._open_is = "11" if marked[changed[0]] else "00"
+        self._seen.clear()
+        return [DeviceFault("polarity_learnt", str(changed[0]), {"open_is": self._open_is}, frame)]

@@ -55,6 +55,7 @@ class LockWkly:
     bus: ClassVar[str] = "wkly"
     shipped: ClassVar[tuple[str, ...]] = ("9600 8N1",)
     listens: ClassVar[bool] = True
+    shares: ClassVar[bool] = True
     tries: ClassVar[int] = 3
     Settings: ClassVar[type[BaseModel]] = WklySettings
 

@@ -72,6 +72,7 @@ class Gateway:
     premises: Premises
     cabinet: Board | MixedCabinet
     driver: Any
+    ports: Ports
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
     async def draw(self, quantity: int = 1, slot: str = SLOT) -> DrawResult:
@@ -165,7 +166,14 @@ class BoardSite:
         cabinet = cabinet_of(CABINET, driver, session, clock, premises)
         session.interpret(CABINET, cabinet)
         return Gateway(
-            clock, journal, session, premises, cabinet, driver, [asyncio.create_task(session.run(), name="session")]
+            clock,
+            journal,
+            session,
+            premises,
+            cabinet,
+            driver,
+            ports,
+            [asyncio.create_task(session.run(), name="session")],
         )
 
     def dropped(self, drop: Dropped) -> None:

@@ -196,9 +196,9 @@ def test_a_light_curtain_that_is_blocked_is_told_and_its_return_too(tmp_path: Pa
 def with_motor(site: BoardSite, pieces: int) -> LockWkly:
     """The board with a motor on channel 1 in place of a lock."""
     site.line.detach(site.twin)
-    site.twin = LockWkly(locks=4, motors={1: pieces}, turn_s=1.0, on_drop=site.dropped)
-    site.line.attach(site.twin)
-    return site.twin
+    board = site.twin = LockWkly(locks=4, motors={1: pieces}, turn_s=1.0, on_drop=site.dropped)
+    site.line.attach(board)
+    return board
 
 
 def test_a_motor_gives_its_pieces_in_one_command_and_leaves_them_to_a_count(tmp_path: Path) -> None:

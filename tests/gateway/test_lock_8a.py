@@ -102,3 +102,33 @@ def test_another_boards_answer_is_not_ours() -> None:
     driver.status("1")
 
     assert driver.feed(bytes.fromhex("80 02 01 00 83"), 1.0) == []
+
+
+def test_a_polarity_that_is_to_be_learnt_opens_nothing_until_one_door_was_opened_by_hand() -> None:
+    driver = board(echo="no", open_is="learn", locks=4)
+    driver.pending()
+    before = driver.feed(ALL_CLOSED, 1.0)
+    with pytest.raises(ValueError, match="by hand"):
+        driver.open("1")
+    driver.request(())
+
+    (learnt,) = driver.feed(bytes.fromhex("80 01 FF FF FD 33 4F"), 2.0)
+
+    assert before == []
+    assert (learnt.event, learnt.slot, learnt.data) == ("polarity_learnt", "2", {"open_is": "00"})
+    driver.request(())
+    doors = driver.feed(bytes.fromhex("80 01 FF FF FD 33 4F"), 3.0)
+    assert [(event.slot, event.closed) for event in doors][:2] == [("1", True), ("2", False)]
+    assert driver.open("1").data == SAME
+    assert driver.cfg == board(open_is="00").cfg
+
+
+def test_what_is_refused_is_counted_by_its_reason() -> None:
+    driver = board(echo="no")
+
+    for wrong in ("8A 01 01 00 8B", "8A 01 01"):
+        driver.open("1")
+        driver.feed(bytes.fromhex(wrong), 1.0)
+        driver.expired(2.0)
+
+    assert driver.counters.refusals == {"xor": 1, "short": 1}

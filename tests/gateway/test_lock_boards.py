@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from firmware_sim.devices.lock_wkly import LockWkly
 from gateway import drivers
+from gateway.board_cabinets import cabinet_of
 from gateway.device_events import DoorState, LockReply
+from gateway.ports import SerialSettings
+from gateway.session import SerialSession
 from tests.gateway.board_site import BoardSite, on_a_board
 from tests.gateway.test_drivers import hexed
+from wire.records import DeviceEvent
 
 
 def test_goods_that_are_still_there_after_the_door_was_shut_are_not_taken(tmp_path: Path) -> None:
@@ -218,3 +224,28 @@ def test_what_does_not_exist_cannot_be_opened() -> None:
         drivers.create("lock_wkly", {"motors": [2]}).open("2")
     with pytest.raises(ValueError, match="locks 1 to 16"):
         drivers.create("lock_kerong", {}).open("0")
+
+
+def test_two_boards_on_one_line_hear_their_own_doors(tmp_path: Path) -> None:
+    async def play(site: BoardSite) -> None:
+        other = LockWkly(board=1, locks=4)
+        site.line.attach(other)
+        async with site.gateway() as gateway:
+            await gateway.stop()
+            drivers_ = {f"cab-{n}": drivers.create("lock_wkly", {"board": n, "locks": 4}) for n in (0, 1)}
+            settings = SerialSettings("line-1", "memory", 9600)
+            session = SerialSession(settings, drivers_, gateway.ports, gateway.journal)
+            for device, driver in drivers_.items():
+                cabinet = cabinet_of(device, driver, session, gateway.clock, gateway.premises)
+                session.interpret(device, cabinet)
+            gateway.tasks.append(asyncio.create_task(session.run()))
+            await gateway.clock.sleep(8)
+            other.door_forced(2, site.line.now)
+            site.line.stir(other)
+            await gateway.clock.sleep(8)
+
+            forced = [record for record in await gateway.records() if isinstance(record, DeviceEvent)]
+            assert [(one.src, one.event, one.slot) for one in forced] == [("cab-1", "door_forced", "2")]
+            assert [status.answered for status in session.devices()] == [True, True]
+
+    on_a_board(tmp_path, "lock_wkly", play)
