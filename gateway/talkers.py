@@ -7,6 +7,8 @@ from typing import Any
 from gateway.audit_desk import AuditDesk
 from gateway.conversation import ConversationSession
 from gateway.drivers.evadts import EvaDts
+from gateway.drivers.mdb_adapter import MdbAdapter
+from gateway.mdb_desk import MdbDesk
 from gateway.ports import Ports, SerialSettings
 from gateway.premises import Cabinet, Premises
 from gateway.tag_cabinet import TagCabinet
@@ -23,6 +25,10 @@ def conversation(
     if isinstance(driver, EvaDts):
         desk = AuditDesk(device, driver, premises)
         return ConversationSession(settings, driver, desk, ports), desk
+    if isinstance(driver, MdbAdapter):
+        bus = MdbDesk(device, driver, premises)
+        bus.session = ConversationSession(settings, driver, bus, ports)
+        return bus.session, bus
     tags = TagCabinet(device, driver, premises)
     tags.session = ConversationSession(settings, driver, tags, ports)
     return tags.session, tags

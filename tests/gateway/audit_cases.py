@@ -1,11 +1,11 @@
-"""What `test_drivers.py` puts to machines that are audited, to scales and to tag readers: their last words."""
+"""What `test_drivers.py` puts to devices that count: audits, scales, tag readers, adapters. Their last words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from gateway.device_events import AuditRead, Event, TagsSeen, Weighed
+from gateway.device_events import AdapterSaid, AuditRead, Event, TagsSeen, Weighed
 from tests.gateway.telegram_cases import TelegramCase
 
 FILE = b"DXS*GWT0000001*VA*V0/6*1\r\nST*001*0001\r\nID1*T*M*1\r\nSE*3*0001\r\nDXE*1*1\r\n"
@@ -84,7 +84,17 @@ def one_round(driver: Any) -> None:
     driver.feed(TAG, 0.1)
 
 
+def line(topic: str, *fields: str) -> Callable[[Sequence[Event]], bool]:
+    """One line of an adapter, and no other."""
+    return lambda events: [(one.topic, one.fields) for one in events if isinstance(one, AdapterSaid)] == [
+        (topic, fields)
+    ]  # fmt: skip
+
+
 AUDITS: list[TelegramCase] = [
+    ("mdb_adapter", "qibixx.line.1", {}, lambda driver: driver, line("vend_request", "1.00", "5")),
+    ("mdb_adapter", "qibixx.line.2", {}, lambda driver: driver, line("vended", "SUCCESS")),
+    ("mdb_adapter", "qibixx.line.3", {"role": "vmc"}, lambda driver: driver, line("result", "1", "1.20")),
     ("evadts", "dex_link.05", DEX, dex_up_to_the_end, whole),
     ("evadts", "ddcmp.30", DDCMP, ddcmp_up_to_the_end, whole),
     (
