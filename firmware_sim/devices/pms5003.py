@@ -9,7 +9,8 @@
 
 A frame about every second while the air changes and every 2.3 s while it does not. After power-on and after waking the
 first frames are zero, then values rise to what they should be within 30 s. Up to 30 ug/m3 both scales agree; above, the
-factory scale reads more.
+factory scale reads more. The T has temperature and humidity in words 11 and 12, the ST has HCHO and both in
+words 13 to 15 of a longer frame.
 
 Source: Plantower PMS5003 series data manual V2.3, appendix I; docs/protocols/pms5003.md. PURE.
 """
@@ -54,7 +55,10 @@ class Pms5003:
         warm_s: float = 30.0,
         fast_s: float = 1.0,
         stable_s: float = 2.3,
+        model: str = "pms5003",
     ) -> None:
+        self.model = model
+        self.tenths = (212, 224)
         self._air = air or Air(4, 6, 8)
         self._zero = zero_s
         self._warm = warm_s
@@ -149,7 +153,14 @@ class Pms5003:
 
     def _frame(self, now: float) -> bytes:
         words = [*self._words(now), _VERSION_AND_ERROR]
-        return framed(_HEAD + b"\x00\x1c" + b"".join(word.to_bytes(2, "big") for word in words))
+        if self.model == "pms5003t":
+            # Same header and length: the two largest counts make room for temperature and humidity, in tenths.
+            words[10:12] = self.tenths
+        elif self.model == "pms5003st":
+            words[12:12] = [18, *self.tenths, 0]
+        return framed(
+            _HEAD + (2 * len(words) + 2).to_bytes(2, "big") + b"".join(word.to_bytes(2, "big") for word in words)
+        )
 
     def _words(self, now: float) -> list[int]:
         awake_ms, warm_ms = round((now - self._woke) * 1000), round(self._warm * 1000)

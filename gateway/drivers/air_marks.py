@@ -53,6 +53,11 @@ class AirMarks:
             self._told.discard(f"{OUT_OF_RANGE} {metric}")
         return tuple(marks)
 
+    def judge_all(self, values: Mapping[str, int], now: float, limits: tuple[int, int]) -> tuple[str, ...]:
+        """The marks of a sample: those of any of its values."""
+        marks = [mark for metric, value in values.items() for mark in self.judge(metric, value, now, limits)]
+        return tuple(dict.fromkeys(marks))
+
     def stirred(self, name: str, value: object, now: float) -> None:
         """Something else the sensor said, such as its particle counts: if that moves it is not frozen."""
         self._saw(name, value, now)

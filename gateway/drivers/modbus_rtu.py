@@ -135,6 +135,8 @@ class RtuMaster:
 
     def expired(self) -> Refusal | None:
         """Nothing more will come. A refusal that stood behind what only looked like an answer is still one."""
+        if not self.answered and self._heard:
+            self.counters.refuse("short")
         found = None if self.answered else self._look(over=True)
         self.answered = True
         self.counters.noise_bytes += len(self._heard)
@@ -173,6 +175,8 @@ class RtuMaster:
                 waits = True
             elif crc(heard[: length - 2]) == heard[length - 2 : length]:
                 return length
+            else:
+                self.counters.refuse("crc")
         return None if waits and not over else 0
 
     def _candidates(self) -> list[tuple[bytes, int]]:

@@ -32,6 +32,7 @@ from gateway.device_events import (
 )
 from tests.gateway.audit_cases import AUDITS, SCALES
 from tests.gateway.board_cases import BOARDS
+from tests.gateway.meter_cases import AIR, METERS, UNASKED
 from tests.gateway.telegram_cases import TELEGRAMS
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -131,6 +132,8 @@ CASES = [
     Case("modbus_unit", "modbus_unit.07", UNIT, lambda d: d.set_level(3), heard(taken=False)),
     Case("pms5003", "pms-1", {"warm_up": 0}, lambda d: d, dust(8), echo=False),
     Case("pms5003", "pms-2", {"warm_up": 0}, lambda d: d, dust(7), echo=False),
+    *(Case(*one) for one in (*METERS, *AIR)),
+    *(Case(*one, echo=False) for one in UNASKED),
 ]
 cases = pytest.mark.parametrize("case", CASES, ids=str)
 
@@ -281,7 +284,8 @@ def test_no_bytes_make_a_driver_raise(kind: str, data: bytes) -> None:
 def test_what_golden_files_call_invalid_is_refused(kind: str) -> None:
     for frame in frames(kind).values():
         if not frame["valid"] and frame["direction"] == "device>host":
-            for case in (case for case in CASES if case.kind == kind):
+            # A frame that is wrong for one model's question may be right for another's.
+            for case in (case for case in CASES if case.kind == kind and "profile" not in case.settings):
                 driver = case.start()
 
                 events = driver.feed(bytes.fromhex(frame["hex"]), 1.0) + driver.expired(2.0)

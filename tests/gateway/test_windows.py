@@ -129,12 +129,12 @@ def dust(**settings: Any) -> Any:
     return drivers.create("pms5003", settings)
 
 
-def test_what_a_sensor_says_while_it_warms_up_is_dropped() -> None:
+def test_what_a_sensor_says_while_it_warms_up_is_marked() -> None:
     driver = dust()
 
-    told = [driver.feed(hexed("pms5003", "pms-1"), second) for second in range(40)]
+    told = [driver.feed(hexed("pms5003", "pms-1"), second)[0].q for second in range(40)]
 
-    assert [bool(events) for events in told] == [False] * 30 + [True] * 10
+    assert told == [("warm_up",)] * 30 + [()] * 10
 
 
 def test_frames_of_zeros_are_no_air() -> None:
