@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from firmware_sim.cabinet_client import CabinetClient
 from firmware_sim.devices.mqtt_cabinet import Publication
@@ -30,6 +30,22 @@ class Packet:
     retain: bool
 
 
+class Will(Protocol):
+    """What is said for a client that went without goodbye."""
+
+    @property
+    def topic(self) -> str:
+        """Where."""
+
+    @property
+    def payload(self) -> bytes:
+        """What."""
+
+    @property
+    def retain(self) -> bool:
+        """Whether it stays."""
+
+
 @dataclass
 class _Session:
     """A persistent session: what is subscribed, waiting, and delivered without a PUBACK."""
@@ -38,6 +54,7 @@ class _Session:
     waiting: deque[Packet] = field(default_factory=deque)
     unacked: dict[int, Packet] = field(default_factory=dict)
     stir: Callable[[], None] | None = None
+    will: Will | None = None
 
 
 class MemoryBroker:
@@ -52,6 +69,7 @@ class MemoryBroker:
         self._cabinets: list[CabinetClient] = []
         self._connected: list[CabinetClient] = []
         self._retained: dict[str, bytes] = {}
+        self._under_way: deque[Callable[[], None]] = deque()
         self._mid = 0
 
     # Cabinets
@@ -112,6 +130,16 @@ class MemoryBroker:
             if client.twin.command_topic == topic:
                 self._loop.call_later(_LATENCY_S, self._deliver, client, topic, payload)
 
+    def cut(self, client_id: str) -> None:
+        """A client's connection breaks without goodbye: its will is said."""
+        session = self.session(client_id)
+        stir, session.stir = session.stir, None
+        will, session.will = session.will, None
+        if will is not None:
+            self.publish(will.topic, will.payload, retain=will.retain)
+        if stir is not None:
+            stir()
+
     def session(self, client_id: str) -> _Session:
         """The session of a client, for links."""
         return self._sessions.setdefault(client_id, _Session())
@@ -135,7 +163,12 @@ class MemoryBroker:
             else:
                 client.acked(publication)
 
-        self._loop.call_later(_LATENCY_S, taken)
+        # Timers of one moment fire in any order; what one connection sends arrives as it was sent.
+        self._under_way.append(taken)
+        self._loop.call_later(_LATENCY_S, self._arrive)
+
+    def _arrive(self) -> None:
+        self._under_way.popleft()()
 
     def _deliver(self, client: CabinetClient, topic: str, payload: bytes) -> None:
         for _ in range(self._copies()):
@@ -179,7 +212,7 @@ class MemoryMqttLink(Generic[M]):
         self._open = False
         self._waiter: asyncio.Future[None] | None = None
 
-    async def open(self, topics: Sequence[str]) -> None:
+    async def open(self, topics: Sequence[str], will: Will | None = None) -> None:
         """Connects; what was delivered and not acknowledged before comes again, first."""
         if not self._broker.is_up:
             raise self._down("the broker does not answer")
@@ -189,6 +222,7 @@ class MemoryMqttLink(Generic[M]):
         self._session.waiting.extendleft(reversed(self._session.unacked.values()))
         self._session.unacked.clear()
         self._session.stir = self._stir
+        self._session.will = will
         self._open = True
         self._broker.subscribe(self._session, topics)
 
@@ -219,7 +253,7 @@ class MemoryMqttLink(Generic[M]):
             self._session.unacked.pop(self._mid(message), None)
         self._stir()
 
-    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False, qos: int = 1) -> None:  # noqa: ARG002
         """Returns when the broker has it."""
         self._check()
         self._broker.publish(topic, payload, retain=retain)
@@ -229,6 +263,7 @@ class MemoryMqttLink(Generic[M]):
         self._open = False
         if self._session.stir == self._stir:
             self._session.stir = None
+            self._session.will = None
         self._stir()
 
     def _check(self) -> None:

@@ -146,6 +146,16 @@ class Line(Section):
         return SerialSettings(self.name, self.port, self.baud, self.bytesize, self.parity, self.stopbits, self.echo)
 
 
+TopicPart = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^+#/\x00]+$")]
+
+
+class EdgeNode(Section):
+    """Publishes what the gateway knows at this broker, as a Sparkplug B edge node."""
+
+    group: TopicPart
+    node: TopicPart
+
+
 class Broker(Section):
     """An MQTT broker."""
 
@@ -158,6 +168,7 @@ class Broker(Section):
     tls_ca: str = ""
     keepalive: int = Field(30, ge=5, le=600)
     window: int = Field(400, ge=1, le=5000, description="Messages the broker may have on the way at once.")
+    sparkplug: EdgeNode | None = Field(None, description="Sparkplug B: our readings, published here.")
     devices: tuple[Device, ...] = ()
 
     @property

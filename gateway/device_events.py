@@ -255,10 +255,11 @@ class Presence(msgspec.Struct, frozen=True):
 
 
 class Publish(msgspec.Struct, frozen=True):
-    """What a driver wants sent to its device by MQTT, QoS 1, never retained."""
+    """What a driver wants sent to its device by MQTT, never retained; QoS 1 unless its protocol forbids it."""
 
     topic: str
     payload: bytes
+    qos: int = 1
 
 
 Event = (

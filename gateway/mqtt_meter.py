@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from gateway.clock import Clock
 from gateway.device_events import (
@@ -38,7 +39,7 @@ class Meter:
         self.device = device
         self.driver = driver
         self.online: bool | None = None
-        self.switch = BrokerSwitch(device, driver, broker, clock) if isinstance(driver, MqttSwitch) else None
+        self.switch = BrokerSwitch(device, cast("MqttSwitch", driver), broker, clock) if _switches(driver) else None
         self._grid: dict[str, float] = getattr(driver, "grid", {})
         self._slots: dict[str, int] = {}
         self._broker = broker
@@ -74,7 +75,7 @@ class Meter:
         """Sends. A broker that is away is no error here: it is asked again when it is back."""
         for one in wanted:
             try:
-                await self._broker.publish(one.topic, one.payload)
+                await self._broker.publish(one.topic, one.payload, qos=one.qos)
             except LinkDown as error:
                 log.warning("device %s was not told: %s", self.device, error)
 
@@ -87,3 +88,7 @@ class Meter:
             return False
         self._slots[event.register] = slot
         return True
+
+
+def _switches(driver: MqttDriver) -> bool:
+    return isinstance(driver, MqttSwitch) and getattr(driver, "switches", True)

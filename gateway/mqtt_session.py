@@ -17,7 +17,17 @@ from gateway.device_events import Event, MqttDriver, Publish
 from gateway.drivers.mqtt_cabinet import MqttCabinet
 from gateway.mqtt_desk import Desk
 from gateway.mqtt_meter import Meter
-from gateway.ports import BrokerSettings, DeviceStatus, LinkDown, Message, MqttLink, NotStored, Ports, RecordRefused
+from gateway.ports import (
+    BrokerSettings,
+    DeviceStatus,
+    LinkDown,
+    Message,
+    MqttLink,
+    NotStored,
+    Ports,
+    RecordRefused,
+    Will,
+)
 from gateway.premises import Premises
 from gateway.recording import Stamp, happened, stamp
 from wire.ids import RecordKey
@@ -111,11 +121,11 @@ class MqttSession:
             group.create_task(self._ticks(), name=f"{self.name} ticks")
             await self._keep_open()
 
-    async def publish(self, topic: str, payload: bytes) -> None:
-        """Returns when the broker has it; raises LinkDown."""
+    async def publish(self, topic: str, payload: bytes, *, qos: int = 1) -> None:
+        """Returns when the broker has it, with `qos` 0 when it is handed over; raises LinkDown."""
         if self._link is None:
             raise LinkDown(f"broker {self.name} is not connected ({self._why})")
-        await self._link.publish(topic, payload)
+        await self._link.publish(topic, payload, qos=qos)
 
     async def _pick_up(self, premises: Premises) -> None:
         """Attempts that the boot before left open: their results may be the first messages that come."""
@@ -137,8 +147,11 @@ class MqttSession:
         while True:
             try:
                 topics = self._wanted()
-                await link.open(topics)
+                host = self._host()
+                await link.open(topics, host[1] if host else None)
                 self._topics = frozenset(topics)
+                if host:
+                    await link.publish(host[0].topic, host[0].payload, retain=True)
                 log.info("broker connected", extra={"broker": self.name})
                 self._link, pause = link, 1.0
                 await self._serve(link)
@@ -290,6 +303,15 @@ class MqttSession:
             if place.driver.outgoing:
                 wanted, place.driver.outgoing = place.driver.outgoing, []
                 self._group.create_task(place.send(wanted), name=f"{place.device} questions")
+
+    def _host(self) -> tuple[Will, Will] | None:
+        """As a Sparkplug host: that we are here, and the will that says when we are not. Both with the same time."""
+        topic = next((topic for one in self.meters.values() if (topic := getattr(one.driver, "host_topic", ""))), "")
+        if not topic:
+            return None
+        at = self._clock.wall_ms()
+        here, gone = (f'{{"online":{word},"timestamp":{at}}}'.encode("ascii") for word in ("true", "false"))
+        return Will(topic, here), Will(topic, gone)
 
     def _wanted(self) -> list[str]:
         cabinets = [desk.driver for desk in self.desks.values()]

@@ -52,7 +52,10 @@ class SerialSettings:
 
 @dataclass(frozen=True)
 class BrokerSettings:
-    """How one MQTT broker is reached. ``window``: QoS 1 messages the broker may have on the way to us at once."""
+    """How one MQTT broker is reached. ``window``: QoS 1 messages the broker may have on the way to us at once.
+
+    ``clean``: no session is kept while we are away.
+    """
 
     name: str
     host: str
@@ -63,6 +66,7 @@ class BrokerSettings:
     tls_ca: str = ""
     keepalive: int = 30
     window: int = 400
+    clean: bool = False
 
 
 class SerialLink(Protocol):
@@ -94,10 +98,18 @@ class Message(msgspec.Struct, frozen=True):
     qos: int = 1
 
 
+class Will(msgspec.Struct, frozen=True):
+    """What the broker says when our connection ends without goodbye, QoS 1."""
+
+    topic: str
+    payload: bytes
+    retain: bool = True
+
+
 class MqttLink(Protocol):
     """One MQTT connection (QoS 1, persistent session). PUBACK is sent by ``ack`` and by nothing else."""
 
-    async def open(self, topics: Sequence[str]) -> None:
+    async def open(self, topics: Sequence[str], will: Will | None = None) -> None:
         """Connects and subscribes; raises LinkDown."""
 
     async def subscribe(self, topics: Sequence[str]) -> None:
@@ -109,8 +121,8 @@ class MqttLink(Protocol):
     async def ack(self, messages: Sequence[Message]) -> None:
         """Tells the broker that these are safe. Called after the journal's commit only."""
 
-    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Returns when the broker has acknowledged; raises LinkDown."""
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False, qos: int = 1) -> None:
+        """Returns when the broker has acknowledged, with `qos` 0 when it is on its way; raises LinkDown."""
 
     async def close(self) -> None:
         """Never raises."""

@@ -27,8 +27,8 @@ class Line(Protocol):
 class Broker(Protocol):
     """What a switch needs of the session of its broker."""
 
-    async def publish(self, topic: str, payload: bytes) -> None:
-        """Returns when the broker has it; raises LinkDown."""
+    async def publish(self, topic: str, payload: bytes, *, qos: int = 1) -> None:
+        """Returns when the broker has it, with `qos` 0 when it is handed over; raises LinkDown."""
 
 
 class LineSwitch:
@@ -80,4 +80,4 @@ class BrokerSwitch:
 
     async def _send(self, wanted: Sequence[Publish]) -> None:
         for one in wanted:
-            await self._broker.publish(one.topic, one.payload)
+            await self._broker.publish(one.topic, one.payload, qos=one.qos)

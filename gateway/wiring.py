@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from gateway import drivers
 from gateway.board_cabinets import cabinet_of, is_board
-from gateway.config import Broker, Config, Device, Line
+from gateway.config import Broker, Config, Device, EdgeNode, Line
 from gateway.door import Door
 from gateway.drivers.weigh_bin import WeighBin
 from gateway.noticeboard import Interpreter, Noticeboard
@@ -54,7 +55,7 @@ def wire_up(config: Config, ports: Ports, premises: Premises) -> Site:
     for line in config.lines:
         _line(site, line, ports, premises, heard, config.gateway.profiles)
     for broker in config.brokers:
-        _broker(site, broker, ports, premises, heard)
+        _broker(site, broker, ports, premises, heard, config.gateway.state)
     for _, device in config.devices():
         place = device.settings.get("door")
         if place and hasattr(site.cabinets.get(device.id), "door"):
@@ -110,10 +111,14 @@ def _on_line(line: Line, device: Device) -> dict[str, Any]:
     return {"echo": "yes", **device.settings} if learns else device.settings
 
 
-def _broker(site: Site, broker: Broker, ports: Ports, premises: Premises, heard: Collection[str]) -> None:
+def _broker(site: Site, broker: Broker, ports: Ports, premises: Premises, heard: Collection[str], state: Path) -> None:
     # Imported where it is used: a site without a broker does without it.
     from gateway.mqtt_session import MqttSession  # noqa: PLC0415
 
+    if broker.sparkplug is not None:
+        site.sessions.append(_edge_node(broker, broker.sparkplug, state, ports, premises))
+    if not broker.devices:
+        return
     built = {device.id: drivers.create(device.kind, device.settings) for device in broker.devices}
     session = MqttSession(broker.link, built, ports)
     session.serve(premises)
@@ -125,3 +130,12 @@ def _broker(site: Site, broker: Broker, ports: Ports, premises: Premises, heard:
         if device in heard:
             meter.note = site.board.note
     site.sessions.append(session)
+
+
+def _edge_node(broker: Broker, node: EdgeNode, state: Path, ports: Ports, premises: Premises) -> Session:
+    from gateway.journal.store import Journal  # noqa: PLC0415 - as above
+    from gateway.sparkplug_node import SparkplugNode  # noqa: PLC0415
+
+    # The specification wants a connection of its own that forgets: its will is the node's death.
+    settings = dataclasses.replace(broker.link, client_id=f"{broker.client_id}-node", clean=True)
+    return SparkplugNode(settings, node.group, node.node, state, ports, cast("Journal", premises.journal))

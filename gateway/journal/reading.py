@@ -117,6 +117,11 @@ def leaves(db: sqlite3.Connection) -> Iterator[bytes]:
         yield row[0]
 
 
+def leaves_after(db: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, bytes]]:
+    """Id and leaf of the records behind ``after``, in order of commit; what is pruned is not among them."""
+    return db.execute("SELECT id, leaf FROM records WHERE id > ? ORDER BY id LIMIT ?", (after, limit)).fetchall()
+
+
 def origins(db: sqlite3.Connection) -> list[str]:
     """The logs of this journal, oldest first."""
     return [row[0] for row in db.execute("SELECT origin FROM logs ORDER BY log")]

@@ -20,7 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from gateway.links.buffered_socket import BufferedSocket, puback
-from gateway.ports import BrokerSettings, LinkDown, Message
+from gateway.ports import BrokerSettings, LinkDown, Message, Will
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +53,11 @@ class MqttConnection:
         self._answers: dict[tuple[str, int], asyncio.Future[Any]] = {}
         self._down = "not opened yet"
         self._timer: asyncio.TimerHandle | None = None
+        self._will: Will | None = None
 
-    async def open(self, topics: Sequence[str]) -> None:
+    async def open(self, topics: Sequence[str], will: Will | None = None) -> None:
         """Connects and subscribes; raises LinkDown with what to look at."""
+        self._will = will
         try:
             await self._connect(self._version)
         except LinkDown as error:
@@ -92,8 +94,12 @@ class MqttConnection:
             client.buffer.send(puback([message.mid for message in messages if message.qos]))
         self._flush()
 
-    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Returns when the broker has acknowledged; raises LinkDown."""
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False, qos: int = 1) -> None:
+        """Returns when the broker has acknowledged, with `qos` 0 when it is handed over; raises LinkDown."""
+        if qos == 0:
+            self._check().publish(topic, payload, qos=0, retain=retain)
+            self._flush()
+            return
         await self._ask("publish", lambda client: _sent(client.publish(topic, payload, qos=1, retain=retain)))
 
     async def close(self) -> None:
@@ -134,7 +140,7 @@ class MqttConnection:
         client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=settings.client_id,
-            clean_session=False if version == paho.MQTTv311 else None,
+            clean_session=settings.clean if version == paho.MQTTv311 else None,
             protocol=version,
             reconnect_on_failure=False,
             manual_ack=True,
@@ -143,6 +149,8 @@ class MqttConnection:
             client.username_pw_set(settings.username, settings.password)
         if settings.tls_ca:
             client.tls_set_context(ssl.create_default_context(cafile=settings.tls_ca))
+        if self._will is not None:
+            client.will_set(self._will.topic, self._will.payload, qos=1, retain=self._will.retain)
         client.max_inflight_messages_set(200)
         client.on_connect = lambda _c, _u, _flags, reason, _p: self._answer("connect", 0, reason)
         client.on_subscribe = lambda _c, _u, mid, reasons, _p: self._answer("subscribe", mid, reasons)
@@ -158,9 +166,9 @@ class MqttConnection:
             client.connect(settings.host, settings.port, settings.keepalive)
             return
         wishes = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        wishes.SessionExpiryInterval = WEEK
+        wishes.SessionExpiryInterval = 0 if settings.clean else WEEK
         wishes.ReceiveMaximum = settings.window
-        client.connect(settings.host, settings.port, settings.keepalive, clean_start=False, properties=wishes)
+        client.connect(settings.host, settings.port, settings.keepalive, clean_start=settings.clean, properties=wishes)
 
     def _readable(self) -> None:
         """Everything that has come: messages into the inbox, the rest through paho. Runs on the event loop."""
