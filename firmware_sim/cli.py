@@ -46,7 +46,34 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--folder", type=Path, default=Path(".tallystick-demo"), help="everything the demo writes")
     demo.add_argument("--once", action="store_true", help="end after the first day's bill is verified")
     demo.set_defaults(run=_demo)
+    record = commands.add_parser("record", help="a real bus becomes a vector file; Ctrl-C ends it")
+    record.add_argument("port", type=Path, help="the adapter, such as /dev/ttyUSB0")
+    record.add_argument("--link", type=Path, help="make this device file for the gateway and pass everything on")
+    record.add_argument("--out", type=Path, required=True, help="the file to write")
+    record.add_argument("--baud", type=int, default=9600)
+    record.add_argument("--parity", choices=("N", "E", "O"), default="N")
+    record.add_argument("--seconds", type=float, default=0, help="end after so long (default: at Ctrl-C)")
+    record.add_argument("--frames", type=int, default=0, help="end after so many frames")
+    record.set_defaults(run=_record)
+    replay = commands.add_parser("replay", help="play the far end of a recorded bus; Ctrl-C ends it")
+    replay.add_argument("file", type=Path, help="what `record` wrote")
+    replay.add_argument("--link", type=Path, default=Path("replayed-bus"), help="the device file to make")
+    replay.set_defaults(run=_replay)
     return parser
+
+
+def _record(options: argparse.Namespace) -> int:
+    from firmware_sim.bus_tools import record_bus  # noqa: PLC0415 - opens ports
+
+    print(record_bus(options), file=sys.stderr)
+    return FINE
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from firmware_sim.bus_tools import replay_bus  # noqa: PLC0415 - opens ports
+
+    replay_bus(options.file, options.link)
+    return FINE
 
 
 def _judge(options: argparse.Namespace) -> int:

@@ -36,7 +36,16 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         "the configuration",
         {"check": "is it good", "show": "with all defaults", "schema": "every key explained"},
     ),
-    "devices": ("the devices", {"list": "those configured", "kinds": "those there are drivers for"}),
+    "devices": (
+        "the devices",
+        {
+            "list": "those configured",
+            "kinds": "those there are drivers for",
+            "find": "search a line: what answers, at which speed and address",
+            "test": "ask each once and show what it says",
+            "new": "begin a driver: code, twin, vectors, page",
+        },
+    ),
     "journal": ("the records", {"tail": "the newest", "verify": "check everything", "export": "all leaves as NDJSON"}),
     "sync": ("the cloud", {"status": "how far it has countersigned", "now": "do not wait for the next try"}),
     "backup": ("a whole, checked copy of the journal", {}),
@@ -83,22 +92,37 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     named["enrol"].add_argument("--reason", default="", help="why, for --new-epoch")
     named["enrol"].add_argument("--approver", default="", help="who approved, for --new-epoch")
     named["run"].add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    _device_words(named)
     named["journal tail"].add_argument("-n", "--count", type=int, default=20)
     named["journal export"].add_argument("--out", required=True, help="the file to write")
     named["backup"].add_argument("--out", required=True, help="the file to write")
     return parser, named
 
 
+def _device_words(named: dict[str, argparse.ArgumentParser]) -> None:
+    named["devices kinds"].add_argument("--table", action="store_true", help="as the table of docs/devices.md")
+    find = named["devices find"]
+    find.add_argument("port", help="the adapter, such as /dev/ttyUSB0; stop the gateway first")
+    find.add_argument("--kind", action="append", default=[], help="only such devices (may be repeated)")
+    find.add_argument("--speed", action="append", default=[], help='only this line format, such as "9600 8N1"')
+    find.add_argument("--all", action="store_true", help="every address, not the likely ones alone")
+    named["devices test"].add_argument("--line", default="", help="only this line")
+    named["devices test"].add_argument("--seconds", type=float, default=10.0, help="how long to wait for answers")
+    named["devices new"].add_argument("name", help="the protocol's name: letters, digits and _")
+    named["devices new"].add_argument("--folder", default=".", help="the checkout to write into")
+
+
 def _command(arguments: argparse.Namespace) -> int:
     # Imported after the words are read: `--help` should not cost a second.
-    from gateway.commands import CommandError, doctor, looking, setting_up  # noqa: PLC0415
+    from gateway.commands import CommandError, asking, doctor, finding, kinds, looking, scaffold, setting_up  # noqa: PLC0415
     from gateway.config_file import ConfigError  # noqa: PLC0415
 
     commands: dict[tuple[str, str], Any] = {
         ("init", ""): setting_up.init, ("enrol", ""): setting_up.enrol_gateway, ("doctor", ""): doctor.doctor,
         ("config", "check"): setting_up.check_config, ("config", "show"): setting_up.show_config,
         ("config", "schema"): setting_up.schema, ("devices", "list"): setting_up.devices,
-        ("devices", "kinds"): setting_up.kinds, ("journal", "tail"): looking.tail,
+        ("devices", "kinds"): kinds.kinds, ("devices", "find"): finding.find,
+        ("devices", "test"): asking.test_devices, ("devices", "new"): scaffold.new, ("journal", "tail"): looking.tail,
         ("journal", "verify"): looking.verify, ("journal", "export"): looking.export,
         ("sync", "status"): looking.sync_status, ("sync", "now"): looking.sync_now, ("backup", ""): looking.backup,
     }  # fmt: skip

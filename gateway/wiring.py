@@ -75,9 +75,7 @@ def _behind(site: Site, device: str, place: str) -> None:
 def _line(
     site: Site, line: Line, ports: Ports, premises: Premises, heard: Collection[str], profiles: Path | None
 ) -> None:
-    built: dict[str, Any] = {
-        device.id: drivers.create(device.kind, _on_line(line, device), profiles) for device in line.devices
-    }
+    built = drivers_of(line, profiles)
     talker = next((device for device, driver in built.items() if getattr(driver, "talks", False)), "")
     if talker:
         talk, site.cabinets[talker] = conversation(line.link, talker, built[talker], ports, premises)
@@ -102,6 +100,11 @@ def _line(
         if hasattr(driver, "set_level"):
             site.units[device] = LineUnit(device, driver, session)
     site.sessions.append(session)
+
+
+def drivers_of(line: Line, profiles: Path | None) -> dict[str, Any]:
+    """The drivers of a line's devices, by id."""
+    return {device.id: drivers.create(device.kind, _on_line(line, device), profiles) for device in line.devices}
 
 
 def _on_line(line: Line, device: Device) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from gateway import drivers, entropy
+from gateway import entropy
 from gateway.cloud_requests import CloudError, open_client
 from gateway.commands import CommandError, Outcome
 from gateway.config import Config
@@ -114,25 +114,6 @@ def schema(_: argparse.Namespace) -> Outcome:
         lines.append(f"[{name}]")
         for key, field in document["$defs"][model]["properties"].items():
             lines.append(f"  {key} = {field.get('default', '...')}  {field.get('description', '')}".rstrip())
-    return Outcome(document, lines)
-
-
-def kinds(_: argparse.Namespace) -> Outcome:
-    """Every kind of device there is a driver for, with its settings."""
-    document: dict[str, Any] = {}
-    lines: list[str] = []
-    for kind, driver in sorted(drivers.discover().items()):
-        about = (driver.__doc__ or "").strip().split("\n")[0]
-        settings = driver.Settings.model_json_schema()
-        document[kind] = {"link": driver.link, "about": about, "settings": settings}
-        lines.append(f"{kind} ({driver.link}): {about}")
-        for key, field in settings.get("properties", {}).items():
-            default = field.get("default", "must be given")
-            lines.append(f"    {key} = {default}  {field.get('description', '')}".rstrip())
-        if "profile" in driver.Settings.model_fields:
-            models = {name: drivers.find_profile(name) for name in drivers.profile_files()}
-            document[kind]["profiles"] = {name: profile.model for name, profile in models.items()}
-            lines += [f"    profile {name}: {profile.model}" for name, profile in models.items()]
     return Outcome(document, lines)
 
 

@@ -58,6 +58,7 @@ class ModbusMeter:
     kind: ClassVar[str] = "modbus_meter"
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
     bus: ClassVar[str] = "modbus"
+    shipped: ClassVar[tuple[str, ...]] = ("9600 8N1", "2400 8N1", "19200 8E1", "4800 8N1")
     Settings: ClassVar[type[BaseModel]] = MeterSettings
 
     def __init__(self, settings: MeterSettings, profile: Profile) -> None:

@@ -50,6 +50,7 @@ class ModbusUnit:
 
     kind: ClassVar[str] = "modbus_unit"
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
+    shipped: ClassVar[tuple[str, ...]] = ("9600 8N1", "19200 8E1")
     Settings: ClassVar[type[BaseModel]] = UnitSettings
 
     def __init__(self, settings: UnitSettings) -> None:

@@ -37,13 +37,6 @@ from tests.gateway.telegram_cases import TELEGRAMS
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 TALKERS = AUDITS
-SERIAL = (
-    "lock_8a",
-    "modbus_meter",
-    "modbus_unit",
-    "pms5003",
-    *{one[0] for one in (*TELEGRAMS, *BOARDS, *TALKERS, *SCALES)},
-)
 
 
 @cache
@@ -135,6 +128,31 @@ CASES = [
     *(Case(*one) for one in (*METERS, *AIR)),
     *(Case(*one, echo=False) for one in UNASKED),
 ]
+
+
+def says(wanted: list[dict[str, Any]]) -> Callable[[Sequence[Event]], bool]:
+    """True for exactly these registers."""
+    return lambda events: (
+        [{"register": e.register, "value": e.value, "scale": e.scale} for e in events if isinstance(e, Measured)]
+        == wanted
+    )
+
+
+def asks(name: str) -> Callable[[Any], object]:
+    return lambda driver: driver.request([want for want in driver.wants if want.name == name])
+
+
+def told_by_vectors() -> list[Case]:
+    """Cases that stand beside their frames, as `tally-gateway devices new` writes them."""
+    return [
+        Case(path.stem, one["answer"], one["settings"], asks(one["ask"]), says(one["says"]))
+        for path in sorted(VECTORS.glob("*.toml"))
+        for one in tomllib.loads(path.read_text("utf-8")).get("case", [])
+    ]
+
+
+CASES += told_by_vectors()
+SERIAL = sorted({case.kind for case in CASES})
 cases = pytest.mark.parametrize("case", CASES, ids=str)
 
 

@@ -1,0 +1,161 @@
+"""devices find: what hangs on a line, at which speed and address, and what it could be.
+
+The surprise is what makes a search harmless: it asks only what the gateway polls anyway (`pending` and `request` of a
+driver are reads, always), with the settings each driver names as likely, at the speeds it is shipped with. A port that
+the running gateway owns is not touched: it says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import Any
+
+from gateway import drivers
+from gateway.clock import system_clock
+from gateway.commands import FINDINGS, FINE, CommandError, Outcome
+from gateway.device_events import Identified, SerialDriver
+from gateway.entropy import boot_id
+from gateway.exchange import Pace, exchange
+from gateway.links.serial import SerialPort
+from gateway.ports import LinkDown, SerialSettings
+
+# A device that is there begins its answer within this; a search cannot wait for the slowest there are.
+QUICK = 0.12
+# Addresses that are tried where a driver names none: what installers use.
+LIKELY = 16
+LISTEN = 5.0
+
+
+def find(arguments: argparse.Namespace) -> Outcome:
+    """Everything that answers on the port, with the settings that reach it."""
+    kinds = drivers.discover()
+    wanted = arguments.kind or [kind for kind, driver in kinds.items() if driver.link == "serial"]
+    unknown = sorted(set(wanted) - set(kinds))
+    if unknown:
+        raise CommandError(f"There is no kind {unknown[0]!r}; there are {', '.join(sorted(kinds))}.")
+    try:
+        found = asyncio.run(_search(arguments.port, wanted, arguments.speed, all_addresses=arguments.all))
+    except LinkDown as error:
+        raise CommandError(f"{error}. If the gateway is running, stop it first: a port has one owner.") from error
+    lines = [_as_config(one) for one in found]
+    return Outcome(found, lines or [f"Nothing answered on {arguments.port}."], FINE if found else FINDINGS)
+
+
+async def _search(port: str, kinds: Sequence[str], speeds: Sequence[str], *, all_addresses: bool) -> list[Any]:
+    found: list[dict[str, Any]] = []
+    for form in _formats(kinds, speeds):
+        link = SerialPort(line_settings(port, form))
+        try:
+            await link.open()
+            for kind in kinds:
+                driver = drivers.discover()[kind]
+                if form in (speeds or getattr(driver, "shipped", ("9600 8N1",))):
+                    sys.stderr.write(f"{form}: {kind}\n")
+                    who = {"port": port, "line": form, "kind": kind}
+                    answers = _answering(link, kind, form, all_addresses=all_addresses)
+                    found += [{**who, **one} async for one in answers]
+        finally:
+            await link.close()
+    return found
+
+
+def _formats(kinds: Sequence[str], speeds: Sequence[str]) -> Iterable[str]:
+    if speeds:
+        return speeds
+    shipped = (form for kind in kinds for form in getattr(drivers.discover()[kind], "shipped", ("9600 8N1",)))
+    return dict.fromkeys(shipped)
+
+
+def line_settings(port: str, form: str) -> SerialSettings:
+    """A port opened as a form like `9600 8N1` says. Raises CommandError."""
+    baud, _, rest = form.partition(" ")
+    if not (baud.isdigit() and len(rest) == 3 and rest[0] in "78" and rest[1] in "NEO" and rest[2] in "12"):
+        raise CommandError(f"{form!r} is no line format: say it as 9600 8N1.")
+    parity: Any = rest[1]
+    return SerialSettings("find", port, int(baud), int(rest[0]), parity, int(rest[2]))
+
+
+def candidates(kind: str, *, all_addresses: bool) -> Iterator[dict[str, Any]]:
+    """Settings to try: what the driver names, else its addresses, the likely ones first."""
+    driver = drivers.discover()[kind]
+    if hasattr(driver, "candidates"):
+        yield from driver.candidates()
+        return
+    for key, last in (("unit", 247), ("board", 32)):
+        if key in driver.Settings.model_fields:
+            yield from ({key: each} for each in range(1, (last if all_addresses else LIKELY) + 1))
+            return
+    yield {}
+
+
+async def _answering(link: SerialPort, kind: str, form: str, *, all_addresses: bool) -> AsyncIterator[dict[str, Any]]:
+    for settings in candidates(kind, all_addresses=all_addresses):
+        try:
+            driver = drivers.create(kind, settings)
+        except ValueError:
+            continue
+        listens = getattr(driver, "listens", False)
+        said = await (_overheard(link, driver) if listens else _asked(link, driver, form))
+        if said is None:
+            continue
+        numbers = [event.number for event in said if isinstance(event, Identified)]
+        one: dict[str, Any] = {"settings": settings, "number": numbers[0] if numbers else ""}
+        if "profile" in driver.Settings.model_fields:
+            one["profiles"] = await _fitting(link, kind, settings, form)
+        yield one
+
+
+async def _asked(link: SerialPort, driver: SerialDriver, form: str) -> list[Any] | None:
+    """What it says to its first questions; None: nothing that fits. An exception of Modbus is an answer too."""
+    said: list[Any] = []
+    asked = b""
+    wants = list(driver.wants)[:1]
+    for number in range(8):
+        request = driver.pending() or (driver.request(wants) if wants and number == 0 else None)
+        if request is None or request.data == asked:
+            break
+        asked = request.data
+        steps = exchange(driver, request, Pace.of(line_settings("", form)), quick=QUICK)
+        answer = await link.perform(steps)
+        if answer.events is None:
+            return None
+        said += answer.events
+    return said if asked else None
+
+
+async def _overheard(link: SerialPort, driver: SerialDriver) -> list[Any] | None:
+    """What a device says unasked within a few seconds."""
+    clock = system_clock(boot_id())
+    end = clock.line() + LISTEN
+    while (left := end - clock.line()) > 0:
+        data = await link.read(min(left, 0.5))
+        said = driver.feed(data, clock.line()) if data else []
+        if said or driver.counters.frames:
+            return said
+    return None
+
+
+async def _fitting(link: SerialPort, kind: str, settings: dict[str, Any], form: str) -> list[str]:
+    """Profiles of which the device has what is looked at, in values that can be true."""
+    fitting = []
+    for profile in sorted(drivers.profile_files()):
+        try:
+            driver = drivers.create(kind, {**settings, "profile": profile})
+        except ValueError:
+            continue
+        if driver.pending() is None:
+            continue
+        said = await _asked(link, driver, form)
+        if said and not driver.counters.exceptions and not driver.counters.refused:
+            fitting.append(profile)
+    return fitting
+
+
+def _as_config(one: dict[str, Any]) -> str:
+    settings = "".join(f", {key} = {value!r}" for key, value in one["settings"].items()).replace("'", '"')
+    who = f"   # number {one['number']}" if one["number"] else ""
+    models = f"   # profile: {' or '.join(one['profiles'])}" if one.get("profiles") else ""
+    return f'{one["line"]}: {{ id = "...", kind = "{one["kind"]}"{settings} }}{who}{models}'
