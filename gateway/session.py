@@ -29,6 +29,8 @@ LONGEST_IDLE = 5.0
 LONGEST_PAUSE = 30.0
 # How long a line is listened to at a stretch: a device that is answered has its own time-outs.
 LISTEN, LISTEN_TALKING = 1.0, 0.1
+# Seconds after which a device that talks several times in one is away.
+QUIET = 5.0
 # What a busy line says is looked at so often: a wake-up of the event loop a poll would cost more than the poll.
 NEWS = 0.2
 
@@ -81,7 +83,7 @@ class SerialSession:
     def devices(self) -> list[DeviceStatus]:
         """Each device's state now."""
         return [
-            DeviceStatus(device, driver.kind, self.name, self._answered[device], self._detail(device))
+            DeviceStatus(device, driver.kind, self.name, self._answers(device), self._detail(device))
             for device, driver in self._drivers.items()
         ]
 
@@ -284,6 +286,13 @@ class SerialSession:
             _, _, answer = self._jobs.popleft()
             if not answer.done():
                 answer.set_exception(LinkDown(f"line {self.name} went away"))
+
+    def _answers(self, device: str) -> bool | None:
+        """Whether it is there. One that talks by itself is as long as it does."""
+        driver = self._drivers[device]
+        if not hasattr(driver, "heard_at"):
+            return self._answered[device]
+        return None if driver.heard_at is None else self._clock.line() - driver.heard_at < QUIET
 
     def _detail(self, device: str) -> str:
         if self._link is None:

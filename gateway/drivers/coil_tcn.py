@@ -14,8 +14,8 @@ Source: vending.md 1.4 B; docs/protocols/coil_tcn.md.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -49,6 +49,11 @@ class CoilTcn:
     listens: ClassVar[bool] = True
     wants: Sequence[Want] = ()
     Settings: ClassVar[type[BaseModel]] = TcnSettings
+
+    @classmethod
+    def candidates(cls) -> Iterable[dict[str, Any]]:
+        """A search would turn a coil: nothing is tried."""
+        return ()
 
     def __init__(self, settings: TcnSettings) -> None:
         self.settings = settings

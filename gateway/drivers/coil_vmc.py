@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -69,6 +69,11 @@ class CoilVmc:
     answered = True
     Settings: ClassVar[type[BaseModel]] = VmcSettings
 
+    @classmethod
+    def candidates(cls) -> Iterable[dict[str, Any]]:
+        """It talks by itself: listening is enough."""
+        return ({},)
+
     def __init__(self, settings: VmcSettings) -> None:
         self.settings = settings
         self.counters = Counters()
@@ -100,6 +105,8 @@ class CoilVmc:
 
     def drive(self, slot: str, quantity: int = 1) -> int:
         """Turn the coil once; the command's number. Raises ValueError."""
+        if any(one.turns for one in self._commands):
+            raise ValueError("one coil at a time: the last command still waits for the machine")
         if not self.drives(slot) or quantity != 1:
             raise ValueError(f"slot {slot!r}: selections are 1 to 999, one piece at a time")
         selection = int(slot).to_bytes(2, "big")
@@ -199,8 +206,9 @@ class CoilVmc:
     def _queue(self, command: int, text: bytes, *, turns: bool = False) -> int:
         self._number = self.reserve()
         body = HEAD + bytes((command, 1 + len(text), self._number)) + text
-        while len(self._commands) >= COMMANDS:
-            self._commands.popleft()
+        if len(self._commands) >= COMMANDS:
+            # Questions can be asked again; what turns a coil is not lost without a word.
+            self._commands.remove(next(one for one in self._commands if not one.turns))
         self._commands.append(Command(body + bytes((xor8(body),)), turns))
         return self._number
 

@@ -15,8 +15,8 @@ Source: vending.md 1.3 A (allinbest listing; CSDN u012909822/147892413).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -53,6 +53,11 @@ class Lock8A:
     bus: ClassVar[str] = "modbus"
     shipped: ClassVar[tuple[str, ...]] = ("9600 8N1",)
     Settings: ClassVar[type[BaseModel]] = LockSettings
+
+    @classmethod
+    def candidates(cls) -> Iterable[dict[str, Any]]:
+        """Settings to try when a line is searched: every board address."""
+        return ({"board": board} for board in range(1, 33))
 
     def __init__(self, settings: LockSettings) -> None:
         self.settings = settings

@@ -14,8 +14,8 @@ Source: vending.md 1.3 B, C (jin0949/KR-CU16_locker, MIT); docs/protocols/lock_k
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -59,6 +59,12 @@ class LockKerong:
     shipped: ClassVar[tuple[str, ...]] = ("19200 8N1", "9600 8N1", "57600 8N1", "115200 8N1")
     tries: ClassVar[int] = 3
     Settings: ClassVar[type[BaseModel]] = KerongSettings
+
+    @classmethod
+    def candidates(cls) -> Iterable[dict[str, Any]]:
+        """Settings to try when a line is searched: every board of the CU16, the first ones of the CU48 style."""
+        yield from ({"board": board} for board in range(15))
+        yield from ({"model": "cu48", "locks": 48, "board": board} for board in range(8))
 
     def __init__(self, settings: KerongSettings) -> None:
         self.settings = settings

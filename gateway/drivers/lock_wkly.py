@@ -16,8 +16,8 @@ Keeps at most 64 bytes. Source: vending.md 1.3 D; docs/protocols/lock_wkly.md.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -58,6 +58,11 @@ class LockWkly:
     shares: ClassVar[bool] = True
     tries: ClassVar[int] = 3
     Settings: ClassVar[type[BaseModel]] = WklySettings
+
+    @classmethod
+    def candidates(cls) -> Iterable[dict[str, Any]]:
+        """Settings to try when a line is searched: every board address."""
+        return ({"board": board} for board in range(32))
 
     def __init__(self, settings: WklySettings) -> None:
         self.settings = settings

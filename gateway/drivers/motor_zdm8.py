@@ -13,8 +13,8 @@ Keeps one frame, at most 256 bytes. Source: vending.md 1.4 C (laoapps/vending-se
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -75,6 +75,11 @@ class MotorZdm8:
     bus: ClassVar[str] = "modbus"
     shipped: ClassVar[tuple[str, ...]] = ("9600 8N1",)
     Settings: ClassVar[type[BaseModel]] = ZdmSettings
+
+    @classmethod
+    def candidates(cls) -> Iterable[dict[str, Any]]:
+        """Settings to try when a line is searched: as shipped, and the addresses next to it."""
+        return ({"unit": unit} for unit in range(1, 9))
 
     def __init__(self, settings: ZdmSettings) -> None:
         self.settings = settings

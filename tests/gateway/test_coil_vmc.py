@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway import drivers
 from gateway.device_events import CommandTaken, DeviceFault, Dispensed
 from gateway.ports import NotStored
@@ -30,12 +32,6 @@ def said(driver: Any, data: bytes, now: float) -> tuple[list[Any], bytes]:
 def test_a_poll_is_answered_at_once_with_nothing_or_with_the_command_that_waits() -> None:
     driver = board()
     first = said(driver, POLL, 1.0)
-    for _ in range(165):
-        driver.withdraw()
-        driver.drive("60")
-    driver.drive("60")
-    driver.withdraw()
-
     driver._number = 165
     driver.drive("60")
     second = said(driver, POLL, 1.2)
@@ -122,6 +118,19 @@ def test_our_own_ack_that_comes_back_is_not_the_boards_word() -> None:
     assert echoed == []
     assert events == [CommandTaken(taken=True)]
     assert driver.counters.echoes == 2
+
+
+def test_questions_make_room_for_each_other_and_never_for_a_turn() -> None:
+    driver = board()
+    driver.drive("9")
+
+    for _ in range(50):
+        driver.check("9")
+
+    with pytest.raises(ValueError, match="one coil at a time"):
+        driver.drive("9")
+    assert said(driver, POLL, 1.0)[1][2] == 0x06
+    assert len(driver._commands) == 8
 
 
 def test_what_is_refused_is_counted_by_its_reason() -> None:
@@ -301,10 +310,12 @@ def test_a_machine_that_stops_asking_is_told_once_and_refused(tmp_path: Path) ->
             site.line.cut_power(site.twin)
             await gateway.clock.sleep(20)
             result = await gateway.draw()
+            away = gateway.session.devices()[0].answered
             site.line.restore_power(site.twin)
             await gateway.clock.sleep(20)
 
             assert (result.outcome, result.reason) == ("refused", "unreachable")
+            assert (away, gateway.session.devices()[0].answered) == (False, True)
             assert [name for name in await gateway.events() if name in ("silent", "back")] == ["silent", "back"]
 
     on_a_board(tmp_path, "coil_vmc", play)
