@@ -22,11 +22,21 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.device_events import Counters, Dispensed, DoorState, Event, LockReply, MotorState, Request, Want
+from gateway.device_events import (
+    CommandTaken,
+    Counters,
+    Dispensed,
+    DoorState,
+    Event,
+    LockReply,
+    MotorState,
+    Request,
+    Want,
+)
 from gateway.drivers.check_bytes import xor8
 
 HEAD = b"WKLY"
-OPEN, QUERY, QUERY_ALL, MOVED, TURN = 0x82, 0x83, 0x84, 0x85, 0x90
+FLASH, OPEN, QUERY, QUERY_ALL, MOVED, TURN = 0x81, 0x82, 0x83, 0x84, 0x85, 0x90
 DONE, FAILED = 0x00, 0xFF
 SHORTEST, LONGEST = 8, 64
 DOOR_REPLY = 11
@@ -89,6 +99,10 @@ class LockWkly:
     def status(self, slot: str) -> Request:
         """Ask for one door; moves nothing."""
         return self._ask(QUERY, self._lock(slot), expect=DOOR_REPLY, delay=self.settings.delay)
+
+    def flash(self, slot: str) -> Request:
+        """Flash a channel's lamp: which one is it? Moves nothing."""
+        return self._ask(FLASH, self._lock(slot), expect=SHORTEST + 2, delay=self.settings.delay)
 
     def drive(self, slot: str, quantity: int = 1) -> Request:
         """Turn a motor until `quantity` pieces are out. Never repeated: the board numbers nothing."""
@@ -191,6 +205,9 @@ class LockWkly:
     def _answer(self, command: int, data: bytes, frame: bytes) -> list[Event]:
         if command == QUERY_ALL:
             return self._all(data, frame)
+        if command == FLASH:
+            self.answered = True
+            return [CommandTaken(taken=data[:1] == bytes((DONE,)), raw=frame)]
         if len(data) != 3 or data[1] != self._sent[7] or data[0] not in (DONE, FAILED) or data[2] > 1:
             self.counters.refuse("layout")
             return []

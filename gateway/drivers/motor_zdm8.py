@@ -26,9 +26,11 @@ from gateway.device_events import (
     Dispensed,
     DoorState,
     Event,
+    Identified,
     Measured,
     MotorState,
     Request,
+    Scalar,
     Want,
 )
 from gateway.drivers.modbus_rtu import (
@@ -42,9 +44,10 @@ from gateway.drivers.modbus_rtu import (
 )
 
 START = 0x2001
-STATE, CLIMATE, LOCK, DROP, INPUTS = 3, 4, 5, 8, 0xA
+HARDWARE, SOFTWARE, STATE, CLIMATE, LOCK, DROP, INPUTS = 1, 2, 3, 4, 5, 8, 0xA
 WIDTHS = {"climate": 2}
-ADDRESSES = {"climate": CLIMATE, "lock": LOCK, "drop_sensor": DROP}
+ADDRESSES = {"climate": CLIMATE, "lock": LOCK, "drop_sensor": DROP, "inputs": INPUTS}
+CURTAIN_INPUT = 1 << 10
 IDLE = 0
 
 
@@ -60,6 +63,7 @@ class ZdmSettings(BaseModel):
     door: bool = Field(default=False, description="the board watches the cabinet's lock")
     watch: float = Field(default=10.0, ge=0, description="look at lock and light curtain every so many seconds")
     climate: float = Field(default=0.0, ge=0, description="read temperature and humidity every so many seconds; 0 = no")
+    inputs: float = Field(default=0.0, ge=0, description="read the input bits every so many seconds; 0 = no")
     running: int = Field(default=1, ge=1, le=255, description="code of run: dispensing")
     success: int = Field(default=2, ge=1, le=255, description="code of run: dispensed")
     failure: int = Field(default=3, ge=1, le=255, description="code of run: not dispensed")
@@ -91,6 +95,7 @@ class MotorZdm8:
         # A table each: neighbours in number are no neighbours in the board.
         every = {"climate": settings.climate, "lock": settings.watch * settings.door}
         every["drop_sensor"] = settings.watch * settings.drop
+        every["inputs"] = settings.inputs
         self.wants: Sequence[Want] = tuple(
             Want(name, seconds, ADDRESSES[name], ADDRESSES[name], WIDTHS.get(name, 1))
             for name, seconds in every.items()
@@ -98,6 +103,8 @@ class MotorZdm8:
         )
         self._line = RtuMaster(self.counters)
         self._lane = ""
+        self._versions: dict[int, str] = {}
+        self._inputs: int | None = None
         self._curtain: bool | None = None
         self._door: bool | None = None
 
@@ -122,8 +129,10 @@ class MotorZdm8:
         """How it went. A result is shown to this question and to no other."""
         return self._ask(read(self.settings.unit, READ_HOLDING, STATE, 1))
 
-    def pending(self) -> None:
-        """Nothing goes before the grid."""
+    def pending(self) -> Request | None:
+        """Hardware and software version, once after each start."""
+        missing = next((address for address in (HARDWARE, SOFTWARE) if address not in self._versions), None)
+        return None if missing is None else self._ask(read(self.settings.unit, READ_HOLDING, missing, 2))
 
     def request(self, wants: Sequence[Want]) -> Request:
         """One message number."""
@@ -145,8 +154,9 @@ class MotorZdm8:
         """Nothing is answered; but what comes is on disk before anything is done with it."""
 
     def restarted(self) -> None:
-        """Tell lock and light curtain again."""
-        self._curtain = self._door = None
+        """It may be another board: ask its versions, and tell lock and light curtain again."""
+        self._versions.clear()
+        self._curtain = self._door = self._inputs = None
 
     def _ask(self, data: bytes) -> Request:
         self._line.ask(data)
@@ -154,20 +164,33 @@ class MotorZdm8:
 
     def _said(self, found: Answer | Refusal) -> list[Event]:
         function, address = self._line.sent[1], int.from_bytes(self._line.sent[2:4], "big")
-        if isinstance(found, Refusal):
-            return [CommandTaken(taken=False, why=found.meaning, raw=found.raw)] if function == WRITE_REGISTERS else []
         if function == WRITE_REGISTERS:
-            return [CommandTaken(taken=True, raw=found.raw)]
-        if address == STATE:
-            return self._result(found.data[0], found.data[1], found.raw)
-        if address == CLIMATE:
-            return _climate(found)
-        if address == LOCK:
-            return self._lock(found)
-        return self._sensor(found) if address == DROP else []
+            taken = isinstance(found, Answer)
+            return [CommandTaken(taken, "" if isinstance(found, Answer) else found.meaning, found.raw)]
+        if address in (HARDWARE, SOFTWARE):
+            return self._version(address, found)
+        if isinstance(found, Refusal):
+            return []
+        tell = {STATE: self._result, CLIMATE: _climate, LOCK: self._lock, DROP: self._sensor, INPUTS: self._bits}
+        return tell[address](found) if address in tell else []
 
-    def _result(self, run: int, fault: int, raw: bytes) -> list[Event]:
-        one = self.settings
+    def _version(self, address: int, found: Answer | Refusal) -> list[Event]:
+        """BCD: hardware is year and month, rows and columns; software is a date. A board that refuses has none."""
+        self._versions[address] = found.data.hex() if isinstance(found, Answer) else "none"
+        if len(self._versions) < 2:
+            return []
+        number = f"hardware {self._versions[HARDWARE]} software {self._versions[SOFTWARE]}"
+        return [Identified(number, found.raw)]
+
+    def _bits(self, found: Answer) -> list[Event]:
+        bits, before = int.from_bytes(found.data, "big"), self._inputs
+        self._inputs = bits
+        told: dict[str, Scalar] = {"bits": bits, "curtain": bool(bits & CURTAIN_INPUT)}
+        return [DeviceFault("inputs", data=told, raw=found.raw)] if bits != before else []
+
+    def _result(self, found: Answer) -> list[Event]:
+        one, raw = self.settings, found.raw
+        run, fault = found.data[0], found.data[1]
         if run == IDLE:
             return [MotorState(running=False, raw=raw)]
         if run == one.running:

@@ -140,6 +140,27 @@ def test_a_result_that_the_line_destroyed_is_unknown_and_never_asked_for_by_anot
     on_a_board(tmp_path, "motor_zdm8", play, plan=LinePlan(schedule=lost))
 
 
+def test_idle_after_answers_that_were_lost_proves_nothing(tmp_path: Path) -> None:
+    async def play(site: BoardSite) -> None:
+        async with site.gateway() as gateway:
+            write = site.twin._slave._write
+
+            def deafening(first: int, values: list[int], now: float) -> None:
+                write(first, values, now)
+                site.faults.plan = LinePlan(lose=1.0)
+
+            site.twin._slave._write = deafening
+            task = gateway.begin_draw()
+            while not site.twin.shown:
+                await gateway.clock.sleep(0.05)
+            site.faults.plan = LinePlan()
+            result = await task
+
+            assert (result.outcome, site.turns, site.fell) == ("unverified", 1, 1)
+
+    on_a_board(tmp_path, "motor_zdm8", play)
+
+
 def test_a_start_that_never_arrived_is_proven_by_a_board_that_stays_idle(tmp_path: Path) -> None:
     async def play(site: BoardSite) -> None:
         async with site.gateway() as gateway:
@@ -185,7 +206,7 @@ def test_a_light_curtain_that_is_blocked_is_told_and_its_return_too(tmp_path: Pa
             site.twin.curtain = True
             await gateway.clock.sleep(25)
 
-            assert await gateway.events() == ["drop_sensor_blocked", "drop_sensor_back"]
+            assert await gateway.events() == ["identified", "drop_sensor_blocked", "drop_sensor_back"]
 
     on_a_board(tmp_path, "motor_zdm8", play)
 
