@@ -28,6 +28,8 @@ SLOW_POLL = 5.0
 OPEN_TOO_LONG_MS = 60_000
 # Seconds of line time without an answer after which the board is given up: a matter of wires, not of people.
 LOST_SECONDS = 60.0
+# The same for a latch that was told to open and then never seen.
+UNSEEN_SECONDS = 10.0
 # An answer that comes later than this is not waited for by anybody.
 LATE_SECONDS = 1.2
 
@@ -98,7 +100,7 @@ class LockCabinet:
                 return await self._until_closed(intent, confirm)
             if word == "failed":
                 return Given(Fact.NOT_OPENED, 0, "failed", "door_closed", self._snapshot(slot))
-            return Given(Fact.NO_ANSWER, intent.asked, "unknown", "none")
+            return await self._evidence(intent, confirm, UNSEEN_SECONDS)
         finally:
             self._serving.discard(slot)
             self._told_late.discard(slot)
@@ -107,11 +109,15 @@ class LockCabinet:
         """A door that still stands open is the one we opened; a closed one proves nothing, but its goods may."""
         self._serving.add(intent.slot)
         try:
-            closed = await self._patiently(intent.slot)
-            if closed is False:
-                return await self._until_closed(intent, confirm)
+            return await self._evidence(intent, confirm, LOST_SECONDS)
         finally:
             self._serving.discard(intent.slot)
+
+    async def _evidence(self, intent: Intent, confirm: Confirm, seconds: float) -> Given:
+        """What became of a latch that nobody saw move, as soon as the board answers."""
+        closed = await self._patiently(intent.slot, seconds)
+        if closed is False:
+            return await self._until_closed(intent, confirm)
         seen = self._sensed(intent) if closed and confirm == "sensor" else None
         if seen is None:
             return Given(Fact.NO_ANSWER, intent.asked, "unknown", "none")
@@ -223,10 +229,10 @@ class LockCabinet:
         except TimeoutError:
             return
 
-    async def _patiently(self, slot: str) -> bool | None:
-        """The door, as soon as the board answers; None when it does not for a minute."""
+    async def _patiently(self, slot: str, seconds: float) -> bool | None:
+        """The door, as soon as the board answers; None when it does not for so long."""
         since = self._clock.line()
-        while self._clock.line() - since < LOST_SECONDS:
+        while self._clock.line() - since < seconds:
             closed = await self._closed_or_none(slot)
             if closed is not None:
                 return closed

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from firmware_sim.devices.lock_8a import DoorMoved
 from firmware_sim.devices.lock_wkly import LockWkly
+from firmware_sim.faults import LinePlan
 from gateway import drivers
 from gateway.board_cabinets import cabinet_of
 from gateway.device_events import DoorState, LockReply
@@ -94,6 +96,25 @@ def test_a_latch_that_sticks_charges_nothing(tmp_path: Path, kind: str) -> None:
             result = await gateway.draw()
 
             assert (result.outcome, result.qty, site.fell) == ("not_dispensed", 0, 0)
+
+    on_a_board(tmp_path, kind, play)
+
+
+@pytest.mark.parametrize("kind", ["lock_kerong", "lock_wkly"])
+def test_a_latch_that_nobody_can_see_is_not_tried_again(tmp_path: Path, kind: str) -> None:
+    async def play(site: BoardSite) -> None:
+        site.hand_after = 2.1
+
+        def deafened(moved: DoorMoved) -> None:
+            site.door(moved)
+            site.faults.plan = LinePlan(lose=1.0)
+
+        site.twin.on_door = deafened
+        async with site.gateway() as gateway:
+            result = await gateway.draw()
+
+            assert (result.outcome, site.turns, site.fell) == ("unverified", 1, 1)
+            assert "door_forced" not in await gateway.events()
 
     on_a_board(tmp_path, kind, play)
 
