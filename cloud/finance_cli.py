@@ -13,6 +13,9 @@ from typing import Protocol
 from cloud import keyring
 from cloud.api import repository
 from cloud.billing.close_due import close_due, gaps
+from cloud.books import repository as ledger
+from cloud.books.beancount import export, to_csv
+from cloud.books.book_events import book
 from cloud.database import Store, Tx
 from cloud.entropy import Entropy
 from cloud.invoices import repository as documents
@@ -21,6 +24,7 @@ from cloud.payments.dun import dun
 from cloud.payments.import_bank_file import import_entries
 from cloud.settings import Settings
 
+MOST = 1_000_000
 Result = dict[str, object]
 Run = Callable[[Settings, argparse.Namespace], Result]
 WithStore = Callable[[Settings, Callable[[Store], object]], Result]
@@ -40,6 +44,10 @@ def add_commands(command: Commands, with_store: WithStore) -> None:
     close.add_argument("--no-drafts", action="store_true", help="final statements only")
     run = command("dun", "Take overdue documents to their next step.", _dun(with_store))
     run.add_argument("tenant", help="the tenant's id")
+    books = command("books", "Book what is not booked yet; write the books as beancount or CSV.", _books(with_store))
+    books.add_argument("tenant", help="the tenant's id")
+    books.add_argument("--accrue", action="store_true", help="also what runs up by the day")
+    books.add_argument("--export", type=Path, help="write them to a file: *.csv as CSV, anything else as beancount")
     bank = command("import-bank-file", "Read a bank statement (camt.053 or CSV).", _bank(with_store))
     bank.add_argument("tenant", help="the tenant's id")
     bank.add_argument("file", type=Path, help="the file; *.csv is read as CSV, anything else as camt.053")
@@ -85,6 +93,26 @@ def _bank(with_store: WithStore) -> Run:
         def work(tx: Tx) -> Result:
             _known(tx, options.tenant)
             return {"entries": import_entries(tx, options.tenant, entries, terms=None, now_ms=now_ms)}
+
+        return with_store(settings, lambda store: store.run(work))
+
+    return run
+
+
+def _books(with_store: WithStore) -> Run:
+    def run(settings: Settings, options: argparse.Namespace) -> Result:
+        now_ms = settings.clock().now_ms()
+
+        def work(tx: Tx) -> Result:
+            _known(tx, options.tenant)
+            made = book(tx, options.tenant, now_ms, accrue=options.accrue)
+            if options.export is None:
+                return {"entries": made}
+            entries = [entry for _, _, entry in ledger.entries(tx, options.tenant, 0, MOST)]
+            csv = options.export.suffix.lower() == ".csv"
+            text = to_csv(entries) if csv else export(entries, ledger.balances(tx, options.tenant))
+            options.export.write_text(text, encoding="utf-8")
+            return {"entries": made, "written": str(options.export)}
 
         return with_store(settings, lambda store: store.run(work))
 

@@ -18,7 +18,7 @@ from cloud.credit.repository import CreditLine, Delegation, Owner
 from cloud.database import Tx
 from cloud.invoices.minor import nearest_minor, to_minor
 from cloud.invoices.taxes import rule_of
-from cloud.rating.lines import Measured, Pricing, exact_of
+from cloud.rating.lines import Line, Measured, Pricing, exact_of
 from cloud.rating.rate_usage import rate
 from cloud.rating.terms_fields import exact
 
@@ -61,8 +61,14 @@ def owner_of(terms: AgreementTerms) -> Owner:
     return terms.supplier_id, terms.customer_id, terms.currency
 
 
-def price_of(version: Version, device: str, item: str, quantity: Fraction, unit: str) -> int | None:
-    """What a draw will be billed at, with tax, in minor units; None when the terms have no price for it."""
+def net_price_of(version: Version, device: str, item: str, quantity: Fraction, unit: str) -> int | None:
+    """What a draw will be billed at without tax, in minor units; None when the terms have no price for it."""
+    found = _priced(version, device, item, quantity, unit)
+    exactly = sum((exact_of(line) for line in found), Fraction(0))
+    return nearest_minor(exactly, version.terms.currency) if found else None
+
+
+def _priced(version: Version, device: str, item: str, quantity: Fraction, unit: str) -> list[Line]:
     terms = version.terms
     measured = Measured(
         measure="pieces",
@@ -73,7 +79,13 @@ def price_of(version: Version, device: str, item: str, quantity: Fraction, unit:
         quantity=quantity,
         unit=unit,
     )
-    found = rate(measured, terms.charges, Pricing(version.version, 0, terms.currency, terms.rounding))
+    return rate(measured, terms.charges, Pricing(version.version, 0, terms.currency, terms.rounding))
+
+
+def price_of(version: Version, device: str, item: str, quantity: Fraction, unit: str) -> int | None:
+    """What a draw will be billed at, with tax, in minor units; None when the terms have no price for it."""
+    terms = version.terms
+    found = _priced(version, device, item, quantity, unit)
     if not found:
         return None
     gross = sum(
