@@ -221,4 +221,4 @@ def test_the_bundle_comes_as_a_file(page: Page, served: Served) -> None:
         page.get_by_role("link", name="Download the bundle").click()
 
     assert coming.value.suggested_filename == f"{served.statement}.json"
-    assert coming.value.path().read_text().startswith('{"format":"tallystick/bundle/1"')
+    assert '"format":"tallystick/bundle/1"' in coming.value.path().read_text()

@@ -1,0 +1,149 @@
+// Checks an evidence bundle without the server: signatures, trees, chain, sums, and each line's own arithmetic.
+//
+// What it does not do is price tiers, windows and run-time again from the terms: there the rows under a line are added
+// up, and `tally-verify` does the rest. It says so.
+
+import { Exact } from "./exact.js";
+import { bytes, checkpoint, cosignedAt, extend, hex, leafHash, open, readKey, root, sha256, unhex } from "./seal.js";
+
+/** JSON with sorted keys and nothing between: the bytes that are hashed. */
+export function canonical(value) {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (value !== null && typeof value === "object") {
+    const keys = Object.keys(value).sort();
+    return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`).join(",")}}`;
+  }
+  return JSON.stringify(value);
+}
+
+const digest = async (value) => hex(await sha256(bytes(canonical(value))));
+
+/** Everything that is wrong: ``{line, what}``, line 0 for none. ``known``: a gateway's key from its label, or "". */
+export async function check(bundle, known = "") {
+  const findings = [];
+  const wrong = (what, line = 0) => findings.push({ line, what });
+  const { statement } = bundle;
+  const steps = [
+    () => sealed(bundle, wrong),
+    () => chained(bundle, wrong),
+    () => termed(bundle, wrong),
+    () => totalled(statement, wrong),
+    () => logged(bundle, known, wrong),
+    () => shown(bundle, wrong),
+    () => counted(bundle, wrong),
+  ];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      wrong(error.message);
+    }
+  }
+  for (const line of statement.lines) {
+    try {
+      worked(line, statement, wrong);
+    } catch (error) {
+      wrong(error.message, line.no);
+    }
+  }
+  return findings;
+}
+
+async function sealed({ keys, statement }, wrong) {
+  const { head } = statement;
+  const hash = await digest(head);
+  if (hash !== statement.hash) wrong("the statement's hash is not that of its head");
+  const text = await open(statement.note, await readKey(keys.signer));
+  if (text !== `${head.format}\n${head.agreement_id} ${head.number}\n${hash}\n`) wrong("the note is about another statement");
+  if ((await digest(statement.lines)) !== head.lines_hash) wrong("the lines are not those that were signed");
+  if ((await digest(statement.unbilled)) !== head.unbilled_hash) wrong("what was not billed is not what was signed");
+}
+
+async function chained({ previous, statement }, wrong) {
+  let before = null;
+  for (const head of [...previous, statement.head]) {
+    if (before !== null && head.prev_hash !== before) wrong(`statement ${head.number} does not follow the one before`);
+    before = await digest(head);
+  }
+}
+
+async function termed({ versions, statement }, wrong) {
+  for (const stated of statement.head.versions) {
+    const found = versions.find((one) => one.version === stated.version);
+    if (!found || found.first !== stated.first || hex(await sha256(bytes(found.terms))) !== stated.terms_hash) {
+      wrong(`the terms of version ${stated.version} are not those that were agreed on`);
+    }
+  }
+}
+
+function totalled({ head, lines }, wrong) {
+  const total = lines.reduce((sum, line) => sum.plus(Exact.of(line.amount)), new Exact(0n));
+  if (!total.equals(Exact.of(head.total))) wrong(`the lines do not come to ${head.total}`);
+  if (lines.some((line, at) => line.no !== at + 1)) wrong("the lines are not numbered 1, 2, 3");
+}
+
+async function logged({ keys, logs, statement }, known, wrong) {
+  const cosigner = await readKey(keys.cosigner);
+  for (const [at, stated] of statement.head.logs.entries()) {
+    const log = logs[at];
+    const gateway = await readKey(log.vkey);
+    if (gateway.name !== stated.origin || log.origin !== stated.origin) wrong(`log ${stated.origin}: the key is another gateway's`);
+    if (known && known.trim() !== gateway.vkey) wrong(`log ${stated.origin}: the key is not the one on the label`);
+    const hashes = await Promise.all(log.leaves.map((leaf) => (typeof leaf === "string" ? leafHash(leaf) : unhex(leaf.hash))));
+    if (hashes.length !== stated.to - stated.from) wrong(`log ${stated.origin}: records are missing`);
+    let tree = { size: stated.from, peaks: log.frontier.map(unhex) };
+    for (const [place, receipt] of stated.receipts.entries()) {
+      const more = hashes.slice(tree.size - stated.from, receipt.size - stated.from);
+      tree = await extend(tree.size, tree.peaks, more);
+      const point = checkpoint(await open(log.notes[place], gateway));
+      const seconds = await cosignedAt(log.notes[place], cosigner);
+      const fits = point.origin === stated.origin && point.size === receipt.size && seconds === receipt.seconds;
+      if (!fits || point.root !== (await root(tree.peaks))) {
+        wrong(`log ${stated.origin}: the records are not those that the gateway signed at size ${receipt.size}`);
+      }
+    }
+    if (tree.size !== stated.to || (await root(tree.peaks)) !== stated.root) {
+      wrong(`log ${stated.origin}: the root is not the one in the statement`);
+    }
+  }
+}
+
+/** The counted events from outside, against the root that the statement names. */
+async function counted({ events = [], statement }, wrong) {
+  const stated = statement.head.events;
+  const tree = await extend(0, [], await Promise.all(events.map((event) => leafHash(canonical(event)))));
+  if (!stated && events.length) wrong("the statement says nothing of counted events");
+  if (stated && (events.length !== stated.count || (await root(tree.peaks)) !== stated.root)) {
+    wrong("the counted events are not those that the statement names by their root");
+  }
+}
+
+function shown({ logs, statement }, wrong) {
+  for (const line of statement.lines) {
+    for (const { log, index } of line.leaves) {
+      const stated = statement.head.logs[log];
+      const inside = stated && index >= stated.from && index < stated.to;
+      const leaf = inside ? logs[log].leaves[index - stated.from] : logs[log]?.outside.find((one) => one.index === index)?.leaf;
+      if (typeof leaf !== "string") wrong(`record ${index} of log ${log + 1} is not shown`, line.no);
+    }
+  }
+}
+
+/** A line's own arithmetic: registers to quantity, quantity and price (or its rows) to the exact amount, then rounding. */
+function worked(line, { head }, wrong) {
+  const exact = Exact.of(line.exact || line.unrounded);
+  const digits = (line.amount.split(".")[1] ?? "").length;
+  const terms = head.versions.find((one) => one.version === line.version);
+  if (!terms) wrong("the line names a version the statement does not stand on", line.no);
+  if (line.rounding !== "exact" && exact.rounded(digits, line.rounding) !== line.amount) {
+    wrong(`${line.unrounded} rounded (${line.rounding}) is not ${line.amount}`, line.no);
+  }
+  const rows = (line.steps ?? []).filter((row) => row.amount);
+  if (rows.length) {
+    const sum = rows.reduce((total, row) => total.plus(Exact.of(row.amount)), new Exact(0n));
+    if (!line.exact && !sum.equals(exact)) wrong(`the rows do not come to ${line.unrounded}`, line.no);
+  } else if (line.effect === "usage" && !line.month_days && !(line.steps ?? []).length) {
+    const product = Exact.of(line.quantity.value).times(Exact.of(line.unit_price));
+    if (!product.equals(exact)) wrong(`${line.quantity.value} \u00d7 ${line.unit_price} is not ${line.unrounded}`, line.no);
+  }
+}
