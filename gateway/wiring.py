@@ -14,6 +14,7 @@ from gateway.board_cabinets import cabinet_of, is_board
 from gateway.config import Broker, Config, Device, EdgeNode, Line
 from gateway.door import Door
 from gateway.drivers.weigh_bin import WeighBin
+from gateway.meter_clocks import MeterClocks
 from gateway.noticeboard import Interpreter, Noticeboard
 from gateway.ports import Ports, Session, Switch
 from gateway.premises import Cabinet, Premises
@@ -82,6 +83,9 @@ def _line(
         site.sessions.append(talk)
         return
     session = SerialSession(line.link, built, ports, premises.journal)
+    told = {device: one for device, one in built.items() if getattr(getattr(one, "settings", None), "set_time", False)}
+    if told:
+        site.sessions.append(MeterClocks(line.name, told, session, ports.clock, premises.journal))
     for device, driver in built.items():
         inner: Interpreter | None = None
         if is_board(driver):

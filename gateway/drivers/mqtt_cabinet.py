@@ -27,6 +27,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Malformed messages that are told at once, and the seconds between two afterwards.
 BURST, PAUSE = 10, 60.0
 REASK = 10.0
+# How often events that are missing are asked for before they are called unknown; how many are remembered as missing.
+TRIES, MOST_MISSING = 6, 5000
 LIMIT = 4096
 
 
@@ -84,6 +86,24 @@ class Portrait(msgspec.Struct, frozen=True):
     slots: dict[str, SlotState] = {}
 
 
+class Command(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The `cmd` message, each of its kinds with the fields it needs."""
+
+    v: int
+    mid: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+    cmd: Literal["dispense", "deny", "resend", "mode", "state"]
+    cmd_id: Name
+    expires: Word
+    slot: Annotated[str, msgspec.Meta(max_length=64)] | msgspec.UnsetType = msgspec.UNSET
+    qty: Annotated[int, msgspec.Meta(ge=1, le=9)] | msgspec.UnsetType = msgspec.UNSET
+    req: Annotated[str, msgspec.Meta(max_length=40)] | msgspec.UnsetType = msgspec.UNSET
+    reason: Word | msgspec.UnsetType = msgspec.UNSET
+    boot: Number | msgspec.UnsetType = msgspec.UNSET
+    from_: Number | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="from")
+    to: Number | msgspec.UnsetType = msgspec.UNSET
+    autonomous: bool | msgspec.UnsetType = msgspec.UNSET
+
+
 class CabinetSettings(BaseModel):
     """Which cabinet."""
 
@@ -114,6 +134,8 @@ class MqttCabinet:
         self._portraits = msgspec.json.Decoder(Portrait)
         self._last: tuple[int, int] | None = None
         self._missing: set[tuple[int, int]] = set()
+        self._tries = 0
+        self._gone: list[tuple[int, int, int]] = []
         self._asked_at: float | None = None
         self._behind: tuple[int, int] | None = None
         self._told_bad = 0
@@ -121,10 +143,14 @@ class MqttCabinet:
         self._unsaid = 0
 
     def remember(self, dids: Sequence[str]) -> None:
-        """What the journal holds of this cabinet, so that a gap across our own restart is seen too."""
+        """What the journal holds of this cabinet, so that a gap across our own restart is seen too, or still open."""
         parts = [did.split("/", 2) for did in dids]
-        known = [(int(one[0]), int(one[1])) for one in parts if len(one) == 3 and one[0].isdigit() and one[1].isdigit()]
+        known = {(int(one[0]), int(one[1])) for one in parts if len(one) == 3 and one[0].isdigit() and one[1].isdigit()}
         self._last = max(known, default=self._last)
+        if self._last is not None:
+            boot = self._last[0]
+            numbers = [seq for place, seq in known if place == boot]
+            self._missing = {(boot, seq) for seq in range(min(numbers), max(numbers))} - known
 
     def feed(self, topic: str, payload: bytes, now: float, *, retained: bool = False) -> list[Event]:
         """One message. Whatever it is, it gives events or nothing; it never raises."""
@@ -144,6 +170,10 @@ class MqttCabinet:
         self.counters.frames += 1
         self.synced = told.clk == "synced"
         events = self._event(told, payload)
+        if self._missing:
+            self._missing.discard((told.boot, told.seq))
+        if self._gone:
+            events += self._given_up()
         if self._last != (told.boot, told.seq - 1):
             events += self._sequence(told, now)
         self._last = max(self._last or (0, 0), (told.boot, told.seq))
@@ -157,6 +187,8 @@ class MqttCabinet:
             first = self._last[1] + 1 if self._last and self._last[0] == boot else 1
             if first <= seq:
                 self._resend(boot, first, seq, now)
+        if self._missing and (self._asked_at is None or now - self._asked_at > REASK * (self._tries + 1)):
+            self._ask_again(now)
 
     def dispense(self, cmd_id: str, slot: str, qty: int, expires_ms: int, *, request: str = "") -> Publish:
         """Turn the motor, once for this `cmd_id`. With an `expires_ms` in the past it only asks what became of it."""
@@ -213,7 +245,6 @@ class MqttCabinet:
         if self._last is None:
             return []
         if here <= self._last:
-            self._missing.discard(here)
             return []
         if told.boot == self._last[0]:
             return self._gap(told.boot, self._last[1] + 1, told.seq - 1, now)
@@ -226,9 +257,35 @@ class MqttCabinet:
 
     def _gap(self, boot: int, first: int, last: int, now: float) -> list[Event]:
         self._resend(boot, first, last, now)
-        self._missing |= {(boot, seq) for seq in range(first, min(last, first + 1000) + 1)}
+        self._tries = 0
+        room = MOST_MISSING - len(self._missing)
+        self._missing |= {(boot, seq) for seq in range(first, min(last, first + 1000, first + room - 1) + 1)}
         data: dict[str, Scalar] = {"boot": boot, "first": first, "last": last, "state": "asked_again"}
         return [DeviceFault("lost", data=data, did=f"gap/{boot}/{first}-{last}")]
+
+    def _ask_again(self, now: float) -> None:
+        """The request or its answer was lost too. After some tries it is said that nobody knows."""
+        boot, first = min(self._missing)
+        last = first
+        while (boot, last + 1) in self._missing:
+            last += 1
+        if self._tries < TRIES:
+            self._tries += 1
+            self._resend(boot, first, last, now)
+            return
+        self._tries = 0
+        self._missing -= {(boot, seq) for seq in range(first, last + 1)}
+        self._gone.append((boot, first, last))
+
+    def _given_up(self) -> list[Event]:
+        given_up, self._gone = self._gone, []
+        return [
+            DeviceFault(
+                "lost", data={"boot": boot, "first": first, "last": last, "state": "unknown"},
+                did=f"unknown/{boot}/{first}-{last}",
+            )
+            for boot, first, last in given_up
+        ]  # fmt: skip
 
     def _resend(self, boot: int, first: int, last: int, now: float) -> None:
         self._asked_at = now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,10 @@ from gateway import drivers
 from gateway.device_events import CommandTaken, DeviceFault, Event, Identified, Measured, SwitchState, Want
 from gateway.drivers import dlt645_frames as frames
 from gateway.drivers.dlt645_items import FACTS, ITEMS
-from tests.gateway.one_device import OneDevice, on_a_line, on_a_pty, until
+from gateway.meter_clocks import MeterClocks
+from tests.gateway.one_device import DEVICE, OneDevice, on_a_line, on_a_pty, until
+from tests.gateway.site import MORNING
+from wire.records import DeviceEvent
 
 FRAMES = tomllib.loads((Path(__file__).parents[1] / "vectors" / "dlt645.toml").read_text())["frame"]
 REPLIES = [frame for frame in FRAMES if frame["direction"] == "device>host"]
@@ -224,6 +228,24 @@ def test_over_a_pseudo_terminal(tmp_path: Path) -> None:
     fast = LineSpec(baud=19200, parity="E")
     meter = lambda now: Dlt645Meter(ADDRESS, start_wh=79, turn_round_s=0.02, now=now)  # noqa: E731
     on_a_pty(tmp_path, "dlt645", {"address": ADDRESS}, meter, play, spec=fast)
+
+
+def test_the_time_is_told_once_a_day_and_what_the_meter_said_before_is_kept(tmp_path: Path) -> None:
+    async def play(one: OneDevice) -> None:
+        one.twin.set_clock_off(-120)
+        clocks = MeterClocks("line-1", {DEVICE: one.driver}, one.session, one.clock, one.journal)
+        running = asyncio.create_task(clocks.run())
+        await one.clock.sleep(26 * 3600)
+        running.cancel()
+
+        told = [event for event in await one.kinds(DeviceEvent) if event.event == "clock_told"]
+        shown = one.twin.clock(one.now).timestamp() * 1000
+        assert len(told) == 1
+        assert abs(shown - one.clock.wall_ms()) < 2_000
+        assert all(event.data["meter_time"] for event in told)
+
+    meter = lambda now: Dlt645Meter(ADDRESS, now=now, world_ms=lambda at: MORNING + round(at * 1000))  # noqa: E731
+    on_a_line(tmp_path, "dlt645", {"address": ADDRESS, "every": 3600}, meter, play, spec=SPEC)
 
 
 def test_another_number_is_another_meter() -> None:

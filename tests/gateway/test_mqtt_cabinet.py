@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway import drivers
 from gateway.device_events import CabinetState, DeviceFault, Dispensed, VendRequested
-from gateway.drivers.mqtt_cabinet import rfc3339
+from gateway.drivers.mqtt_cabinet import Command, Portrait, Told, rfc3339
 
 FRAMES = tomllib.loads((Path(__file__).parents[1] / "vectors" / "mqtt_cabinet.toml").read_text())["frame"]
 HEARD = [frame for frame in FRAMES if frame["direction"] == "device>host"]
@@ -198,3 +198,70 @@ def test_no_message_makes_the_driver_raise(payload: bytes) -> None:
 
     driver.feed(EVT, payload, 0.0)
     driver.feed("vend/v1/cab-7/state", payload, 0.0)
+
+
+def test_what_is_missing_is_asked_for_again_and_called_unknown_in_the_end() -> None:
+    driver = cabinet()
+    driver.feed(EVT, evt(1), 0.0)
+    driver.feed(EVT, evt(4), 1.0)
+    asked = len(driver.outgoing)
+    for second in range(2, 600):
+        driver.tick(float(second))
+
+    told = driver.feed(EVT, evt(5), 600.0)
+
+    assert asked == 1
+    assert len(driver.outgoing) == 7
+    (unknown,) = [one for one in told if isinstance(one, DeviceFault) and one.event == "lost"]
+    assert (unknown.data["first"], unknown.data["last"], unknown.data["state"]) == (2, 3, "unknown")
+
+
+def test_what_comes_after_all_is_not_asked_for_any_more() -> None:
+    driver = cabinet()
+    driver.feed(EVT, evt(1), 0.0)
+    driver.feed(EVT, evt(4), 1.0)
+    driver.feed(EVT, evt(2), 2.0)
+    driver.feed(EVT, evt(3), 2.0)
+    driver.outgoing.clear()
+
+    driver.tick(100.0)
+
+    assert driver.outgoing == []
+
+
+def test_a_gap_that_was_open_when_we_stopped_is_asked_for_after_the_start() -> None:
+    driver = cabinet()
+    driver.remember(["17/1/a", "17/2/b", "17/5/c"])
+
+    driver.tick(100.0)
+
+    (asked,) = driver.outgoing
+    message = msgspec.json.decode(asked.payload)
+    assert (message["cmd"], message["boot"], message["from"], message["to"]) == ("resend", 17, 3, 4)
+
+
+def test_the_published_schema_is_that_of_the_driver() -> None:
+    shapes = {"evt": Told, "cmd": Command, "state": Portrait}
+    (refs, parts) = msgspec.json.schema_components(shapes.values(), ref_template="#/$defs/{name}")
+    whole = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "vend/v1/{cabinet}/{cmd|evt|state}",
+        "properties": dict(zip(shapes, refs, strict=True)),
+        "$defs": parts,
+    }
+
+    published = (Path(__file__).parents[2] / "docs" / "protocols" / "mqtt_cabinet.schema.json").read_bytes()
+
+    assert msgspec.json.decode(published) == msgspec.json.decode(msgspec.json.encode(whole))
+
+
+SENT = [one for one in FRAMES if one["direction"] == "host>device" and one["valid"]]
+
+
+@pytest.mark.parametrize("frame", SENT, ids=lambda one: one["id"])
+def test_golden_commands_fit_the_schema(frame: dict[str, Any]) -> None:
+    plain = msgspec.json.decode(frame["json"])
+
+    command = msgspec.json.decode(frame["json"], type=Command)
+
+    assert msgspec.to_builtins(command) == plain
