@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -142,12 +143,29 @@ def rounded_units(numerator: int, denominator: int, places: int, mode: str) -> i
     return -whole if numerator < 0 else whole
 
 
+@lru_cache(maxsize=4096)
+def ending(denominator: int) -> tuple[int, int] | None:
+    """(multiplier, places) that make a fraction of this denominator a decimal; None when its digits do not end within
+    ``UNROUNDED_PLACES``.
+    """
+    places, power = 0, 1
+    while places <= UNROUNDED_PLACES:
+        if not power % denominator:
+            return power // denominator, places
+        places, power = places + 1, power * 10
+    return None
+
+
 def units_text(units: int, places: int) -> str:
     """``units * 10**-places`` in plain digits with all its places: ``1230, 2`` is ``12.30``."""
     if not places:
         return str(units)
-    digits = str(abs(units)).rjust(places + 1, "0")
-    return f"{'-' if units < 0 else ''}{digits[:-places]}.{digits[-places:]}"
+    if units < 0:
+        return "-" + units_text(-units, places)
+    digits = str(units)
+    if len(digits) <= places:
+        digits = digits.zfill(places + 1)
+    return digits[:-places] + "." + digits[-places:]
 
 
 def rounded(exact: Fraction, places: int, mode: str) -> Decimal:
@@ -246,5 +264,8 @@ def short_text(numerator: int, denominator: int, places: int) -> str:
     """At most ``places`` decimals (half up), without trailing zeros."""
     if denominator == 1:
         return str(numerator)
+    decimal = ending(denominator)
+    if decimal is not None and decimal[1] <= places:
+        return units_text(numerator * decimal[0], decimal[1])
     text = units_text(rounded_units(numerator, denominator, places, "half_up"), places).rstrip("0").rstrip(".")
     return "0" if text == "-0" else text

@@ -19,6 +19,7 @@ from cloud.calendar import Period
 from cloud.money import (
     UNROUNDED_PLACES,
     RoundingPolicy,
+    ending,
     minor_digits,
     parse_amount,
     rounded_units,
@@ -212,7 +213,6 @@ class ChargeTerms(BaseModel):
         return []
 
 
-_FINEST = 10**UNROUNDED_PLACES
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
@@ -231,7 +231,7 @@ def price_line(measured: Measured, kind: str, unit_price: str, exact: Fraction, 
     """The line of a measured quantity whose exact amount is ``exact``; ``no`` is given by the statement."""
     numerator, denominator = exact.numerator, exact.denominator
     digits, mode = minor_digits(pricing.currency), pricing.rounding.mode
-    endless = denominator > 1 and numerator * _FINEST % denominator
+    endless = ending(denominator) is None
     return Line(
         no=0,
         kind=kind,

@@ -7,7 +7,7 @@ that what the lines say always adds up to the total.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -191,11 +191,12 @@ def usage_measured(
     """
     span = (bare.from_ms, bare.to_ms)
     groups: dict[tuple[tuple[str, str], ...], list[Use]] = {}
-    for use in counted(uses, terms).valid:
-        key = tuple((label, use.labels.get(label, "")) for label in terms.source.group_by)
-        groups.setdefault(key, []).append(use)
+    valid = counted(uses, terms).valid
     if not terms.source.group_by:
-        groups.setdefault((), [])
+        groups[()] = valid
+    for use in valid if terms.source.group_by else ():
+        key = tuple([(label, use.labels.get(label, "")) for label in terms.source.group_by])
+        groups.setdefault(key, []).append(use)
     found = []
     for group, members in sorted(groups.items()):
         own = _between(members, span)
@@ -241,22 +242,23 @@ def selected(uses: Sequence[Use], source: Source) -> Sequence[Use]:
             wanted[label] = frozenset(values)
     if not wanted:
         return uses
-    return [use for use in uses if _fits(use.labels, wanted)]
-
-
-def _fits(labels: Mapping[str, str], wanted: Mapping[str, frozenset[str]]) -> bool:
-    return all(labels.get(label) in values for label, values in wanted.items())
+    for label, values in wanted.items():
+        uses = [use for use in uses if use.labels.get(label) in values]
+    return uses
 
 
 def _between(uses: Sequence[Use], span: tuple[int, int]) -> list[Use]:
     """Uses in ``[from, to)``; an interval that crosses the border is cut there, by time."""
-    found = []
+    from_ms, to_ms = span
+    found = [use for use in uses if from_ms <= use.at < to_ms and use.until <= to_ms]
     for use in uses:
-        if use.until <= use.at:
-            if span[0] <= use.at < span[1]:
-                found.append(use)
-        elif use.at < span[1] and use.until > span[0]:
-            found += [part for part in cut(use, span, "by_time") if span[0] <= part.at < span[1]]
+        if (
+            use.until > use.at
+            and use.at < to_ms
+            and use.until > from_ms
+            and not (from_ms <= use.at and use.until <= to_ms)
+        ):
+            found += [part for part in cut(use, span, "by_time") if from_ms <= part.at < to_ms]
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
@@ -43,23 +44,26 @@ class Use(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
 
 
 class Told(msgspec.Struct, frozen=True):
-    """Uses in their one order, and those that contradict an earlier one of the same (source, id)."""
+    """Uses, each once, and those that contradict an earlier one of the same (source, id)."""
 
     uses: list[Use]
     conflicts: list[Use]
 
 
-def in_order(use: Use) -> tuple[int, str, str]:
-    """The one order of uses."""
-    return (use.at, use.source, use.id)
+in_order = attrgetter("at", "source", "id")
+"""The one order of uses: by time, then by source and id."""
 
 
 def told_once(uses: Iterable[Use]) -> Told:
-    """Each use once, in order; of one (source, id) with two contents the earlier (then smaller) stays."""
+    """Each use once; of one (source, id) with two contents the earlier (then smaller) stays."""
+    told = list(uses)
+    if len({(use.source, use.id) for use in told}) == len(told):
+        # The usual case, and events are what comes most: nothing was told twice.
+        return Told(told, [])
     kept: list[Use] = []
     conflicts: list[Use] = []
     known: dict[tuple[str, str], Use] = {}
-    for use in sorted(uses, key=_whole_order):
+    for use in sorted(told, key=_whole_order):
         if not use.id:
             kept.append(use)
             continue
@@ -79,11 +83,11 @@ def total(uses: Sequence[Use]) -> Fraction:
     """The sum of the quantities, by integers."""
     if not uses:
         return Fraction(0)
-    scale = uses[0].scale
-    if all(use.scale == scale for use in uses):
+    scales = {use.scale for use in uses}
+    scale = min(scales)
+    if len(scales) == 1:
         units = sum([use.value for use in uses])
     else:
-        scale = min(use.scale for use in uses)
         units = sum([use.value * 10 ** (use.scale - scale) for use in uses])
     return units * Fraction(10) ** scale if scale else Fraction(units)
 
@@ -95,13 +99,15 @@ def count(uses: Sequence[Use]) -> Fraction:
 
 def greatest(uses: Sequence[Use]) -> Fraction:
     """The greatest quantity; 0 when there is none."""
+    if len({use.scale for use in uses}) == 1:
+        return msgspec.structs.replace(uses[0], value=max([use.value for use in uses])).quantity
     return max((use.quantity for use in uses), default=Fraction(0))
 
 
 def unique(uses: Sequence[Use], label: str = "") -> Fraction:
     """How many different values a label has (the subject when no label is named); uses without it do not count."""
     name = label or "subject"
-    return Fraction(len({found for use in uses if (found := use.labels.get(name))}))
+    return Fraction(len({use.labels.get(name) for use in uses} - {None, ""}))
 
 
 def latest(uses: Sequence[Use]) -> Fraction:
