@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
+from math import gcd
 from typing import Annotated, Literal
 
 import msgspec
@@ -229,10 +230,24 @@ def exact_price(text: str) -> Fraction:
 
 def price_line(measured: Measured, kind: str, unit_price: str, exact: Fraction, pricing: Pricing) -> Line:
     """The line of a measured quantity whose exact amount is ``exact``; ``no`` is given by the statement."""
-    numerator, denominator = exact.numerator, exact.denominator
-    digits, mode = minor_digits(pricing.currency), pricing.rounding.mode
-    endless = ending(denominator) is None
-    return Line(
+    return _line(measured, kind, unit_price, exact.numerator, exact.denominator, pricing)
+
+
+def multiplied_line(measured: Measured, kind: str, unit_price: str, pricing: Pricing) -> Line:
+    """The line of quantity x price, which most lines are: by integers alone, without making fractions."""
+    quantity, price = measured.quantity, exact_price(unit_price)
+    numerator, denominator = quantity.numerator * price.numerator, quantity.denominator * price.denominator
+    common = gcd(numerator, denominator)
+    return _line(measured, kind, unit_price, numerator // common, denominator // common, pricing)
+
+
+def _line(measured: Measured, kind: str, unit_price: str, numerator: int, denominator: int, pricing: Pricing) -> Line:
+    digits, mode, decimal = minor_digits(pricing.currency), pricing.rounding.mode, ending(denominator)
+    if decimal is None:
+        unrounded = short_text(numerator, denominator, UNROUNDED_PLACES)
+    else:
+        unrounded = units_text(numerator * decimal[0], decimal[1])
+    line = Line(
         no=0,
         kind=kind,
         version=pricing.version,
@@ -245,7 +260,7 @@ def price_line(measured: Measured, kind: str, unit_price: str, exact: Fraction, 
         belongs_to=measured.belongs_to,
         quantity=Amount(number(measured.quantity), measured.unit),
         unit_price=unit_price,
-        unrounded=short_text(numerator, denominator, UNROUNDED_PLACES),
+        unrounded=unrounded,
         rounding=mode,
         amount=units_text(rounded_units(numerator, denominator, digits, mode), digits),
         level=measured.level,
@@ -255,12 +270,17 @@ def price_line(measured: Measured, kind: str, unit_price: str, exact: Fraction, 
         modulus=measured.modulus,
         registers=list(measured.registers),
         leaves=list(measured.leaves),
+    )
+    if decimal is not None and not measured.instants and not measured.window and not measured.group:
+        return line if measured.evidence is None else msgspec.structs.replace(line, evidence=measured.evidence)
+    return msgspec.structs.replace(
+        line,
+        exact="" if decimal is not None else f"{numerator}/{denominator}",
         from_=measured.from_ms if measured.instants else 0,
         to=measured.to_ms if measured.instants else 0,
         window=measured.window,
         group=dict(measured.group),
         evidence=measured.evidence,
-        exact=f"{numerator}/{denominator}" if endless else "",
     )
 
 

@@ -242,8 +242,8 @@ def selected(uses: Sequence[Use], source: Source) -> Sequence[Use]:
             wanted[label] = frozenset(values)
     if not wanted:
         return uses
-    for label, values in wanted.items():
-        uses = [use for use in uses if use.labels.get(label) in values]
+    for label, allowed in wanted.items():
+        uses = [use for use in uses if use.labels.get(label) in allowed]
     return uses
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cached_property
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
@@ -42,6 +43,11 @@ class TieredTerms(UsageTerms):
             raise ValueError("tiers: up_to must rise from tier to tier")
         return self
 
+    @cached_property
+    def reaches(self) -> tuple[_Reach, ...]:
+        """The tiers with their bounds and prices as fractions."""
+        return tuple(_made_reaches(self))
+
     def options(self) -> list[str]:
         """The conventions in words."""
         zero = "is due" if self.first_flat_at_zero == "due" else "is not due"
@@ -67,16 +73,18 @@ class _Reach(NamedTuple):
     tier: Tier
     above: Fraction
     up_to: Fraction | None
+    price: Fraction
+    flat: Fraction
 
 
-def _reaches(terms: TieredTerms) -> Iterator[_Reach]:
+def _made_reaches(terms: TieredTerms) -> Iterator[_Reach]:
     above = Fraction(0)
     last = len(terms.tiers)
     for place, tier in enumerate(terms.tiers, 1):
         up_to = None if tier.up_to is None else exact_price(tier.up_to)
         if place == last and terms.beyond_last_tier == "extend":
             up_to = None
-        yield _Reach(place, tier, above, up_to)
+        yield _Reach(place, tier, above, up_to, exact_price(tier.unit_price), exact_price(tier.flat))
         if up_to is not None:
             above = up_to
 
@@ -98,18 +106,19 @@ def tier_rows(
     terms: TieredTerms, quantity: Fraction, before: Fraction, unit: str, *, percent: bool = False
 ) -> list[Row]:
     """Graduated: what of ``(before, before + quantity]`` falls into each tier; flat fees of tiers reached in it."""
-    start, stop = _within(terms, before), _within(terms, before + quantity)
+    start = _within(terms, before) if before else before
+    stop = _within(terms, before + quantity if before else quantity)
     rows = []
-    for reach in _reaches(terms):
+    for reach in terms.reaches:
         if reach.place > 1 and stop <= reach.above:
             break
         upper = stop if reach.up_to is None else min(stop, reach.up_to)
         units = max(upper - max(start, reach.above), Fraction(0))
         if units or (reach.place == 1 and not stop):
-            price = exact_price(reach.tier.unit_price)
             shown = f"{reach.tier.unit_price} %" if percent else reach.tier.unit_price
-            rows.append(Row(f"tier {reach.place}", units, unit, shown, units * price / (100 if percent else 1)))
-        flat = exact_price(reach.tier.flat)
+            amount = units * reach.price
+            rows.append(Row(f"tier {reach.place}", units, unit, shown, amount / 100 if percent else amount))
+        flat = reach.flat
         reached = stop > reach.above or (reach.place == 1 and terms.first_flat_at_zero == "due")
         earlier = before > reach.above
         if flat and reached and not earlier:
@@ -121,9 +130,9 @@ def volume_rows(terms: TieredTerms, quantity: Fraction, before: Fraction, unit: 
     """Volume: every unit at the price of the tier that holds the total."""
     total = _within(terms, before + quantity)
     units = total - _within(terms, before)
-    reach = next(one for one in _reaches(terms) if one.up_to is None or total <= one.up_to)
-    rows = [Row(f"tier {reach.place}", units, unit, reach.tier.unit_price, units * exact_price(reach.tier.unit_price))]
-    flat = exact_price(reach.tier.flat)
+    reach = next(one for one in terms.reaches if one.up_to is None or total <= one.up_to)
+    rows = [Row(f"tier {reach.place}", units, unit, reach.tier.unit_price, units * reach.price)]
+    flat = reach.flat
     if flat and not before and (total or terms.first_flat_at_zero == "due"):
         rows.append(Row(f"tier {reach.place} flat", None, "", reach.tier.flat, flat))
     return rows

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import cached_property
 from typing import Annotated, Literal, NamedTuple, Self
 
 import msgspec
@@ -134,6 +135,12 @@ class UsageTerms(ChargeTerms):
     proration: Proration = Proration()
     across_versions: Literal["restart", "continue"] = "restart"
 
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether quantity and amount stay as they are: nothing free, converted, rounded, discounted or bounded."""
+        changed = (self.free_units, self.convert, self.round_quantity, self.minimum, self.maximum)
+        return not self.discounts and all(one is None for one in changed)
+
     def metered_devices(self) -> list[str]:
         """The devices named here."""
         return list(self.source.devices)
@@ -196,7 +203,7 @@ def share_of(measured: Measured, proration: Proration, pricing: Pricing) -> Shar
 
 def billable(measured: Measured, terms: UsageTerms, pricing: Pricing) -> Billable:
     """The aggregated quantity freed, converted and rounded by the terms; with what an earlier version had of it."""
-    if terms.free_units is None and terms.convert is None and terms.round_quantity is None:
+    if terms.is_plain or (terms.free_units is None and terms.convert is None and terms.round_quantity is None):
         return Billable(measured.quantity, measured.before, measured.unit, [])
     free = Fraction(0)
     if terms.free_units is not None:
@@ -252,7 +259,9 @@ def usage_lines(kind: str, measured: Measured, terms: UsageTerms, pricing: Prici
 
 def amount_lines(kind: str, measured: Measured, terms: UsageTerms, pricing: Pricing, rows: Sequence[Row]) -> list[Line]:
     """The line of these rows, discounted, and the lines that bring it up to a minimum or down to a maximum."""
-    exact = gross = sum((row.exact for row in rows if row.exact is not None), Fraction(0))
+    exact = gross = added([row.exact for row in rows if row.exact is not None])
+    if terms.is_plain:
+        return [line_of(kind, measured, rows, exact, pricing)]
     rows = list(rows)
     for discount in terms.discounts:
         off = discount.off(exact, share_of(measured, terms.proration, pricing).ratio)
@@ -269,6 +278,11 @@ def part_of_period(part: Share, count: str) -> Row:
     """The row that says which part of a period is paid for."""
     unit = "ms" if count == "seconds" else "d"
     return Row(f"part of the period: {part.part} of {part.whole} {unit}", None, "", "", None)
+
+
+def added(exacts: Sequence[Fraction]) -> Fraction:
+    """The sum, without work for one."""
+    return exacts[0] if len(exacts) == 1 else sum(exacts, Fraction(0))
 
 
 def line_of(kind: str, measured: Measured, rows: Sequence[Row], exact: Fraction, pricing: Pricing) -> Line:

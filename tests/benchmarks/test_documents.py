@@ -105,3 +105,13 @@ def rows(document: dict[str, Any]) -> list[dict[str, Any]]:
             assert row["goal"].keys() & {"min", "max"}, row
     found: list[dict[str, Any]] = document["rows"]
     return found
+
+
+def test_rating_is_measured_a_core_with_hashes() -> None:
+    document = run("rating.py")
+
+    goals = {row["name"]: row["goal"]["min"] for row in rows(document) if row["goal"] and "min" in row["goal"]}
+
+    assert goals["lines of a usual statement, hashes included"] == 100_000
+    assert goals["events, sum"] == 500_000
+    assert goals["agreements closed, SQLite"] == pytest.approx(166.7, abs=0.1)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price, price_line
+from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, multiplied_line
 from cloud.rating.terms_fields import Id, Positive, Price
 
 KIND = "energy"
@@ -48,4 +48,4 @@ class Terms(ChargeTerms):
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line: kWh x unit price."""
-    return [price_line(measured, KIND, terms.unit_price, measured.quantity * exact_price(terms.unit_price), pricing)]
+    return [multiplied_line(measured, KIND, terms.unit_price, pricing)]

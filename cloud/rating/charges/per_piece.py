@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price, price_line
+from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, multiplied_line
 from cloud.rating.terms_fields import Id, Price
 
 KIND = "per_piece"
@@ -30,4 +30,4 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     price = terms.prices.get(measured.subject)
     if price is None or measured.unit != terms.unit:
         return []
-    return [price_line(measured, KIND, price, measured.quantity * exact_price(price), pricing)]
+    return [multiplied_line(measured, KIND, price, pricing)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Literal
 
-from cloud.rating.lines import Line, Measured, Pricing, exact_price
+from cloud.rating.lines import Line, Measured, Pricing, exact_price, multiplied_line
 from cloud.rating.terms_fields import Price
 from cloud.rating.usage_terms import Row, UsageTerms, usage_lines
 
@@ -26,6 +26,8 @@ class Terms(UsageTerms):
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line: quantity x unit price."""
+    if terms.is_plain:
+        return [multiplied_line(measured, KIND, terms.unit_price, pricing)]
 
     def price(quantity: Fraction, _: Fraction, unit: str) -> list[Row]:
         return [Row("units", quantity, unit, terms.unit_price, quantity * exact_price(terms.unit_price))]

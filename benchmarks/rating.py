@@ -1,0 +1,240 @@
+"""Rating and closing: lines and events a second on one core, agreements closed, and whether a year grows as a year.
+
+`./run python benchmarks/rating.py [--quick] [--json]`. Lines go through the product's own charge models, hash of each
+line included; their limit writes and hashes the same finished lines and prices nothing. Events go through the rating of
+a whole period, their limit is a dictionary that remembers each key and adds up. Time is processor time: "a core".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import hashlib
+import itertools
+import sys
+import time
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.measure import Goal, Options, Report, Turn, alternate, run
+from cloud import migrations
+from cloud.agreements import repository as agreements
+from cloud.agreements.terms import AgreementTerms, Version
+from cloud.billing.close_period import Wanted, close_period
+from cloud.calendar import Cycle, billing_periods, month, parse_day
+from cloud.database import Tx
+from cloud.entropy import Entropy
+from cloud.events.count_events import count_events
+from cloud.keyring import load_or_create
+from cloud.money import RoundingPolicy
+from cloud.open_store import open_store
+from cloud.rating.charges import energy, graduated, monthly_fee, per_piece, standard
+from cloud.rating.events import CountedEvent
+from cloud.rating.lines import LeafRef, Line, Measured, Pricing
+from cloud.rating.rate_period import PriceVersion, Rated, rate_period
+from cloud.rating.rate_usage import charge_models
+from cloud.rating.uses import Use
+
+ZONE = "Europe/Berlin"
+PRICING = Pricing(1, 0, "EUR", RoundingPolicy(), ZONE)
+LINES_A_SECOND, EVENTS_A_SECOND, AGREEMENTS_A_SECOND = 100_000, 500_000, 100_000 / 600
+FILES = itertools.count()
+TERMS: dict[str, dict[str, Any]] = {
+    "per_piece": {"prices": {"drill-8": "0.335"}},
+    "energy": {"unit_price": "0.27354", "devices": ["meter-1"]},
+    "standard": {"unit_price": "0.0125"},
+    "monthly_fee": {"amount": "300.00"},
+    "graduated": {"tiers": [{"up_to": "20", "unit_price": "0.27"}, {"up_to": "50", "unit_price": "0.25", "flat": "1"},
+                            {"unit_price": "0.21"}]},
+}  # fmt: skip
+MODELS = {one.KIND: one for one in (per_piece, energy, standard, monthly_fee, graduated)}
+STATEMENT = ("per_piece", "energy", "standard", "per_piece", "energy", "monthly_fee")
+
+
+def benchmark(options: Options, report: Report) -> None:
+    """Lines, events, closings, and a year beside a month."""
+    goal = Goal("min", LINES_A_SECOND, "value")
+    report.add_turn("lines of a usual statement, hashes included", lines(options, STATEMENT), "lines/s", goal)
+    report.add_turn("lines with three tiers, hashes included", lines(options, ("graduated",)), "lines/s")
+    for function in ("sum", "count", "max", "unique"):
+        turn = events(options, function)
+        report.add_turn(f"events, {function}", turn, "events/s", Goal("min", EVENTS_A_SECOND, "value"))
+    rate = asyncio.run(closings(options))
+    report.add("agreements closed, SQLite", rate, "agreements/s", goal=Goal("min", AGREEMENTS_A_SECOND, "value"))
+    report.add("a year rated again, to twelve months", year(options), "ratio", goal=Goal("max", 1.3, "value"))
+
+
+def lines(options: Options, kinds: Sequence[str]) -> Turn:
+    """Lines a second of these charge models in turn, against writing and hashing the finished lines."""
+    count = options.size(60_000, 600)
+    terms = {kind: MODELS[kind].Terms.model_validate({"kind": kind, **TERMS[kind]}) for kind in kinds}
+    material = [measured(number, kinds[number % len(kinds)]) for number in range(count)]
+    models = charge_models()
+
+    def product(_: int) -> float:
+        made = 0
+        begun = time.process_time()
+        for one in material:
+            for line in models[one.measure].charge(one, terms[one.measure], PRICING):
+                made += len(line.hash) == 64
+        return made / (time.process_time() - begun)
+
+    finished = [line for one in material for line in models[one.measure].charge(one, terms[one.measure], PRICING)]
+
+    def limit(_: int) -> float:
+        return write_and_hash(finished)
+
+    return alternate(options, partial(next, FILES), product, limit)
+
+
+def write_and_hash(finished: Sequence[Line]) -> float:
+    """Lines a second that are only written as canonical JSON and hashed."""
+    encoder = msgspec.json.Encoder(order="sorted")
+    begun = time.process_time()
+    for line in finished:
+        hashlib.sha256(encoder.encode(line)).hexdigest()
+    return len(finished) / (time.process_time() - begun)
+
+
+def measured(number: int, kind: str) -> Measured:
+    """What a charge prices; no two alike."""
+    days = number % 30 + 1
+    return Measured(
+        measure=kind, device="cab-1", subject="drill-8", first="2026-11-01", end="2026-12-01",
+        quantity=Fraction(number % 9973 + 1, 1 if kind == "per_piece" else 1000), unit="pc",
+        days=days if kind == "monthly_fee" else 0, month_days=30 if kind == "monthly_fee" else 0,
+        leaves=(LeafRef(0, number, number, "synchronised"),),
+    )  # fmt: skip
+
+
+def events(options: Options, function: str) -> Turn:
+    """Events a second through the rating of their period, against a dictionary that adds up."""
+    count = options.size(200_000, 2000)
+    period = month("2026-11", ZONE)
+    length = period.to_ms - period.from_ms
+    uses = [
+        Use(
+            at=period.from_ms + number * 7919 % length, value=number % 1000, scale=-2, source="shop", id=f"e{number}",
+            labels={"type": "click", "subject": f"v{number % 5000}"},
+        )
+        for number in range(count)
+    ]  # fmt: skip
+    rated = rated_months([period], standard_terms(function))[0]
+
+    def product(_: int) -> float:
+        begun = time.process_time()
+        rate_period(rated, lambda _: uses)
+        return count / (time.process_time() - begun)
+
+    def limit(_: int) -> float:
+        begun = time.process_time()
+        known: dict[tuple[str, str], int] = {}
+        for use in uses:
+            if use.labels["type"] == "click" and period.from_ms <= use.at < period.to_ms:
+                known.setdefault((use.source, use.id), use.value)
+        sum(known.values())
+        return count / (time.process_time() - begun)
+
+    return alternate(options, partial(next, FILES), product, limit)
+
+
+def standard_terms(function: str) -> standard.Terms:
+    """A price for every click."""
+    return standard.Terms.model_validate(
+        {"kind": "standard", "unit_price": "0.1", "aggregation": {"function": function}, "source": {"types": ["click"]}}
+    )
+
+
+def rated_months(periods: Sequence[Any], terms: standard.Terms) -> list[Rated]:
+    """Periods to rate with one price."""
+    return [
+        Rated(
+            currency="EUR", zone=ZONE, rounding=RoundingPolicy(), period=one, whole=one,
+            versions=(PriceVersion(1, one.from_ms, (terms,)),),
+        )
+        for one in periods
+    ]  # fmt: skip
+
+
+def year(options: Options) -> float:
+    """Time for twelve months over twelve times that for one: 1 is linear."""
+    count = options.size(20_000, 500)
+    periods = list(billing_periods(Cycle(), ZONE, parse_day("2026-01-01"), parse_day("2027-01-01")))
+    rated = rated_months(periods, standard_terms("sum"))
+    told = [
+        [Use(at=one.from_ms + number * 1000, value=number, source="s", id=f"{number}", labels={"type": "click"})
+         for number in range(count)]
+        for one in periods
+    ]  # fmt: skip
+
+    def spent(work: Callable[[], object]) -> float:
+        gc.collect()
+        begun = time.process_time()
+        work()
+        return time.process_time() - begun
+
+    def rate(months: int) -> None:
+        for one, uses in zip(rated[:months], told, strict=False):
+            rate_period(one, lambda _, uses=uses: uses)  # type: ignore[misc]
+
+    rate(1)
+    single = min(spent(lambda: rate(1)) for _ in range(5))
+    return min(spent(lambda: rate(12)) for _ in range(3)) / (12 * single)
+
+
+async def closings(options: Options) -> float:
+    """Agreements a second closed to signed statements in SQLite, each with a fee, tiers on events and a commitment."""
+    count, each = options.size(1500, 20), 20
+    folder: Path = options.folder
+    store = open_store(f"sqlite:///{folder / 'closing.db'}")
+    period = month("2026-11", ZONE)
+    signer = load_or_create(folder, "bench", Entropy())
+    await migrations.migrate(store, period.from_ms)
+    await store.run(lambda tx: prepare(tx, count, each, period.from_ms))
+    now = period.to_ms + 86_400_000
+
+    def close(number: int) -> Callable[[Tx], object]:
+        return lambda tx: close_period(tx, "bench", f"agr-{number}", Wanted(month="2026-11"), now_ms=now, signer=signer)
+
+    begun = time.perf_counter()
+    for number in range(count):
+        await store.run(close(number))
+    seconds = time.perf_counter() - begun
+    await store.close()
+    return count / seconds
+
+
+def prepare(tx: Tx, count: int, each: int, at: int) -> None:
+    """Agreements, and events of the month for each."""
+    for number in range(count):
+        source = f"shop-{number}"
+        terms = AgreementTerms.model_validate(agreed(source))
+        agreements.add(tx, "bench", f"agr-{number}", terms, at)
+        agreements.add_version(tx, "bench", f"agr-{number}", Version(1, "2026-11-01", terms), at)
+        told = [
+            CountedEvent(serial=0, source=source, id=f"e{n}", type="click", at=at + n * 3_600_000, received=at, value=n)
+            for n in range(each)
+        ]
+        count_events(tx, "bench", told, at)
+
+
+def agreed(source: str) -> dict[str, Any]:
+    """The terms of one agreement."""
+    return {
+        "supplier_id": "sup", "customer_id": "cust", "currency": "EUR", "zone": ZONE, "starts": "2026-11-01",
+        "devices": [source], "event_sources": [source],
+        "charges": [
+            {"kind": "flat", "amount": "30"},
+            {"kind": "graduated", "source": {"measure": "events"}, **TERMS["graduated"]},
+            {"kind": "commitment", "minimum": {"amount": "50"}},
+        ],
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(run("Rating and closing", benchmark))
