@@ -70,13 +70,22 @@ def of_sources(
     tx: Tx, tenant: str, sources: Sequence[str], *, since_ms: int, from_serial: int, until_serial: int
 ) -> list[CountedEvent]:
     """Events of these sources up to and with a serial number, that happened since an instant or arrived since one."""
-    rows = tx.all(
-        "SELECT e.serial, e.body FROM GIVEN(source text) AS g JOIN counted_events e "
-        "ON e.tenant_id = ? AND e.source = g.source "
-        "WHERE e.serial <= ? AND (e.at_ms >= ? OR e.serial > ?) ORDER BY e.serial",
-        ([[source] for source in sources], tenant, until_serial, since_ms, from_serial),
-    )
-    return [_events.decode(body) for _, body in rows]
+    bodies: dict[int, str] = {}
+    for source in sources:
+        # Each by its own index: happened since then, or arrived since then. The sum keeps a serial number out of that.
+        for serial, body in tx.all(
+            "SELECT serial, body FROM counted_events "
+            "WHERE tenant_id = ? AND source = ? AND at_ms >= ? AND serial + 0 <= ?",
+            (tenant, source, since_ms, until_serial),
+        ):
+            bodies[serial] = body
+        for serial, body in tx.all(
+            "SELECT serial, body FROM counted_events "
+            "WHERE tenant_id = ? AND source = ? AND serial > ? AND serial <= ? AND at_ms + 0 < ?",
+            (tenant, source, from_serial, until_serial, since_ms),
+        ):
+            bodies[serial] = body
+    return [_events.decode(bodies[serial]) for serial in sorted(bodies)]
 
 
 def page(tx: Tx, tenant: str, source: str, after: int, limit: int) -> list[CountedEvent]:
