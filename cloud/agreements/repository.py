@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from cloud.agreements.signatures import AgreementSignature
 from cloud.agreements.terms import AgreementTerms, Version, parse_terms
 from cloud.database import Tx
 
@@ -112,3 +113,27 @@ def missing(tx: Tx, tenant: str, table: str, column: str, ids: Sequence[str]) ->
     )
     known = {row[0] for row in rows}
     return [one for one in wanted if one not in known]
+
+
+def add_signature(tx: Tx, tenant: str, agreement_id: str, made: AgreementSignature) -> None:
+    """Keeps a party's signature."""
+    columns = (
+        "tenant_id", "agreement_id", "version", "party_id", "vkey", "fingerprint", "note", "signed_ms",
+    )  # fmt: skip
+    row = (tenant, agreement_id, made.version, made.party_id, made.vkey, made.fingerprint, made.note, made.signed_ms)
+    tx.insert("agreement_signatures", columns, [row])
+
+
+def signatures(tx: Tx, tenant: str, agreement_id: str) -> list[AgreementSignature]:
+    """All signatures under an agreement, by version and party."""
+    rows = tx.all(
+        "SELECT version, party_id, vkey, fingerprint, note, signed_ms FROM agreement_signatures "
+        "WHERE tenant_id = ? AND agreement_id = ? ORDER BY version, party_id",
+        (tenant, agreement_id),
+    )
+    return [
+        AgreementSignature(
+            version=version, party_id=party_id, vkey=vkey, fingerprint=fingerprint, note=note, signed_ms=signed_ms
+        )
+        for version, party_id, vkey, fingerprint, note, signed_ms in rows
+    ]

@@ -11,6 +11,7 @@ from typing import Any, Literal, NoReturn
 
 import msgspec
 
+from cloud.agreements.signatures import AgreementSignature
 from cloud.billing.statement import Head, Statement
 from cloud.rating.events import CountedEvent
 from wire.canonical import MAX_INTEGER
@@ -86,7 +87,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     versions: list[TermsVersion]
     logs: list[LogEvidence]
     proofs: list[LineProof]
-    events: list[CountedEvent] = []
+    events: list[CountedEvent]
+    signatures: list[AgreementSignature]
 
 
 def dump(bundle: Bundle) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloud.agreements import repository as agreements
+from cloud.agreements.signatures import shown
 from cloud.agreements.terms import Version
 from cloud.billing import repository
 from cloud.billing.bundle import FORMAT, Bundle, Hidden, Keys, LineProof, LogEvidence, Outside, TermsVersion
@@ -47,6 +48,11 @@ def bundle_of(tx: Tx, tenant: str, statement: Statement, keys: Keys) -> Bundle:
         logs=logs,
         proofs=_proofs(tx, tenant, statement, [rows[stated.log] for stated in head.logs], logs),
         events=_events(tx, tenant, statement, previous, versions),
+        signatures=[
+            shown(one)
+            for one in agreements.signatures(tx, tenant, head.agreement_id)
+            if one.version <= len(versions) and one.signed_ms <= head.cutoff_at
+        ],
     )
 
 

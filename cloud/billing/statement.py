@@ -81,7 +81,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     since: int
     replaces: str
     prev_hash: str
-    events: EventRange | None = None
+    events: EventRange | None
 
     @property
     def hash(self) -> str:

@@ -18,6 +18,7 @@ from cloud.billing.facts import Counter, Fact, LogRange, carry_index
 from cloud.billing.scope import devices_of
 from cloud.billing.settle import Settlement
 from cloud.billing.statement import ENGINE, Head, digest, note_text, statement_id, version_refs
+from cloud.billing.verify_agreement import check_agreement
 from cloud.billing.verify_chain import check_chain, check_since
 from cloud.billing.verify_events import check_events
 from cloud.billing.verify_lines import compare, openings
@@ -31,10 +32,13 @@ BROKE_OFF = "the check broke off, so this is no bundle that this program made"
 
 
 class Trust(msgspec.Struct, frozen=True):
-    """Keys the checker has from elsewhere (a device's label, a register): gateways' and the cosigner's."""
+    """What the checker has from elsewhere (a device's label, a register, the signed agreement): gateways' keys, the
+    cosigner's, and the hashes of the terms.
+    """
 
     gateways: tuple[str, ...] = ()
     cosigner: str = ""
+    terms: tuple[str, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -81,6 +85,7 @@ def _check(bundle: Bundle, trust: Trust, findings: list[Finding]) -> None:
     versions = _check_versions(bundle, findings)
     if not versions:
         return
+    check_agreement(bundle, versions, trust.terms, findings)
     chain = check_chain(bundle.statement.head, bundle.previous, versions, findings)
     facts, readers = _check_logs(bundle, versions, cosigner, trust, findings)
     facts += check_events(bundle, versions, findings)

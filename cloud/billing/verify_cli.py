@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         bundle = load(raw)
     except BundleError as error:
         return _report(None, _broken(str(error)), as_document=options.json)
-    verdict = verify(bundle, Trust(keys, cosigner))
+    verdict = verify(bundle, Trust(keys, cosigner, tuple(options.terms)))
     return _report(bundle, verdict, as_document=options.json)
 
 
@@ -57,6 +57,13 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("bundle", metavar="BUNDLE", help="the evidence bundle, a JSON file")
     parser.add_argument("--key", action="append", default=[], metavar="VKEY", help="a gateway's key, as on its label")
     parser.add_argument("--cosigner", default=None, metavar="VKEY", help="the cloud's cosigning key")
+    parser.add_argument(
+        "--terms",
+        action="append",
+        default=[],
+        metavar="HASH",
+        help="the hash of terms you signed, one for each version",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of sentences")
     return parser.parse_args(argv)
 
@@ -85,6 +92,8 @@ def _report(bundle: Bundle | None, verdict: Verdict, *, as_document: bool) -> in
         head = bundle.statement.head
         for terms in head.versions:
             _say(f"  terms {terms.version} from {terms.first}: {terms.terms_hash}")
+        for one in bundle.signatures:
+            _say(f"  terms {one.version} signed by {one.party_id} with {verifier(one.vkey).fingerprint}")
         if head.prev_hash:
             _say(f"  follows statement {head.number - 1}: {head.prev_hash}")
         _say(

@@ -73,18 +73,17 @@ def of_sources(
     bodies: dict[int, str] = {}
     for source in sources:
         # Each by its own index: happened since then, or arrived since then. The sum keeps a serial number out of that.
-        for serial, body in tx.all(
+        happened = tx.all(
             "SELECT serial, body FROM counted_events "
             "WHERE tenant_id = ? AND source = ? AND at_ms >= ? AND serial + 0 <= ?",
             (tenant, source, since_ms, until_serial),
-        ):
-            bodies[serial] = body
-        for serial, body in tx.all(
+        )
+        arrived = tx.all(
             "SELECT serial, body FROM counted_events "
             "WHERE tenant_id = ? AND source = ? AND serial > ? AND serial <= ? AND at_ms + 0 < ?",
             (tenant, source, from_serial, until_serial, since_ms),
-        ):
-            bodies[serial] = body
+        )
+        bodies |= {int(row[0]): str(row[1]) for row in [*happened, *arrived]}
     return [_events.decode(bodies[serial]) for serial in sorted(bodies)]
 
 

@@ -10,10 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from cloud.agreements import repository
 from cloud.agreements.conclude import AgreementClash, AgreementUnknown, amend, conclude
 from cloud.agreements.repository import Agreement
+from cloud.agreements.sign import SignatureRefused, sign
+from cloud.agreements.signatures import AgreementSignature, is_countersigned, signed_text
 from cloud.agreements.terms import AgreementError, AgreementTerms, Day
 from cloud.api.access import Reading, Writing
 from cloud.api.cursor import Paged, Piece
 from cloud.api.problems import Problem, define, responses
+from cloud.api.times import rfc3339
 from cloud.billing import repository as billing
 from cloud.billing.close_period import PeriodNotNext, PeriodNotOver, Wanted, close_period, running
 from cloud.billing.view import running_document, statement_document
@@ -25,6 +28,12 @@ ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 Id = Annotated[str, Path(pattern=ID)]
 
 define("bad-terms", 422, "These terms cannot be agreed on", "'detail' names the field and what is accepted there.")
+define(
+    "bad-agreement-signature",
+    422,
+    "The signature does not count",
+    "Sign the text 'sign_this' of the version with your own key.",
+)
 define("period-not-over", 409, "The period has not ended yet", "Close it after its last day, on the agreement's clock.")
 define("period-not-next", 409, "Periods follow one another without a gap", "'detail' names the day that is due.")
 
@@ -55,6 +64,29 @@ class VersionOut(BaseModel):
     first: str
     terms: AgreementTerms
     terms_hash: str = Field(description="SHA-256 of the canonical terms: what both sides sign.")
+    sign_this: str = Field(description="The text that supplier and customer sign.")
+    options: list[str] = Field(description="Every convention of these terms in words, as statements print them.")
+
+
+class SignatureIn(BaseModel):
+    """A party's signature: a signed note (C2SP) over the version's ``sign_this``, made with the party's own key."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    party_id: str
+    vkey: Annotated[str, Field(max_length=512, description="The party's public key, name+hash+key.")]
+    note: Annotated[str, Field(max_length=4096)]
+
+
+class SignatureOut(BaseModel):
+    """Who signed a version, with which key, and when."""
+
+    version: int
+    party_id: str
+    vkey: str
+    fingerprint: str
+    note: str
+    signed_at: str
 
 
 class AgreementOut(BaseModel):
@@ -159,6 +191,42 @@ async def one(agreement_id: Id, call: Reading) -> Response:
     return await call.read(work)
 
 
+@router.post(
+    "/{agreement_id}/versions/{version}/signatures",
+    status_code=201,
+    response_model=SignatureOut,
+    responses=responses("not-found", "bad-agreement-signature", "malformed"),
+)
+async def sign_version(agreement_id: Id, version: int, body: SignatureIn, call: Writing) -> Response:
+    """Keeps the signature of the supplier or the customer under a version; with both, it is countersigned."""
+    told = AgreementSignature(version=version, party_id=body.party_id, vkey=body.vkey, note=body.note)
+
+    def work(tx: Tx) -> SignatureOut:
+        try:
+            return _signature(sign(tx, call.tenant, agreement_id, told, call.now_ms))
+        except AgreementUnknown as error:
+            raise Problem("not-found", str(error)) from error
+        except SignatureRefused as error:
+            raise Problem("bad-agreement-signature", str(error)) from error
+
+    return await call.write(work, 201)
+
+
+@router.get("/{agreement_id}/signatures", responses=responses("not-found"))
+async def signed(agreement_id: Id, call: Reading) -> Response:
+    """Who signed which version, and which versions both sides have signed."""
+
+    def work(tx: Tx) -> dict[str, object]:
+        found = repository.find(tx, call.tenant, agreement_id)
+        if found is None:
+            raise Problem("not-found", f"There is no agreement {agreement_id}.")
+        made = repository.signatures(tx, call.tenant, agreement_id)
+        both = [one.version for one in found.versions if is_countersigned(one.terms, one.version, made)]
+        return {"items": [_signature(one).model_dump() for one in made], "countersigned": both}
+
+    return await call.read(work)
+
+
 @router.get("/{agreement_id}/running", responses=responses("not-found"))
 async def bill(agreement_id: Id, call: Reading) -> Response:
     """The open period so far, worked out as if it were closed at the end of today. Nothing is stored."""
@@ -200,9 +268,27 @@ async def close(agreement_id: Id, body: PeriodIn, call: Writing) -> Response:
     return await call.write(work, 201)
 
 
+def _signature(one: AgreementSignature) -> SignatureOut:
+    return SignatureOut(
+        version=one.version,
+        party_id=one.party_id,
+        vkey=one.vkey,
+        fingerprint=one.fingerprint,
+        note=one.note,
+        signed_at=rfc3339(one.signed_ms),
+    )
+
+
 def _shown(agreement: Agreement) -> AgreementOut:
     versions = [
-        VersionOut(version=one.version, first=one.first, terms=one.terms, terms_hash=one.terms.hash)
+        VersionOut(
+            version=one.version,
+            first=one.first,
+            terms=one.terms,
+            terms_hash=one.terms.hash,
+            sign_this=signed_text(agreement.agreement_id, one.version, one.terms.hash),
+            options=one.terms.options(),
+        )
         for one in agreement.versions
     ]
     return AgreementOut(
