@@ -44,6 +44,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
             "find": "search a line: what answers, at which speed and address",
             "test": "ask each once and show what it says",
             "new": "begin a driver: code, twin, vectors, page",
+            "audit": "read an EVA-DTS file, or compare two",
         },
     ),
     "journal": ("the records", {"tail": "the newest", "verify": "check everything", "export": "all leaves as NDJSON"}),
@@ -108,20 +109,26 @@ def _device_words(named: dict[str, argparse.ArgumentParser]) -> None:
     find.add_argument("--all", action="store_true", help="every address, not the likely ones alone")
     named["devices test"].add_argument("--line", default="", help="only this line")
     named["devices test"].add_argument("--seconds", type=float, default=10.0, help="how long to wait for answers")
+    audited = named["devices audit"]
+    audited.add_argument("file", help="the file, as a hand-held or a capture gives it")
+    audited.add_argument("--since", default="", help="the file before it: tell the draws and gaps in between")
+    audited.add_argument("--g85", default="strict", choices=["strict", "ignore", "absent"], help="the model's checksum")
+    audited.add_argument("--counting", default="auto", choices=["auto", "cumulative", "interval"])
+    audited.add_argument("--modulus", type=int, default=100_000_000, help="where the model's counters begin again")
     named["devices new"].add_argument("name", help="the protocol's name: letters, digits and _")
     named["devices new"].add_argument("--folder", default=".", help="the checkout to write into")
 
 
 def _command(arguments: argparse.Namespace) -> int:
     # Imported after the words are read: `--help` should not cost a second.
-    from gateway.commands import CommandError, asking, doctor, finding, kinds, looking, scaffold, setting_up  # noqa: PLC0415
+    from gateway.commands import CommandError, asking, auditing, doctor, finding, kinds, looking, scaffold, setting_up  # noqa: PLC0415
     from gateway.config_file import ConfigError  # noqa: PLC0415
 
     commands: dict[tuple[str, str], Any] = {
         ("init", ""): setting_up.init, ("enrol", ""): setting_up.enrol_gateway, ("doctor", ""): doctor.doctor,
         ("config", "check"): setting_up.check_config, ("config", "show"): setting_up.show_config,
         ("config", "schema"): setting_up.schema, ("devices", "list"): setting_up.devices,
-        ("devices", "kinds"): kinds.kinds, ("devices", "find"): finding.find,
+        ("devices", "kinds"): kinds.kinds, ("devices", "audit"): auditing.audit, ("devices", "find"): finding.find,
         ("devices", "test"): asking.test_devices, ("devices", "new"): scaffold.new, ("journal", "tail"): looking.tail,
         ("journal", "verify"): looking.verify, ("journal", "export"): looking.export,
         ("sync", "status"): looking.sync_status, ("sync", "now"): looking.sync_now, ("backup", ""): looking.backup,

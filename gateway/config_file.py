@@ -48,6 +48,7 @@ def parse(text: str, path: Path | str = "gateway.toml") -> Config:
         errors = [_explain(one) for one in error.errors()]
         raise ConfigError(path, errors + list(_device_errors(document))) from error
     errors = [*_device_errors(document), *_doubles(config), *_strangers(config), *_control_errors(config)]
+    errors += _door_errors(config)
     if errors:
         raise ConfigError(path, errors)
     return config
@@ -95,13 +96,8 @@ def _device_errors(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "gateway.profiles", f"there is no folder {folder!r}; make it, or take the line out"
     for table, link in (("lines", "serial"), ("brokers", "mqtt")):
         for index, owner in enumerate(_tables(document.get(table))):
-            devices = _tables(owner.get("devices"))
-            for number, device in enumerate(devices):
+            for number, device in enumerate(_tables(owner.get("devices"))):
                 yield from _one_device(f"{table}[{index}].devices[{number}]", link, device, profiles)
-            kinds = drivers.discover()
-            alone = [str(one["kind"]) for one in devices if getattr(kinds.get(str(one.get("kind"))), "talks", False)]
-            if alone and len(devices) > 1:
-                yield f"{table}[{index}].devices", f"{alone[0]} has its line to itself: give the others another one"
 
 
 def _tables(value: object) -> list[dict[str, Any]]:
@@ -136,6 +132,17 @@ def _one_device(place: str, link: str, device: dict[str, Any], profiles: Path | 
                 yield where, str(one["msg"]).removeprefix("Value error, ")
     except ValueError as error:
         yield place, str(error)
+
+
+def _door_errors(config: Config) -> Iterator[tuple[str, str]]:
+    """A lock in front of a bin, a reader or an adapter that is no cabinet of doors here."""
+    known = {device.id for _, device in config.devices()}
+    for index, line in enumerate(config.lines):
+        for number, device in enumerate(line.devices):
+            owner, slash, _ = str(device.settings.get("door", "")).partition("/")
+            if slash and (owner not in known or owner == device.id):
+                others = ", ".join(sorted(known - {device.id})) or "none"
+                yield f"lines[{index}].devices[{number}].door", f"no lock is called {owner!r}; other devices: {others}"
 
 
 def _control_errors(config: Config) -> Iterator[tuple[str, str]]:

@@ -59,7 +59,7 @@ def wire_up(config: Config, ports: Ports, premises: Premises) -> Site:
         _broker(site, broker, ports, premises, heard, config.gateway.state)
     for _, device in config.devices():
         place = device.settings.get("door")
-        if place and hasattr(site.cabinets.get(device.id), "door"):
+        if isinstance(place, str) and place and hasattr(site.cabinets.get(device.id), "door"):
             _behind(site, device.id, str(place))
     return site
 

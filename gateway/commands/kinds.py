@@ -33,7 +33,10 @@ def kinds(arguments: argparse.Namespace) -> Outcome:
         for key, field in settings.get("properties", {}).items():
             default = field.get("default", "must be given")
             lines.append(f"    {key} = {default}  {field.get('description', '')}".rstrip())
-        if "profile" in driver.Settings.model_fields:
+        if hasattr(driver, "profiles"):
+            document[kind]["profiles"] = dict.fromkeys(driver.profiles, kind)
+            lines += [f"    profile {name}" for name in driver.profiles]
+        elif "profile" in driver.Settings.model_fields:
             models = {name: drivers.find_profile(name) for name in drivers.profile_files()}
             document[kind]["profiles"] = {name: profile.model for name, profile in models.items()}
             lines += [f"    profile {name}: {profile.model}" for name, profile in models.items()]

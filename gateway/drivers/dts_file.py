@@ -21,9 +21,9 @@ from gateway.drivers.crc16_arc import crc16_arc
 G85 = Literal["strict", "ignore", "absent"]
 # The longest file that is taken: a machine of 60 selections with price lists writes some 15 KB.
 LONGEST = 131_072
-MOST_ELEMENTS = 64
+MOST_ELEMENTS = 128
 _ESCAPE = re.compile(r"\^([0-9A-Fa-f]{2})\^")
-_NAME = re.compile(rb"[A-Z][A-Z0-9]{1,5}\Z")
+_NAME = re.compile(rb"[A-Z][A-Z0-9]{1,11}\Z")
 
 
 class DtsRefusedError(ValueError):
@@ -149,6 +149,11 @@ def read_dts(raw: bytes, g85: G85 = "strict") -> Audit:
     if len(raw) > LONGEST:
         raise DtsRefusedError("too_long", f"{len(raw)} bytes; at most {LONGEST} are taken")
     notes: list[str] = []
+    # A capture's words may stand on the very line of DXS, with or without a line end between.
+    begin = max(raw.find(b"DXS*"), 0)
+    if raw[:begin].strip():
+        notes.append("wrapped")
+    raw = raw[begin:]
     lines = _lines(raw, notes)
     start, end = _bounds(lines, notes)
     _check_g85(lines[start : end + 1], raw, g85, notes)
@@ -177,15 +182,16 @@ def _lines(raw: bytes, notes: list[str]) -> list[bytes]:
         notes.append("no_dxs")
     if first is None:
         raise DtsRefusedError("no_start", "neither DXS nor ST was found: this is no audit, or its beginning is missing")
-    if any(lines[:first]):
+    if any(lines[:first]) and "wrapped" not in notes:
         notes.append("wrapped")
     kept: list[bytes] = []
     for line in lines[first:]:
         if not line.strip():
             continue
-        kept.append(line)
         if line == b"DXE" or line.startswith(b"DXE*"):
+            kept.append(re.split(rb"[\x00-\x1f\x7f]", line)[0])
             break
+        kept.append(line)
     return [_clean(line) for line in kept]
 
 
@@ -317,14 +323,16 @@ def _audit(segments: tuple[Segment, ...], start: int, end: int, notes: list[str]
 def _selections(segments: Sequence[Segment], notes: list[str]) -> dict[str, Selection]:
     """PA segments belong to the PA1 before them; PA7 and PA8 name their product themselves."""
     found: dict[str, Selection] = {}
+    twice: set[str] = set()
     here: Selection | None = None
     for one in segments:
         if one.name == "PA1":
             here = _selection(one)
             if not here.name or here.name in found:
+                # Which of two counters of one selection is right, nobody knows: neither is used.
                 notes.append("selection_twice" if here.name else "selection_unnamed")
+                twice.add(here.name)
             found.setdefault(here.name, here)
-            here = found[here.name]
         elif one.name in _PARTS and here is not None:
             for field, number in _PARTS[one.name].items():
                 setattr(here, field, one.count(number))
@@ -332,8 +340,7 @@ def _selections(segments: Sequence[Segment], notes: list[str]) -> dict[str, Sele
                 here.sold_out = " ".join(part for part in _stamp(one[1], one[2]) if part)
         elif one.name in ("PA7", "PA8"):
             _by_payment(one, found.get(plain(one[1].strip())[:64]) or here)
-    found.pop("", None)
-    return found
+    return {name: one for name, one in found.items() if name and name not in twice}
 
 
 _PARTS: dict[str, dict[str, int]] = {

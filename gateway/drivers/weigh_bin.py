@@ -69,7 +69,9 @@ class WeighBin:
 
     kind: ClassVar[str] = "weigh_bin"
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
+    bus: ClassVar[str] = "modbus"
     gives: ClassVar[bool] = True
+    profiles: ClassVar[tuple[str, ...]] = tuple(sorted(PROFILES))
     Settings: ClassVar[type[BaseModel]] = WeighSettings
 
     def __init__(self, settings: WeighSettings) -> None:

@@ -122,6 +122,22 @@ def test_the_words_of_a_capture_around_a_file_are_left_out() -> None:
     assert audit.notes == ("wrapped",)
 
 
+def test_a_capture_may_stand_on_the_very_lines_of_the_file() -> None:
+    audit = read_dts(b"\x02RX> " + GOOD.rstrip() + b"\x03")
+
+    assert (audit.selections["101"].paid, audit.notes) == (90, ("wrapped",))
+
+
+def test_a_selection_told_twice_is_told_by_neither() -> None:
+    audit = read_dts(machine("PA1*1*0", "PA2*7", "PA1*2*0", "PA2*5", "PA1*1*0", "PA2*9"))
+
+    assert (set(audit.selections), audit.notes) == ({"2"}, ("selection_twice",))
+
+
+def test_segments_nobody_knows_do_no_harm() -> None:
+    assert read_dts(machine("EA250705*1*2", "DB1*x", "PA1*1*0", "PA2*7")).selections["1"].paid == 7
+
+
 def test_payments_by_device_where_there_is_no_pa2() -> None:
     audit = read_dts(machine("PA1*1*50", "PA7*1*CA*1*50*419*20650*417*20650", "PA7*1*DA*1*50*9*450", "PA8*1*1*2"))
 
@@ -163,7 +179,7 @@ def test_stamps_without_their_zeros_are_the_same_stamps() -> None:
         (b"", "empty"), (b" \r\n", "empty"), (b"hello\r\n", "no_start"), (b"D" * (LONGEST + 1), "too_long"),
         (GOOD.replace(b"ID1*", b"ID\x011*"), "not_text"), (GOOD.replace(b"ID1*", b"id1*"), "bad_segment"),
         (GOOD.replace(b"ST*001", b"ST*001*0001\r\nST*001"), "several_sets"),
-        (GOOD.replace(b"ID1*", b"ID1" + b"*x" * 80 + b"*"), "bad_segment"),
+        (GOOD.replace(b"ID1*", b"ID1" + b"*x" * 200 + b"*"), "bad_segment"),
     ],
 )  # fmt: skip
 def test_what_is_no_audit_is_refused_by_name(raw: bytes, code: str) -> None:
