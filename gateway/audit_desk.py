@@ -110,8 +110,8 @@ class AuditDesk:
         self._known = judged.known
         self._seen |= audit_records.known_from(found)[1]
         for gap in judged.gaps:
-            if gap.count and gap.selection:
-                premises.shelf.doubt(self.device, self._place(gap.selection).slot)
+            for selection in ([gap.selection] if gap.selection else audit.selections) if gap.count else ():
+                premises.shelf.doubt(self.device, self._place(selection).slot)
 
     async def _keep(self, records: list[Record]) -> bool:
         """All or none. What the journal can never hold is said instead, and the audit counts as not read."""

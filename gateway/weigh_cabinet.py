@@ -189,7 +189,7 @@ class WeighCabinet:
         """A weight at rest while nobody is served: the same as before, or goods that moved on their own."""
         await self._restore()
         after = self._resting
-        if after is None or self._serving or not await self._is_settled():
+        if after is None or not await self._is_settled():
             return
         before, away = self._rest, self._away
         if before is None:

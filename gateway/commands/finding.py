@@ -133,6 +133,9 @@ async def _overheard(link: SerialPort, driver: SerialDriver) -> list[Any] | None
     while (left := end - clock.line()) > 0:
         data = await link.read(min(left, 0.5))
         said = driver.feed(data, clock.line()) if data else []
+        if getattr(driver, "talks", False):
+            said += driver.idle(clock.line())  # type: ignore[attr-defined]
+            await link.write(driver.outgoing())  # type: ignore[attr-defined]
         if said or driver.counters.frames:
             return said
     return None

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -63,6 +63,7 @@ class EvaDts:
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
     listens: ClassVar[bool] = True
     talks: ClassVar[bool] = True
+    shipped: ClassVar[tuple[str, ...]] = ("9600 8N1", "2400 8N1")
     gives: ClassVar[bool] = True
     Settings: ClassVar[type[BaseModel]] = AuditSettings
 
@@ -85,6 +86,11 @@ class EvaDts:
         self._failing = ""
         self._clock = ("010100", "000000")
         self._echo = EchoFilter(self.counters, echoes=settings.echo == "yes")
+
+    @classmethod
+    def candidates(cls) -> tuple[dict[str, Any], ...]:
+        """None: a reading that is broken off would leave the machine waiting, so a line is not searched for it."""
+        return ()
 
     @property
     def answered(self) -> bool:
@@ -127,6 +133,10 @@ class EvaDts:
         words = bytes(self._words)
         self._words.clear()
         return words
+
+    def idle(self, now: float) -> list[Event]:
+        """As `tick`, where a line is only tried out."""
+        return self.tick(now)
 
     def pending(self) -> None:
         """It speaks through `outgoing`."""

@@ -78,6 +78,7 @@ class MdbAdapter:
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
     listens: ClassVar[bool] = True
     talks: ClassVar[bool] = True
+    shipped: ClassVar[tuple[str, ...]] = ("115200 8N1", "9600 8N1")
     gives: ClassVar[bool] = True
     Settings: ClassVar[type[BaseModel]] = AdapterSettings
 
@@ -179,6 +180,10 @@ class MdbAdapter:
             self._told_silent = True
             return [DeviceFault("adapter_silent", data={"role": self.settings.role})]
         return []
+
+    def idle(self, now: float) -> list[Event]:
+        """As `tick`, where a line is only tried out."""
+        return self.tick(now)
 
     def pending(self) -> None:
         """It speaks through `outgoing`."""

@@ -65,6 +65,7 @@ class UhfR200:
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
     listens: ClassVar[bool] = True
     talks: ClassVar[bool] = True
+    shipped: ClassVar[tuple[str, ...]] = ("115200 8N1",)
     gives: ClassVar[bool] = True
     Settings: ClassVar[type[BaseModel]] = ReaderSettings
 
@@ -135,6 +136,10 @@ class UhfR200:
         elif self._next is not None and now >= self._next:
             self.inventory(now)
         return []
+
+    def idle(self, now: float) -> list[Event]:
+        """As `tick`, where a line is only tried out."""
+        return self.tick(now)
 
     def pending(self) -> None:
         """It speaks through `outgoing`."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -70,6 +70,7 @@ class WeighBin:
     kind: ClassVar[str] = "weigh_bin"
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
     bus: ClassVar[str] = "modbus"
+    shipped: ClassVar[tuple[str, ...]] = ("9600 8N1", "19200 8N1")
     gives: ClassVar[bool] = True
     profiles: ClassVar[tuple[str, ...]] = tuple(sorted(PROFILES))
     Settings: ClassVar[type[BaseModel]] = WeighSettings
@@ -94,6 +95,11 @@ class WeighBin:
         self._asked = ""
         self._held: tuple[int, bytes] | None = None
         self._failing = ""
+
+    @classmethod
+    def candidates(cls) -> tuple[dict[str, Any], ...]:
+        """None: nobody can guess what a piece weighs. The transmitter itself is found as a Modbus device."""
+        return ()
 
     @property
     def answered(self) -> bool:

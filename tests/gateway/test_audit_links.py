@@ -131,6 +131,21 @@ def test_a_message_told_twice_is_one() -> None:
     assert driver.feed(control(1, rr=3), 0.5) == [AuditRead(FILE)]
 
 
+def test_a_dex_block_told_twice_is_one_and_is_acknowledged_the_same_way() -> None:
+    driver = drivers.create("evadts", {"comm_id": "XYZ1234567"})
+    driver.start(0.0)
+    driver.tick(0.02)
+    words = [b"\x10\x30", b"\x10\x31", b"\x05", framed(1, b"00QRS7654321R00L06"), b"\x04", b"\x05"]
+    for number, word in enumerate(words):
+        said(driver, word, 0.1 * number)
+    first, last = framed(2, FILE[:30], more=True), framed(2, FILE[30:])
+
+    answers = [said(driver, block, 1.0 + at) for at, block in enumerate((first, first, b"\x05", last, last))]
+
+    assert answers == [b"\x10\x31", b"\x10\x31", b"\x10\x31", b"\x10\x30", b"\x10\x30"]
+    assert driver.feed(b"\x04", 9.0) == [AuditRead(FILE)]
+
+
 def test_a_dex_file_whose_last_block_is_missing_is_no_file() -> None:
     driver = drivers.create("evadts", {"comm_id": "XYZ1234567"})
     driver.start(0.0)

@@ -102,6 +102,7 @@ def test_another_board_bills_nothing_and_says_so(tmp_path: Path) -> None:
         assert await site.kinds(Draw) == []
         (gap,) = await site.told("audit_gap")
         assert gap.data["reason"] == "board_changed"
+        assert [slot for _, slot in site.premises.shelf.doubtful()] == ["1", "2", "3", "4"]
         sold.vend("4")
         await site.told("audit", 3)
         assert billed(await site.kinds(Draw)) == {"4": 1}
