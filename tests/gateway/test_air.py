@@ -46,7 +46,7 @@ SENSORS: list[Any] = [
     ("pms5003", 9600, lambda: Pms5003(air=Air(10, 20, 30), model="pms5003st"), 'model = "pms5003st"',
      {"pm25": 200, "temperature": 2120, "hcho": 180}),
     ("sds011", 9600, Sds011, "", {"pm25": 610, "pm10": 930}),
-    ("sps30", 115200, Sps30, "", {"pm1": 520, "pm25": 950, "pm10": 1330, "particle_size": 830}),
+    ("sps30", 115200, Sps30, "", {"pm1": 520, "pm25": 940, "pm10": 1330, "particle_size": 830}),
     ("mhz19b", 9600, MhZ19B, "", {"co2": 6360}),
 ]  # fmt: skip
 
