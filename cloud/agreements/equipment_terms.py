@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.calendar import Day
 from cloud.rating.terms_fields import Id, Positive, Price
+from cloud.rating.transformers import Ratios
 
 Serial = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -32,6 +33,7 @@ class DeclaredMeter(BaseModel):
     level: Literal["A", "B", "C"] = "B"
     modulus: Annotated[Positive | None, Field(description="kWh at which the register wraps to 0")] = None
     max_kw: Annotated[Positive | None, Field(description="the most this meter can carry, in kW")] = None
+    ratios: Ratios = None
 
 
 class Equipment(BaseModel):

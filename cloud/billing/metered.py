@@ -11,11 +11,12 @@ from cloud.agreements.terms import AgreementTerms, Version, version_at
 from cloud.billing.facts import Fact
 from cloud.billing.pieces import Doubt
 from cloud.billing.scope import Scope
-from cloud.metering.usage import Identified, MeterRule, RegisterState, Segment, Step, follow, segments
+from cloud.metering.usage import Identified, MeterRule, Ratio, RegisterState, Segment, Step, follow, segments
 from cloud.rating.charges.energy import Meter
 from cloud.rating.charges.energy import Terms as EnergyTerms
 from cloud.rating.events import CountedEvent
 from cloud.rating.lines import Measured, RegisterPoint, number
+from cloud.rating.transformers import TransformerRatio
 from cloud.rating.usage_terms import UsageTerms
 from wire.ids import RecordKey
 from wire.records import DeviceEvent, Reading
@@ -81,7 +82,9 @@ def _rules(scope: Scope) -> dict[tuple[str, str], MeterRule]:
         for _, meter in _meters(version):
             modulus = None if meter.modulus is None else Fraction(meter.modulus)
             max_kw = None if meter.max_kw is None else Fraction(meter.max_kw)
-            rules[meter.device, meter.register_] = MeterRule(meter.device, meter.register_, modulus, max_kw)
+            rules[meter.device, meter.register_] = MeterRule(
+                meter.device, meter.register_, modulus, max_kw, _ratios(meter.ratios)
+            )
     for version in scope.versions:
         for key in metered_keys(version.terms):
             rules.setdefault(key, MeterRule(*key))
@@ -90,8 +93,13 @@ def _rules(scope: Scope) -> dict[tuple[str, str], MeterRule]:
             modulus = None if declared.modulus is None else Fraction(declared.modulus)
             max_kw = None if declared.max_kw is None else Fraction(declared.max_kw)
             if key in rules:
-                rules[key] = MeterRule(*key, modulus or rules[key].modulus, max_kw or rules[key].max_kw)
+                ratios = _ratios(declared.ratios) or rules[key].ratios
+                rules[key] = MeterRule(*key, modulus or rules[key].modulus, max_kw or rules[key].max_kw, ratios)
     return rules
+
+
+def _ratios(declared: Sequence[TransformerRatio] | None) -> tuple[Ratio, ...]:
+    return tuple(Ratio(one.since_ms, Fraction(one.factor)) for one in declared or ())
 
 
 def metered_keys(terms: AgreementTerms) -> list[tuple[str, str]]:
@@ -166,5 +174,6 @@ def _metered(scope: Scope, version: Version, rule: MeterRule, segment: Segment) 
         registers=(segment.opening, segment.closing),
         rollovers=segment.rollovers,
         modulus="" if rule.modulus is None else number(rule.modulus),
+        quality="" if segment.quality == "actual" else segment.quality,
         charge=charges[0],
     )

@@ -15,7 +15,8 @@ from cloud.database import Tx
 from cloud.ingest.posted import Posted, Unusable
 from cloud.metering import repository
 from cloud.metering.repository import Held, LiveRegister
-from cloud.metering.usage import KWH, Identified, MeterRule, RegisterState, follow
+from cloud.metering.usage import KWH, Course, Identified, MeterRule, RegisterState, follow
+from cloud.metering.usage import Held as HeldReading
 from cloud.rating.lines import LeafRef, RegisterPoint
 from wire.records import DeviceEvent, Reading
 
@@ -55,17 +56,42 @@ def _post(tx: Tx, tenant: str, records: Sequence[Posted]) -> None:
         events = [at for at in told if records[at].record.src == key[0]] if told else []
         if not events and key not in rules and _only_rises(before, places, records):
             places = places[-1:]
-        course = follow(
-            None if before is None else before.state,
-            [_entry(at, records[at]) for at in sorted([*places, *events])],
-            rules.get(key, MeterRule(*key)),
-        )
+        entries = [_entry(at, records[at]) for at in sorted([*places, *events])]
+        course = follow(None if before is None else before.state, entries, rules.get(key, MeterRule(*key)))
+        if before is not None and any(one.reason == "register_fall" for one in course.held):
+            course = _with_earlier_falls(tx, tenant, key, before, course, entries, rules.get(key, MeterRule(*key)))
         held += [Held(one.reason, one.point, records[one.point.leaf.log]) for one in course.held]
         same = before is not None and course.state == before.state and not course.held
         if course.state is not None and not same:
             changed.append(_live(course.state, records, before, len(course.held)))
     repository.save_registers(tx, tenant, changed)
     repository.save_held(tx, tenant, held)
+
+
+def _with_earlier_falls(
+    tx: Tx,
+    tenant: str,
+    key: tuple[str, str],
+    before: LiveRegister,
+    course: Course,
+    entries: Sequence[RegisterPoint | Identified],
+    rule: MeterRule,
+) -> Course:
+    """The same course with the readings that were held before: a fall is confirmed across batches too."""
+    earlier = repository.falls(tx, tenant, *key, before.state.point.leaf.at)
+    if not earlier:
+        return course
+    whole = follow(before.state, [*earlier, *entries], rule)
+    if whole.state is None or whole.state.point == before.state.point or whole.state.point.leaf.log < 0:
+        return course
+    held = [one for one in whole.held if one.point.leaf.log >= 0]
+    known = {one.point for one in held}
+    reset = any(one.reason == "register_reset" for one in whole.held)
+    if reset and not any(one.reason == "register_reset" for one in held):
+        # The fall began in an earlier batch: this batch's reading is the one that confirms it.
+        last = next(one for one in reversed(entries) if isinstance(one, RegisterPoint))
+        held += [] if last in known else [HeldReading(last, "register_reset")]
+    return Course(whole.steps, held, whole.state)
 
 
 def _only_rises(before: LiveRegister | None, places: Sequence[int], records: Sequence[Posted]) -> bool:

@@ -112,6 +112,24 @@ def save_held(tx: Tx, tenant: str, held: Sequence[Held]) -> None:
     )  # fmt: skip
 
 
+def falls(tx: Tx, tenant: str, device: str, register: str, since: int) -> list[RegisterPoint]:
+    """Readings after ``since`` (ms UTC) that went backwards and are held, in order: three in a row are a reset.
+
+    Their leaves' ``log`` is -1: they are not of the batch in hand.
+    """
+    rows = tx.all(
+        "SELECT facts, at_ms, idx FROM discrepancies WHERE tenant_id = ? AND device_id = ? AND kind = ? "
+        "AND subject = ? AND at_ms > ? ORDER BY at_ms, idx LIMIT 100",
+        (tenant, device, "register_fall", register, since),
+    )
+    found = []
+    for facts, at_ms, index in rows:
+        said = json.loads(facts)
+        leaf = LeafRef(-1, index, at_ms, "synchronised")
+        found.append(RegisterPoint(device, register, said["value"], said["scale"], said["unit"], leaf))
+    return found
+
+
 def registers_page(tx: Tx, tenant: str, after: tuple[str, str], limit: int) -> list[dict[str, object]]:
     """The live registers in stable order; ``after`` is the last (device, register) seen."""
     rows = tx.all(

@@ -2,17 +2,19 @@
 
 The surprise: a falling register is not read as consumption in any way unless a declared modulus and a declared
 greatest power make the wrap plausible. Otherwise the reading is held, nothing is billed, and the next reading that fits
-the last good one simply carries on: a misread costs nothing. Only the meter's own changed number (an exchange) opens a
-new register. Opening of a period = closing of the last. Source: devices.md 8.1.
+the last good one simply carries on: a misread costs nothing. A fall that two more readings confirm is a reset: from its
+first reading on a new register counts, and what lies in between is nobody's. The meter's own changed number (an
+exchange) opens a new register at once. Opening of a period = closing of the last. Raw registers are the truth: what is
+worked out from them says how, by a quality code. Source: devices.md 8.1, 8.3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from itertools import groupby
-from typing import Literal
+from itertools import groupby, pairwise
+from typing import Literal, get_args
 
 import msgspec
 
@@ -24,16 +26,32 @@ ROLLOVER_FROM = Fraction(9, 10)
 TOLERANCE = Fraction(12, 10)
 LEAST_MS = 1000
 
-HeldReason = Literal["register_fall", "implausible_rise", "unknown_unit"]
+# A fall is believed when so many readings in a row stand by it.
+CONFIRMED = 3
+
+HeldReason = Literal["register_fall", "register_reset", "implausible_rise", "unknown_unit"]
+# How a derived value came about, the best first: what the meter showed; a wrap was added; a total that is known was
+# split by a straight line; nobody measured it; the time is that of its arrival.
+Quality = Literal["actual", "rollover_corrected", "estimated_split", "estimated", "received_time_only"]
+
+
+class Ratio(msgspec.Struct, frozen=True):
+    """From ``since`` (ms UTC) on the register's kWh are multiplied by ``factor`` (CT x PT)."""
+
+    since: int
+    factor: Fraction
 
 
 class MeterRule(msgspec.Struct, frozen=True):
-    """What is declared about a register: the kWh at which it wraps, the greatest power in kW; None = not declared."""
+    """What is declared about a register: the kWh at which it wraps, the greatest power in kW (None = not declared), and
+    the transformers' ratios, in order of time (none: 1). ``modulus`` is of the register, ``max_kw`` of the load.
+    """
 
     device: str
     register: str
     modulus: Fraction | None = None
     max_kw: Fraction | None = None
+    ratios: tuple[Ratio, ...] = ()
 
 
 class RegisterState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,6 +78,7 @@ class Step(msgspec.Struct, frozen=True):
     energy: Fraction
     rolled: bool
     opens: bool
+    quality: Quality = "actual"
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -78,13 +97,19 @@ class Course(msgspec.Struct, frozen=True):
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """One line's worth of a register: opening, closing, energy in kWh, how often it rolled over."""
+    """One line's worth of a register: opening, closing, energy in kWh, how often it rolled over, how sure it is."""
 
     key: str
     opening: RegisterPoint
     closing: RegisterPoint
     energy: Fraction
     rollovers: int
+    quality: Quality = "actual"
+
+
+def worst(qualities: Iterable[Quality]) -> Quality:
+    """The code of a value that is made of others."""
+    return max(qualities, key=get_args(Quality).index, default="actual")
 
 
 def in_kwh(point: RegisterPoint) -> Fraction:
@@ -109,12 +134,58 @@ def step_energy(last: RegisterPoint, point: RegisterPoint, rule: MeterRule) -> t
     limit = None
     if rule.max_kw is not None:
         limit = rule.max_kw * TOLERANCE * max(point.leaf.at - last.leaf.at, LEAST_MS) / HOUR_MS
+        # The limit is of the load, the register counts behind the transformers.
+        limit /= ratio_between(rule, last.leaf.at, point.leaf.at)[0] or 1
     if delta >= 0:
         return "implausible_rise" if limit is not None and delta > limit else (delta, False)
     if rule.modulus is None or limit is None or in_kwh(last) <= ROLLOVER_FROM * rule.modulus:
         return "register_fall"
     wrapped = delta + rule.modulus
     return (wrapped, True) if 0 <= wrapped <= limit else "register_fall"
+
+
+def ratio_between(rule: MeterRule, begin: int, end: int) -> tuple[Fraction, bool]:
+    """What the register's kWh are multiplied by from one instant to another, and whether that changed in between: then
+    it is the mean over time, as if the load had been even.
+    """
+    if not rule.ratios:
+        return Fraction(1), False
+    factors = [Fraction(1), *(ratio.factor for ratio in rule.ratios)]
+    edges = [ratio.since for ratio in rule.ratios]
+    pieces = [
+        (max(begin, low), min(end, high), factor)
+        for low, high, factor in zip([begin, *edges], [*edges, max(end, begin)], factors, strict=True)
+    ]
+    inside = [(until - since, factor) for since, until, factor in pieces if until > since]
+    if not inside:
+        return next(factor for edge, factor in zip([None, *edges][::-1], factors[::-1], strict=True)
+                    if edge is None or edge <= end), False  # fmt: skip
+    total = sum(length for length, _ in inside)
+    return sum((length * factor for length, factor in inside), Fraction(0)) / total, len(inside) > 1
+
+
+def _stepped(last: RegisterPoint, point: RegisterPoint, raw: Fraction, rule: MeterRule, *, rolled: bool) -> Step:
+    factor, split = ratio_between(rule, last.leaf.at, point.leaf.at)
+    codes: list[Quality] = ["actual"]
+    if rolled:
+        codes.append("rollover_corrected")
+    if split:
+        codes.append("estimated_split")
+    if point.leaf.quality == "received_time":
+        codes.append("received_time_only")
+    return Step(point, raw * factor, rolled=rolled, opens=False, quality=worst(codes))
+
+
+def _confirmed(fallen: Sequence[RegisterPoint], rule: MeterRule) -> list[Step] | None:
+    """The steps of a new register, once enough readings that follow each other stand by a fall."""
+    if len(fallen) < CONFIRMED:
+        return None
+    steps = [Step(fallen[0], Fraction(0), rolled=False, opens=True)]
+    for last, point in pairwise(fallen):
+        judged = step_energy(last, point, rule)
+        assert not isinstance(judged, str)
+        steps.append(_stepped(last, point, judged[0], rule, rolled=judged[1]))
+    return steps
 
 
 def follow(state: RegisterState | None, series: Sequence[RegisterPoint | Identified], rule: MeterRule) -> Course:
@@ -124,6 +195,7 @@ def follow(state: RegisterState | None, series: Sequence[RegisterPoint | Identif
     last = None if state is None else state.point
     number = "" if state is None else state.number
     exchanged = state is not None and state.exchanged
+    fallen: list[RegisterPoint] = []
     for entry in series:
         if isinstance(entry, Identified):
             exchanged = exchanged or not entry.number or number not in ("", entry.number)
@@ -138,11 +210,28 @@ def follow(state: RegisterState | None, series: Sequence[RegisterPoint | Identif
             judged = step_energy(last, entry, rule)
             if isinstance(judged, str):
                 held.append(Held(entry, judged))
-                continue
-            steps.append(Step(entry, judged[0], rolled=judged[1], opens=False))
-        last, exchanged = entry, False
+                fallen = _fallen(fallen, entry, judged, rule)
+                opened = _confirmed(fallen, rule)
+                if opened is None:
+                    continue
+                # One event for the reset; its readings are believed after all.
+                held = [one for one in held if one.point not in fallen] + [Held(fallen[0], "register_reset")]
+                steps += opened
+            else:
+                steps.append(_stepped(last, entry, judged[0], rule, rolled=judged[1]))
+        last, exchanged, fallen = entry, False, []
     after = None if last is None else RegisterState(last, number, exchanged)
     return Course(steps, held, after)
+
+
+def _fallen(
+    fallen: Sequence[RegisterPoint], point: RegisterPoint, why: HeldReason, rule: MeterRule
+) -> list[RegisterPoint]:
+    """The readings that stand by a fall, with this one."""
+    if why != "register_fall":
+        return list(fallen)
+    fits = bool(fallen) and not isinstance(step_energy(fallen[-1], point, rule), str)
+    return [*fallen, point] if fits else [point]
 
 
 def segments(state: RegisterState | None, steps: Sequence[Step], key_of: Callable[[int], str]) -> list[Segment]:
@@ -170,5 +259,7 @@ def segments(state: RegisterState | None, steps: Sequence[Step], key_of: Callabl
         energy = sum((entry[3].energy for entry in entries), Fraction(0))
         closing = entries[-1][3].point
         if closing != opening:
-            found.append(Segment(key, opening, closing, energy, sum(entry[3].rolled for entry in entries)))
+            rolled = sum(entry[3].rolled for entry in entries)
+            quality = worst(entry[3].quality for entry in entries if not entry[3].opens)
+            found.append(Segment(key, opening, closing, energy, rolled, quality))
     return found

@@ -108,6 +108,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     registers: tuple[RegisterPoint, ...] = ()
     rollovers: int = 0
     modulus: str = ""
+    quality: str = ""
     days: int = 0
     month_days: int = 0
     level: Literal["A", "B", "C"] = "B"
@@ -144,6 +145,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     ("3000/31"). ``amount`` is what is due. ``steps``: how it comes about, where it is more than quantity x price.
     ``from``/``to``: the instants it covers, where they are not the local days ``first`` and ``end``. ``corrects``: on
     a delta line, which says how much more or less an earlier line should have been.
+    ``quality``: how a quantity that is not just what meters showed came about (``metering.usage.Quality``).
     """
 
     no: int
@@ -177,6 +179,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     to: int = 0
     corrects: LineRef | None = None
     evidence: Evidence | None = None
+    quality: str = ""
 
     @property
     def hash(self) -> str:
@@ -281,12 +284,21 @@ def _line(measured: Measured, kind: str, unit_price: str, numerator: int, denomi
         window=measured.window,
         group=dict(measured.group),
         evidence=measured.evidence,
+        quality=measured.quality,
     )
 
 
 def exact_of(line: Line) -> Fraction:
     """The line's exact amount."""
     return Fraction(line.exact or line.unrounded)
+
+
+QUALITY_WORDS = {
+    "rollover_corrected": "the register started again at 0",
+    "estimated_split": "total measured, split estimated",
+    "estimated": "estimated",
+    "received_time_only": "time of arrival",
+}
 
 
 def describe(line: Line) -> str:
@@ -310,7 +322,8 @@ def describe(line: Line) -> str:
     if len(line.registers) == 2:
         opening, closing = (f"{plain_register(point)} {point.unit}" for point in line.registers)
         body += f", register {opening} to {closing}"
-    return f"{body} = {line.amount}{late}"
+    sure = f" ({QUALITY_WORDS.get(line.quality, line.quality)})" if line.quality else ""
+    return f"{body}{sure} = {line.amount}{late}"
 
 
 def step_text(step: Step) -> str:

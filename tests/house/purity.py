@@ -34,7 +34,8 @@ PURE = (
     "gateway/device_events.py",
     "cloud/money.py", "cloud/calendar.py", "cloud/time_windows.py", "cloud/stock/ledger.py",
     "cloud/replenishment/policies",
-    "cloud/metering/usage.py", "cloud/rating", "cloud/billing/settle.py", "cloud/billing/guarantee.py",
+    "cloud/metering/usage.py", "cloud/metering/intervals.py",
+    "cloud/rating", "cloud/billing/settle.py", "cloud/billing/guarantee.py",
     "cloud/billing/verify.py", "firmware_sim/truth.py", "firmware_sim/devices",
 )  # fmt: skip
 WORLD = {

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, multiplied_line
 from cloud.rating.terms_fields import Id, Positive, Price
+from cloud.rating.transformers import Ratios
 
 KIND = "energy"
 MEASURE = "energy"
@@ -26,6 +27,7 @@ class Meter(BaseModel):
     register_: Annotated[Id, Field(alias="register")] = "import_wh"
     modulus: Annotated[Positive | None, Field(description="kWh at which the register wraps to 0")] = None
     max_kw: Annotated[Positive | None, Field(description="the most this meter can carry, in kW")] = None
+    ratios: Ratios = None
 
 
 def _spelled_out(entry: object) -> object:

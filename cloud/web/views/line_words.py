@@ -134,6 +134,8 @@ def _unusual(words: Words, line: Line, period: Period) -> list[str]:
         found.append(_("the register wrapped at %(modulus)s", modulus=line.modulus))
     if line.registers and any(point.leaf.quality != "synchronised" for point in line.registers):
         found.append(_("time repaired or taken from its arrival"))
+    if line.quality == "estimated_split":
+        found.append(_("the total was measured, its split over time is estimated"))
     return found
 
 

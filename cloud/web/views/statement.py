@@ -161,6 +161,7 @@ def _doubt(words: Words, reason: str) -> str:
         "reversed_too_much": _("More was taken back than was drawn"),
         "duplicate": _("The same record stands in the log before"),
         "register_fall": _("The register went backwards"),
+        "register_reset": _("The register was reset and began anew"),
         "implausible_rise": _("The register rose faster than this meter can"),
         "unknown_unit": _("The unit is not one that can be billed"),
     }

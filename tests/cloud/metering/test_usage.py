@@ -6,8 +6,10 @@ from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
-from cloud.metering.usage import Course, Identified, MeterRule, RegisterState, follow, segments
+from cloud.metering.intervals import gaps, intervals
+from cloud.metering.usage import Course, Identified, MeterRule, Ratio, RegisterState, follow, segments
 from cloud.rating.lines import LeafRef, RegisterPoint
 
 HOUR = 3_600_000
@@ -41,13 +43,6 @@ def test_a_single_lower_value_is_held_and_costs_nothing() -> None:
 
     assert energy(found) == [0, 4]
     assert [held.reason for held in found.held] == ["register_fall"]
-
-
-def test_a_register_that_stays_low_is_held_for_ever_until_somebody_says_why() -> None:
-    found = course(100, 3, 4, 5, 6)
-
-    assert energy(found) == [0]
-    assert len(found.held) == 4
 
 
 def test_a_rollover_needs_a_declared_modulus_and_a_plausible_step() -> None:
@@ -130,4 +125,80 @@ def test_nothing_is_ever_billed_below_zero_or_twice(values: list[int]) -> None:
     found = course(*values, rule=STRICT)
 
     assert all(step.energy >= 0 for step in found.steps)
-    assert len(found.steps) + len(found.held) == len(values)
+    resets = sum(held.reason == "register_reset" for held in found.held)
+    assert len(found.steps) + len(found.held) - resets == len(values)
+
+
+def test_a_fall_that_two_more_readings_confirm_is_a_reset_and_what_lies_between_is_nobodys() -> None:
+    found = course(100, 110, 5, 6, 8, 11)
+
+    assert energy(found) == [0, 10, 0, 1, 2, 3]
+    assert [(held.reason, held.point.value) for held in found.held] == [("register_reset", 5)]
+    assert [(one.opening.value, one.closing.value) for one in segments(None, found.steps, lambda _: "now")] == [
+        (100, 110), (5, 11),
+    ]  # fmt: skip
+
+
+def test_two_low_values_and_the_old_level_again_are_misreads() -> None:
+    found = course(100, 3, 4, 104)
+
+    assert energy(found) == [0, 4]
+    assert [held.reason for held in found.held] == ["register_fall", "register_fall"]
+
+
+def test_low_values_that_do_not_follow_each_other_confirm_nothing() -> None:
+    assert energy(course(100, 9, 5, 2, 1)) == [0]
+
+
+def test_ratios_multiply_from_their_day_on_and_a_change_in_between_is_a_split() -> None:
+    rule = MeterRule("m", "r", ratios=(Ratio(0, Fraction(40)), Ratio(3 * HOUR, Fraction(80))))
+
+    steps = course(100, 101, 102, 103, 104, rule=rule).steps
+    one = follow(None, [point(2, 102, index=2), point(4, 104, index=4)], rule).steps
+
+    assert [int(step.energy) for step in steps] == [0, 40, 40, 40, 80]
+    assert {step.quality for step in steps} == {"actual"}
+    assert (int(one[1].energy), one[1].quality) == (120, "estimated_split")
+
+
+def test_the_greatest_power_is_of_the_load_and_the_modulus_of_the_register() -> None:
+    rule = MeterRule("m", "r", Fraction(1000), Fraction(400), (Ratio(0, Fraction(40)),))
+
+    assert energy(course(100, 110, rule=rule)) == [0, 400]
+    assert [held.reason for held in course(100, 113, rule=rule).held] == ["implausible_rise"]
+    assert energy(course(995, 3, rule=rule)) == [0, 320]
+
+
+def test_every_derived_value_says_how_it_came_about() -> None:
+    rolled = course(995, 3, rule=STRICT).steps[1]
+    late = point(1, 103, index=1)
+    late = structs.replace(late, leaf=structs.replace(late.leaf, quality="received_time"))
+
+    assert rolled.quality == "rollover_corrected"
+    assert follow(None, [point(0, 100), late], FREE).steps[1].quality == "received_time_only"
+    assert segments(None, course(995, 3, 9, rule=STRICT).steps, lambda _: "now")[0].quality == "rollover_corrected"
+
+
+def test_an_interval_between_two_readings_of_the_grid_is_actual_and_a_gap_keeps_its_total() -> None:
+    steps = course(100, 103).steps
+    far = follow(None, [point(0, 100), point(1, 103, index=1), point(4, 110, index=2)], FREE).steps
+
+    assert [(one.end, int(one.energy), str(one.quality)) for one in intervals(None, steps, HOUR)] == [
+        (HOUR, 3, "actual")
+    ]
+    found = intervals(None, far, HOUR)
+    assert [one.quality for one in found] == ["actual"] + ["estimated_split"] * 3
+    assert sum(one.energy for one in found) == 10
+    assert [(gap.since, gap.until, int(gap.energy)) for gap in gaps(None, far, HOUR)] == [(HOUR, 4 * HOUR, 7)]
+
+
+@given(st.lists(st.tuples(st.integers(1, 200), st.integers(0, 50)), min_size=1, max_size=30), st.integers(1, 60))
+def test_intervals_add_up_to_the_registers_difference(rises: list[tuple[int, int]], width: int) -> None:
+    at, value, series = 0, 0, [point(0, 0)]
+    for number, (minutes, rise) in enumerate(rises, 1):
+        at, value = at + minutes, value + rise
+        series.append(point(Fraction(at, 60), value, index=number))
+
+    found = intervals(None, follow(None, series, FREE).steps, width * 60_000)
+
+    assert sum(one.energy for one in found) == value

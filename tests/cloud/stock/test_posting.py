@@ -90,6 +90,20 @@ def test_what_does_not_fit_is_listed_with_its_leaf(cloud: CloudTwin) -> None:
     ]
 
 
+def test_a_fall_that_is_confirmed_batch_by_batch_is_a_reset_and_counts_on(cloud: CloudTwin) -> None:
+    trade = Trade(cloud)
+    for wh in (1400, 3, 5, 9, 12):
+        trade.at += HOUR
+        trade.read(wh)
+        trade.send()
+
+    (register,) = trade.get("/v1/registers")["items"]
+    kinds = [one["kind"] for one in trade.get("/v1/discrepancies")["items"]]
+
+    assert register["reading"] == {"value": "12", "unit": "Wh"}
+    assert sorted(kinds) == ["register_fall", "register_fall", "register_reset"]
+
+
 def test_the_live_register_is_the_last_good_reading(cloud: CloudTwin) -> None:
     trade = Trade(cloud)
     trade.read(100)

@@ -1,0 +1,80 @@
+"""Energy behind transformers, resets and gaps on a bill: what is multiplied, and what the line says about itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from cloud.agreements.terms import AgreementTerms, Version
+from cloud.billing.facts import Fact
+from cloud.billing.scope import Scope
+from cloud.billing.settle import Settlement, settle
+from cloud.calendar import period
+from cloud.rating.lines import LeafRef, describe
+from tests.cloud.billing.test_settle import BEGIN, DAYS, PLAIN, reading
+
+HOUR = 3_600_000
+WHOLE = period(DAYS[0], DAYS[6], "UTC")
+
+
+def settled(readings: list[tuple[int, int]], quality: Any = "synchronised", **meter: object) -> Settlement:
+    """The bill of (hour, Wh) readings, with what is declared of the meter."""
+    charge = {"kind": "energy", "unit_price": "0.30", "devices": [{"device": "meter-1", **meter}]}
+    terms = AgreementTerms.model_validate(PLAIN | {"zone": "UTC", "charges": [charge]})
+    facts = [
+        Fact(LeafRef(0, index, BEGIN + hour * HOUR, quality), reading(index, wh))
+        for index, (hour, wh) in enumerate(readings)
+    ]
+    scope = Scope(period=WHOLE, closed=(), versions=(Version(1, "2026-11-01", terms),), settled=(0,))
+    return settle(scope, facts)
+
+
+def ratio(hour: int, factor: str) -> dict[str, str]:
+    return {"since": f"2026-11-01T{hour:02d}:00:00Z", "factor": factor}
+
+
+def test_energy_behind_transformers_is_multiplied_from_its_day_on() -> None:
+    (line,) = settled([(0, 1000), (2, 2000), (4, 4000)], ratios=[ratio(0, "40"), ratio(2, "80")]).lines
+
+    assert line.quantity.value == "200"
+    assert line.quality == ""
+    assert [point.value for point in line.registers] == [1000, 4000]
+
+
+def test_a_ratio_that_changes_between_two_readings_is_split_and_named_on_the_bill() -> None:
+    (line,) = settled([(0, 0), (4, 4000)], ratios=[ratio(0, "40"), ratio(1, "80")]).lines
+
+    assert line.quantity.value == "280"
+    assert line.quality == "estimated_split"
+    assert "split estimated" in describe(line)
+
+
+def test_a_reset_is_two_lines_and_an_event() -> None:
+    found = settled([(0, 9000), (1, 9500), (2, 10), (3, 20), (4, 30)])
+
+    assert [line.quantity.value for line in found.lines] == ["0.5", "0.02"]
+    assert [one.reason for one in found.unbilled] == ["register_reset"]
+
+
+def test_a_wrap_and_a_time_of_arrival_are_named() -> None:
+    wrapped = settled([(0, 9_999_000), (1, 1000)], modulus="10000", max_kw="10").lines[0]
+    late = settled([(0, 0), (1, 1000)], "received_time").lines[0]
+
+    assert (wrapped.quantity.value, wrapped.quality) == ("2", "rollover_corrected")
+    assert late.quality == "received_time_only"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [{"since": "2026-11-01T00:00:00", "factor": "40"}],
+        [{"since": "soon", "factor": "40"}],
+        [ratio(0, "0")],
+        [ratio(2, "40"), ratio(1, "80")],
+    ],
+)
+def test_a_ratio_without_offset_factor_or_order_is_refused(wrong: list[dict[str, str]]) -> None:
+    with pytest.raises(ValidationError):
+        settled([], ratios=wrong)
