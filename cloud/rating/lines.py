@@ -274,7 +274,8 @@ def _line(measured: Measured, kind: str, unit_price: str, numerator: int, denomi
         registers=list(measured.registers),
         leaves=list(measured.leaves),
     )
-    if decimal is not None and not measured.instants and not measured.window and not measured.group:
+    plain_use = not (measured.instants or measured.window or measured.group or measured.quality)
+    if decimal is not None and plain_use:
         return line if measured.evidence is None else msgspec.structs.replace(line, evidence=measured.evidence)
     return msgspec.structs.replace(
         line,
