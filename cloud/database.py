@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol, TypeVar
 Value = str | int | bytes | Decimal | bool | None
 Param = Value | list[Any]
 Row = tuple[Any, ...]
+Query = tuple[str, Sequence[Param]]
 Dialect = Literal["sqlite", "postgresql"]
 T = TypeVar("T")
 BESIDE = 2  # threads for work that asks no database; signatures and compression let go of the interpreter meanwhile
@@ -50,12 +51,24 @@ class Tx(Protocol):
     def run(self, sql: str, params: Sequence[Param] = ()) -> int:
         """Runs one statement; how many rows it touched."""
 
+    def several(self, *queries: Query) -> list[list[Row]]:
+        """The rows of several queries, in one round trip; each sees what the ones before it have locked."""
+
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], conflict: str = "") -> int:
         """Inserts many rows in as few round trips as the database allows.
 
         ``conflict`` is an ``ON CONFLICT ...`` clause; without one a key that is taken raises TakenError (which spoils
         the transaction unless a savepoint stands around it). Where conflicts are rare, try without a clause first:
         PostgreSQL takes half the time. Returns how many rows were written, without those left out by ``DO NOTHING``.
+        """
+
+    def claim(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> bool:
+        """Inserts those rows whose keys are free; whether all of them were."""
+
+    def later(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], conflict: str = "") -> None:
+        """Inserts rows with the next statement, whatever that is, or with the commit: it saves a round trip.
+
+        So every later statement sees them, and may raise the TakenError that is theirs.
         """
 
     def savepoint(self) -> AbstractContextManager[None]:

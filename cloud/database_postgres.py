@@ -19,12 +19,25 @@ from typing import Any
 import msgspec
 import psycopg
 from psycopg import errors
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from cloud.database import BESIDE, DatabaseAwayError, Dialect, Param, Row, T, TakenError, Tx, UnstorableError, Value
+from cloud.database import (
+    BESIDE,
+    DatabaseAwayError,
+    Dialect,
+    Param,
+    Query,
+    Row,
+    T,
+    TakenError,
+    Tx,
+    UnstorableError,
+    Value,
+)
 
 TRIES = 6
-COPY_FROM = 20  # rows; below it one JSON statement is cheaper than the COPY conversation
+COPY_FROM = 200  # rows; fewer are cheaper as JSON, since a COPY is a conversation that shares no round trip
 OPTIONS = "-c statement_timeout=60000 -c lock_timeout=20000 -c idle_in_transaction_session_timeout=60000"
 _GIVEN = re.compile(r"\bGIVEN\(([^)]*)\)")
 _JOIN = re.compile(r" (LEFT )?JOIN (\w+) (\w+) ON (.+?)(?= (?:LEFT )?JOIN | WHERE | ORDER | GROUP |$)")
@@ -35,16 +48,22 @@ _BIGINT = struct.Struct("!iq").pack
 _LENGTH = struct.Struct("!i").pack
 
 Connection = psycopg.Connection[Row]
+Types = tuple[str, ...]
+Statement = tuple[bytes, Sequence[Any] | None]
 
 
 class PostgresTx:
-    """An open transaction on one PostgreSQL connection."""
+    """An open transaction on one PostgreSQL connection.
+
+    What may wait (the BEGIN, rows that nobody asks back) goes with the next statement in one round trip.
+    """
 
     dialect: Dialect = "postgresql"
 
-    def __init__(self, connection: Connection, types: dict[str, dict[str, str]]) -> None:
+    def __init__(self, connection: Connection, types: dict[str, dict[str, str]], begin: str) -> None:
         self._connection = connection
         self._types = types
+        self._left: list[Statement] = [(begin.encode(), None)]
 
     def all(self, sql: str, params: Sequence[Param] = ()) -> list[Row]:
         """Every row of a query."""
@@ -58,51 +77,99 @@ class PostgresTx:
         """Runs one statement; how many rows it touched."""
         return self._execute(sql, params).rowcount
 
+    def several(self, *queries: Query) -> list[list[Row]]:
+        """The rows of several queries, in one round trip."""
+        done = self._together([_statement(sql, params) for sql, params in queries])
+        return [cursor.fetchall() for cursor in done]
+
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], conflict: str = "") -> int:
         """Inserts many rows by one COPY or one statement with one JSON parameter."""
         if not rows:
             return 0
-        try:
-            return self._insert(table, columns, rows, conflict)
-        except errors.UniqueViolation as error:
-            raise TakenError(str(error)) from error
+        types = self._types_of(table, columns)
+        if _is_copied(types, rows, conflict):
+            return self._copy(table, columns, types, rows)
+        return self._together([_insert(table, columns, types, rows, conflict)])[0].rowcount
+
+    def claim(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> bool:
+        """Inserts those rows whose keys are free. Many are tried as one COPY first: taken keys are rare."""
+        if len(rows) >= COPY_FROM:
+            try:
+                with self._savepoint():
+                    return self.insert(table, columns, rows) == len(rows)
+            except TakenError:
+                pass
+        return self.insert(table, columns, rows, "ON CONFLICT DO NOTHING") == len(rows)
+
+    def later(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], conflict: str = "") -> None:
+        """Inserts rows with the next statement; very many at once."""
+        types = self._types_of(table, columns)
+        if _is_copied(types, rows, conflict):
+            self._copy(table, columns, types, rows)
+        elif rows:
+            self._left.append(_insert(table, columns, types, rows, conflict))
 
     def savepoint(self) -> AbstractContextManager[None]:
         """What is done inside is undone alone when it raises."""
         return self._savepoint()
 
-    def _insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], conflict: str) -> int:
-        known = self._columns(table)
-        types = tuple(known[column] for column in columns)
-        if len(rows) == 1:
-            return self._connection.execute(_insert_one(table, tuple(columns), conflict), rows[0]).rowcount
-        if len(rows) >= COPY_FROM and not conflict and _FIELDS.keys() >= set(types):
+    def commit(self) -> None:
+        """Ends the transaction, if it has begun."""
+        if self.has_begun or len(self._left) > 1:
+            self._together([(b"COMMIT", None)])
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the server knows of this transaction."""
+        return not self._connection.broken and self._connection.info.transaction_status != TransactionStatus.IDLE
+
+    def _together(self, statements: Sequence[Statement]) -> list[psycopg.Cursor[Row]]:
+        """Runs what was left and these, in one round trip; the cursors of these."""
+        everything, self._left = [*self._left, *statements], []
+        if not everything:
+            return []
+        try:
+            if len(everything) == 1:
+                return [self._connection.execute(*everything[0])]
+            with self._connection.pipeline():
+                cursors = [self._connection.execute(*one) for one in everything]
+        except errors.UniqueViolation as error:
+            raise TakenError(str(error)) from error
+        return cursors[len(everything) - len(statements) :]
+
+    def _copy(self, table: str, columns: Sequence[str], types: Types, rows: Sequence[Sequence[Value]]) -> int:
+        self._together([])
+        try:
             with self._connection.cursor() as cursor:
                 with cursor.copy(_copy(table, tuple(columns))) as copy:
                     copy.write(_binary(types, rows))
                 return cursor.rowcount
-        statement, row_type = _insert_many(table, tuple(columns), types, conflict)
-        packed = msgspec.json.encode([row_type(*row) for row in rows]).decode()
-        return self._connection.execute(statement, (packed,)).rowcount
+        except errors.UniqueViolation as error:
+            raise TakenError(str(error)) from error
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
-        with self._connection.transaction():
-            yield
+        self._together([])
+        try:
+            with self._connection.transaction():
+                yield
+                self._together([])
+        finally:
+            self._left.clear()
 
     def _execute(self, sql: str, params: Sequence[Param]) -> psycopg.Cursor[Row]:
-        packed = [msgspec.json.encode(value).decode() if isinstance(value, list) else value for value in params]
-        return self._connection.execute(_translate(sql), packed)
+        return self._together([_statement(sql, params)])[0]
 
-    def _columns(self, table: str) -> dict[str, str]:
+    def _types_of(self, table: str, columns: Sequence[str]) -> Types:
         if table not in self._types:
-            rows = self._connection.execute(
+            rows = self.all(
                 "SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute "
-                "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+                "WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped",
                 (table,),
             )
-            self._types[table] = dict(rows.fetchall())
-        return self._types[table]
+            self._types[table] = dict(rows)
+        known = self._types[table]
+        return tuple(known[column] for column in columns)
 
 
 class PostgresStore:
@@ -162,18 +229,36 @@ class PostgresStore:
     def _once(self, begin: str, work: Callable[[Tx], T]) -> T:
         self._pool.open()
         with self._pool.connection() as connection:
-            connection.execute(begin)
+            tx = PostgresTx(connection, self._types, begin)
             try:
-                result = work(PostgresTx(connection, self._types))
-                connection.execute("COMMIT")
+                result = work(tx)
+                tx.commit()
             except BaseException:
-                if not connection.broken:
+                if tx.has_begun:
                     connection.execute("ROLLBACK")
                 raise
             return result
 
 
-def _binary(types: tuple[str, ...], rows: Sequence[Sequence[Value]]) -> bytes:
+def _statement(sql: str, params: Sequence[Param]) -> Statement:
+    packed = [msgspec.json.encode(value).decode() if isinstance(value, list) else value for value in params]
+    return _translate(sql), packed
+
+
+def _insert(
+    table: str, columns: Sequence[str], types: Types, rows: Sequence[Sequence[Value]], conflict: str
+) -> Statement:
+    if len(rows) == 1:
+        return _insert_one(table, tuple(columns), conflict), rows[0]
+    statement, row_type = _insert_many(table, tuple(columns), types, conflict)
+    return statement, (msgspec.json.encode([row_type(*row) for row in rows]).decode(),)
+
+
+def _is_copied(types: Types, rows: Sequence[Sequence[Value]], conflict: str) -> bool:
+    return len(rows) >= COPY_FROM and not conflict and _FIELDS.keys() >= set(types)
+
+
+def _binary(types: Types, rows: Sequence[Sequence[Value]]) -> bytes:
     """Rows in COPY's binary form: a count of fields, then each field's length and bytes; packed column by column."""
     columns = [_FIELDS[kind](column) for kind, column in zip(types, zip(*rows, strict=True), strict=True)]
     count = repeat(struct.pack("!h", len(types)), len(rows))

@@ -20,7 +20,19 @@ from typing import Any
 
 import msgspec
 
-from cloud.database import BESIDE, DatabaseAwayError, Dialect, Param, Row, T, TakenError, Tx, UnstorableError, Value
+from cloud.database import (
+    BESIDE,
+    DatabaseAwayError,
+    Dialect,
+    Param,
+    Query,
+    Row,
+    T,
+    TakenError,
+    Tx,
+    UnstorableError,
+    Value,
+)
 
 BUSY_MS = 15_000
 # A checkpoint every 32 MB instead of every 4: a page that many commits change is copied home once.
@@ -58,6 +70,10 @@ class SqliteTx:
         """Runs one statement; how many rows it touched."""
         return self._execute(sql, params).rowcount
 
+    def several(self, *queries: Query) -> list[list[Row]]:
+        """The rows of several queries."""
+        return [self.all(sql, params) for sql, params in queries]
+
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], conflict: str = "") -> int:
         """Inserts many rows with two prepared statements: one for so many at once, one for the rest."""
         names, together = tuple(columns), len(rows) - len(rows) % AT_ONCE
@@ -72,6 +88,14 @@ class SqliteTx:
         except sqlite3.IntegrityError as error:
             raise (TakenError(str(error)) if "UNIQUE" in str(error) else error) from error
         return written
+
+    def claim(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> bool:
+        """Inserts those rows whose keys are free."""
+        return self.insert(table, columns, rows, "ON CONFLICT DO NOTHING") == len(rows)
+
+    def later(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], conflict: str = "") -> None:
+        """Inserts rows now: here is no round trip."""
+        self.insert(table, columns, rows, conflict)
 
     def _execute(self, sql: str, params: Sequence[Param]) -> sqlite3.Cursor:
         packed: list[Any] = []

@@ -17,7 +17,7 @@ from cloud.metrics import Metrics
 
 MAX_GROUP = 256
 MAX_LEAVES = 4096  # of a group: whoever comes next waits no longer than for one large batch
-CROWD = 8  # waiting batches that make a second writer worth its own transaction
+CROWD = (8, 200)  # waiting batches, or leaves of them, that make a second writer worth its own transaction
 log = logging.getLogger("tallystick.ingest")
 
 Waiter = tuple[Incoming, "asyncio.Future[Answer]"]
@@ -41,7 +41,7 @@ class GroupCommit:
             return Refusal("busy", "Too many batches are waiting for the database.")
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((incoming, answer))
-        if not self._draining or (len(self._draining) < self._store.writers and len(self._waiting) >= CROWD):
+        if not self._draining or (len(self._draining) < self._store.writers and self._is_crowded()):
             self._draining.add(asyncio.create_task(self._drain()))
         return await answer
 
@@ -56,6 +56,11 @@ class GroupCommit:
             log.exception("a batch of %s broke; trying it record by record", incoming.log.origin)
             answers = await self._store.run(partial(receive, batches=[incoming], desk=self._desk, careful=True))
         return answers[0]
+
+    def _is_crowded(self) -> bool:
+        batches, leaves = CROWD
+        waiting = self._waiting
+        return len(waiting) >= batches or sum(len(incoming.batch.leaves) for incoming, _ in waiting) >= leaves
 
     async def _drain(self) -> None:
         try:

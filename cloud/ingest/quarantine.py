@@ -40,7 +40,7 @@ def add(tx: Tx, candidates: Sequence[Candidate], now_ms: int) -> None:
     for one in candidates:
         src = one.record.src if one.record is not None else ""
         rows.append((one.log.tenant, one.log.log_no, one.index, src, one.reason, one.detail, "open", 0, now_ms))
-    tx.insert("quarantine", _COLUMNS, rows)
+    tx.later("quarantine", _COLUMNS, rows)
 
 
 def waiting(tx: Tx, tenant: str, state: str, after: tuple[int, int, int], limit: int) -> list[Waiting]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from cloud.database import TakenError, Tx, Value
+from cloud.database import Tx, Value
 from cloud.ingest.decide_time import Anchor
 from cloud.ingest.incoming import LogIdentity
 from wire.ids import RecordKey
@@ -102,7 +102,7 @@ def head(tx: Tx, log: LogIdentity) -> Head:
 
 def save_heads(tx: Tx, heads: Sequence[Head]) -> None:
     """Advances locked heads."""
-    tx.insert(
+    tx.later(
         "log_heads",
         ("tenant_id", "log_no", *Head._fields[2:]),
         heads,
@@ -147,7 +147,7 @@ def refused_notes(tx: Tx, place: Place, low: int, high: int) -> list[tuple[int, 
 def add_pieces(tx: Tx, rows: Sequence[tuple[Place, Stored]]) -> None:
     """Stores cosigned pieces."""
     flat: list[tuple[Value, ...]] = [(*place, *stored) for place, stored in rows]
-    tx.insert("checkpoints", ("tenant_id", "log_no", *Stored._fields), flat)
+    tx.later("checkpoints", ("tenant_id", "log_no", *Stored._fields), flat)
 
 
 def pieces_at(tx: Tx, place: Place, sizes: tuple[int, int]) -> dict[int, Stored]:
@@ -180,7 +180,7 @@ def piece_from(tx: Tx, place: Place, size: int) -> Stored | None:
 
 def add_leaves(tx: Tx, rows: Sequence[tuple[str, int, int, bytes, bytes]]) -> None:
     """Stores leaves: tenant, log number, index, the bytes, their hash."""
-    tx.insert("leaves", ("tenant_id", "log_no", "idx", "leaf", "leaf_hash"), rows)
+    tx.later("leaves", ("tenant_id", "log_no", "idx", "leaf", "leaf_hash"), rows)
 
 
 def leaves(tx: Tx, place: Place, start: int, end: int) -> list[StoredLeaf]:
@@ -215,14 +215,7 @@ def bound(tx: Tx, bindings: Iterable[tuple[str, str, str]]) -> set[tuple[str, st
 
 def claim_keys(tx: Tx, rows: Sequence[tuple[str, str, str, int, str | None, int, int]]) -> bool:
     """Enters record keys (tenant, src, ep, n, did, log number, index); False when one of them was taken already."""
-    columns = ("tenant_id", "src", "ep", "n", "did", "log_no", "idx")
-    try:
-        with tx.savepoint():
-            tx.insert("record_keys", columns, rows)
-    except TakenError:
-        tx.insert("record_keys", columns, rows, "ON CONFLICT DO NOTHING")
-        return False
-    return True
+    return tx.claim("record_keys", ("tenant_id", "src", "ep", "n", "did", "log_no", "idx"), rows)
 
 
 def owners_of_keys(tx: Tx, keys: Sequence[tuple[str, str, str, int]]) -> dict[tuple[str, RecordKey], tuple[int, int]]:
@@ -255,7 +248,7 @@ def anchors(tx: Tx, boots: Iterable[tuple[str, str, str]]) -> dict[tuple[str, st
 
 def save_anchors(tx: Tx, found: dict[tuple[str, str, str], Anchor]) -> None:
     """Stores anchors that were joined with what was known."""
-    tx.insert(
+    tx.later(
         "boot_anchors",
         ("tenant_id", "gateway_id", "boot", "synchronised_zero_ms", "cosigned_zero_ms"),
         [(*boot, anchor.synchronised_zero_ms, anchor.cosigned_zero_ms) for boot, anchor in sorted(found.items())],

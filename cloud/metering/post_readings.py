@@ -38,8 +38,7 @@ def post(tx: Tx, records: Sequence[Posted]) -> list[Unusable]:
 
 def _post(tx: Tx, tenant: str, records: Sequence[Posted]) -> None:
     devices = sorted({posted.record.src for posted in records})
-    known = repository.lock_registers(tx, tenant, devices)
-    rules = repository.rules(tx, tenant, devices)
+    known, rules = repository.lock_registers(tx, tenant, devices)
     series: dict[tuple[str, str], list[int]] = {key: [] for key in known}
     told = []
     for at, posted in enumerate(records):

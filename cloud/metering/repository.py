@@ -37,34 +37,37 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def lock_registers(tx: Tx, tenant: str, devices: Sequence[str]) -> dict[tuple[str, str], LiveRegister]:
-    """The registers of these devices, locked in order."""
-    rows = tx.all(
-        "SELECT r.device_id, r.register, r.value, r.scale, r.unit, r.at_ms, r.log_id, r.idx, r.number, r.exchanged, "
-        "r.held FROM GIVEN(device_id text) AS g "
-        "JOIN meter_registers r ON r.tenant_id = ? AND r.device_id = g.device_id "
-        "ORDER BY r.device_id, r.register FOR UPDATE",
-        ([[device] for device in devices], tenant),
+def lock_registers(
+    tx: Tx, tenant: str, devices: Sequence[str]
+) -> tuple[dict[tuple[str, str], LiveRegister], dict[tuple[str, str], MeterRule]]:
+    """The registers of these devices, locked in order, and what agreements declare of them."""
+    given = [[device] for device in devices]
+    registers = (
+        (
+            "SELECT r.device_id, r.register, r.value, r.scale, r.unit, r.at_ms, r.log_id, r.idx, r.number, "
+            "r.exchanged, r.held FROM GIVEN(device_id text) AS g "
+            "JOIN meter_registers r ON r.tenant_id = ? AND r.device_id = g.device_id "
+            "ORDER BY r.device_id, r.register FOR UPDATE"
+        ),
+        (given, tenant),
     )
+    declared = (
+        (
+            "SELECT r.device_id, r.register, r.modulus, r.max_kw FROM GIVEN(device_id text) AS g "
+            "JOIN meter_rules r ON r.tenant_id = ? AND r.device_id = g.device_id"
+        ),
+        (given, tenant),
+    )
+    held_registers, rules = tx.several(registers, declared)
     found = {}
-    for device, register, value, scale, unit, at_ms, log_id, idx, number, exchanged, held in rows:
+    for device, register, value, scale, unit, at_ms, log_id, idx, number, exchanged, held in held_registers:
         point = RegisterPoint(device, register, value, scale, unit, LeafRef(0, idx, at_ms, "synchronised"))
         found[device, register] = LiveRegister(RegisterState(point, number, bool(exchanged)), log_id, held)
-    return found
-
-
-def rules(tx: Tx, tenant: str, devices: Sequence[str]) -> dict[tuple[str, str], MeterRule]:
-    """What agreements declare of these devices' registers."""
-    rows = tx.all(
-        "SELECT r.device_id, r.register, r.modulus, r.max_kw FROM GIVEN(device_id text) AS g "
-        "JOIN meter_rules r ON r.tenant_id = ? AND r.device_id = g.device_id",
-        ([[device] for device in devices], tenant),
-    )
-    return {
+    return found, {
         (device, register): MeterRule(
             device, register, Fraction(modulus) if modulus else None, Fraction(max_kw) if max_kw else None
         )
-        for device, register, modulus, max_kw in rows
+        for device, register, modulus, max_kw in rules
     }
 
 
@@ -90,14 +93,12 @@ def save_registers(tx: Tx, tenant: str, registers: Sequence[LiveRegister]) -> No
         for one in registers
     ]  # fmt: skip
     updates = ", ".join(f"{column} = excluded.{column}" for column in _COLUMNS[3:])
-    tx.insert(
-        "meter_registers", _COLUMNS, rows, f"ON CONFLICT (tenant_id, device_id, register) DO UPDATE SET {updates}"
-    )
+    tx.later("meter_registers", _COLUMNS, rows, f"ON CONFLICT (tenant_id, device_id, register) DO UPDATE SET {updates}")
 
 
 def save_held(tx: Tx, tenant: str, held: Sequence[Held]) -> None:
     """Opens an event for every reading that is not believed."""
-    tx.insert(
+    tx.later(
         "discrepancies",
         ("tenant_id", "device_id", "log_id", "idx", "kind", "subject", "facts", "at_ms"),
         [

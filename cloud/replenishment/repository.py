@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from cloud.calendar import utc_text
-from cloud.database import Tx
+from cloud.database import Query, Row, Tx
 from cloud.ingest.posted import Posted
 from cloud.replenishment.policies.min_max import Decision, Levels
 
@@ -41,18 +41,24 @@ class Proposal(msgspec.Struct, frozen=True):
     cause: Posted
 
 
-def slot_plans(tx: Tx, tenant: str, slots: Sequence[tuple[str, str]]) -> dict[tuple[str, str], SlotPlan]:
-    """What a planogram says of those of these (device, slot) that it knows."""
-    rows = tx.all(
-        "SELECT p.device_id, p.slot, p.item_id, COALESCE(i.unit, 'pc'), "
-        "p.min_level, p.max_level, p.capacity, COALESCE(i.pack, 1), o.order_id, o.state, o.quantity "
-        "FROM GIVEN(device_id text, slot text) AS g "
-        "JOIN planogram_slots p ON p.tenant_id = ? AND p.device_id = g.device_id AND p.slot = g.slot "
-        "LEFT JOIN items i ON i.tenant_id = p.tenant_id AND i.item_id = p.item_id "
-        "LEFT JOIN orders o ON o.tenant_id = p.tenant_id AND o.device_id = p.device_id AND o.slot = p.slot "
-        "AND o.state IN ('proposed', 'ordered')",
+def plans_of(tenant: str, slots: Sequence[tuple[str, str]]) -> Query:
+    """Asks what planograms say of these (device, slot); ``slot_plans`` reads the answer."""
+    return (
+        (
+            "SELECT p.device_id, p.slot, p.item_id, COALESCE(i.unit, 'pc'), "
+            "p.min_level, p.max_level, p.capacity, COALESCE(i.pack, 1), o.order_id, o.state, o.quantity "
+            "FROM GIVEN(device_id text, slot text) AS g "
+            "JOIN planogram_slots p ON p.tenant_id = ? AND p.device_id = g.device_id AND p.slot = g.slot "
+            "LEFT JOIN items i ON i.tenant_id = p.tenant_id AND i.item_id = p.item_id "
+            "LEFT JOIN orders o ON o.tenant_id = p.tenant_id AND o.device_id = p.device_id AND o.slot = p.slot "
+            "AND o.state IN ('proposed', 'ordered')"
+        ),
         ([list(slot) for slot in slots], tenant),
     )
+
+
+def slot_plans(rows: Iterable[Row]) -> dict[tuple[str, str], SlotPlan]:
+    """The slots that a planogram knows."""
     plans = {}
     for device, slot, item, unit, low, high, capacity, pack, *order in rows:
         opened = None if order[0] is None else OpenOrder(*order)
@@ -74,7 +80,7 @@ def save_proposals(tx: Tx, tenant: str, proposals: Sequence[Proposal]) -> None:
         )
         for one in proposals
     ]  # fmt: skip
-    tx.insert(
+    tx.later(
         "orders",
         columns,
         rows,

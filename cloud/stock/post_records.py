@@ -13,7 +13,7 @@ from cloud.credit.post_draws import post_draws
 from cloud.database import Tx
 from cloud.ingest.posted import Posted, Unusable
 from cloud.replenishment.propose_orders import propose
-from cloud.replenishment.repository import SlotPlan, slot_plans
+from cloud.replenishment.repository import SlotPlan, plans_of, slot_plans
 from cloud.stock import repository
 from cloud.stock.ledger import REFERRING, STOCK_KINDS, Books, count_position, referred
 from wire.records import Count, Draw, Goods, Refill
@@ -36,13 +36,20 @@ def post(tx: Tx, records: Sequence[Posted]) -> list[Unusable]:
 
 
 def _post(tx: Tx, tenant: str, stock: Sequence[Posted]) -> None:
-    on_credit = repository.lock_devices(tx, tenant, sorted({posted.record.src for posted in stock}))
+    lock = repository.lock_on(tenant, sorted({posted.record.src for posted in stock}))
     books = Books()
     slots = {(one.src, one.slot) for one in (two.record for two in stock) if isinstance(one, (Draw, Goods))}
-    touched = sorted(slots | _load_referred(tx, tenant, stock, books))
-    plans = slot_plans(tx, tenant, touched)
+    referring = [posted for posted in stock if type(posted.record) in LOOKING_BACK]
+    if referring:
+        tx.all(*lock)
+        slots |= _load_referred(tx, tenant, referring, books)
+    touched = sorted(slots)
+    asked = (lock, plans_of(tenant, touched), repository.balances_of(tenant, touched))
+    locked, planned, held = tx.several(*asked)
+    on_credit = {device: agreement for device, agreement in locked if agreement}
+    plans = slot_plans(planned)
     books.planogram = {place: plan.item for place, plan in plans.items()}
-    repository.load_balances(tx, tenant, touched, books)
+    repository.load_balances(held, books)
     books.post(stock)
     repository.save(tx, tenant, books)
     if on_credit:
@@ -51,11 +58,8 @@ def _post(tx: Tx, tenant: str, stock: Sequence[Posted]) -> None:
     _propose(tx, tenant, stock, books, plans)
 
 
-def _load_referred(tx: Tx, tenant: str, stock: Sequence[Posted], books: Books) -> set[tuple[str, str]]:
+def _load_referred(tx: Tx, tenant: str, referring: Sequence[Posted], books: Books) -> set[tuple[str, str]]:
     """What the few records need that refer to others: positions, earlier moves, moves behind a count; their slots."""
-    referring = [one for one in stock if type(one.record) in LOOKING_BACK]
-    if not referring:
-        return set()
     draws = [key for one in referring if (key := referred(one.record)) is not None]
     counts = [(one, one.record) for one in referring if isinstance(one.record, Count)]
     positions = [key for _, count in counts if (key := count_position(count)) is not None]

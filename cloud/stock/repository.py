@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from cloud.calendar import utc_text
-from cloud.database import Row, Tx
+from cloud.database import Query, Row, Tx
 from cloud.stock.ledger import NEVER, Books, Discrepancy, Move, Position
 from wire.ids import RecordKey
 
@@ -38,14 +38,15 @@ _BALANCES = (
 )  # fmt: skip
 
 
-def lock_devices(tx: Tx, tenant: str, devices: Sequence[str]) -> dict[str, str]:
-    """Keeps other postings of these devices waiting, in order; the agreements whose credit they use, by device."""
-    rows = tx.all(
-        "SELECT d.device_id, d.credit_agreement FROM GIVEN(device_id text) AS g "
-        "JOIN devices d ON d.tenant_id = ? AND d.device_id = g.device_id ORDER BY d.device_id FOR UPDATE",
+def lock_on(tenant: str, devices: Sequence[str]) -> Query:
+    """Keeps other postings of these devices waiting, in order; asks under whose credit (agreement, "") each is."""
+    return (
+        (
+            "SELECT d.device_id, d.credit_agreement FROM GIVEN(device_id text) AS g "
+            "JOIN devices d ON d.tenant_id = ? AND d.device_id = g.device_id ORDER BY d.device_id FOR UPDATE"
+        ),
         ([[device] for device in devices], tenant),
     )
-    return {device: agreement for device, agreement in rows if agreement}
 
 
 def places(tx: Tx, tenant: str, keys: Iterable[RecordKey]) -> dict[RecordKey, Position]:
@@ -96,14 +97,20 @@ def _move(row: Row) -> Move:
     return Move(row[0], at, about, *row[3:11])
 
 
-def load_balances(tx: Tx, tenant: str, slots: Sequence[tuple[str, str]], books: Books) -> None:
-    """The balances of these (device, slot), of every item at every place, into the books."""
-    rows = tx.all(
-        "SELECT b.device_id, b.slot, b.item_id, b.place, b.micro, b.unit, b.counted_log_no, b.counted_idx "
-        "FROM GIVEN(device_id text, slot text) AS g JOIN stock_balances b ON b.tenant_id = ? "
-        "AND b.device_id = g.device_id AND b.slot = g.slot",
+def balances_of(tenant: str, slots: Sequence[tuple[str, str]]) -> Query:
+    """Asks for the balances of these (device, slot), of every item at every place."""
+    return (
+        (
+            "SELECT b.device_id, b.slot, b.item_id, b.place, b.micro, b.unit, b.counted_log_no, b.counted_idx "
+            "FROM GIVEN(device_id text, slot text) AS g JOIN stock_balances b ON b.tenant_id = ? "
+            "AND b.device_id = g.device_id AND b.slot = g.slot"
+        ),
         ([list(slot) for slot in slots], tenant),
     )
+
+
+def load_balances(rows: Iterable[Row], books: Books) -> None:
+    """The answer to ``balances_of`` into the books."""
     for device, slot, item, place, micro, unit, log_no, index in rows:
         shelf = (device, slot, item, place)
         books.balances[shelf], books.units[shelf] = int(micro), unit
@@ -124,8 +131,8 @@ def save(tx: Tx, tenant: str, books: Books) -> None:
                 one.reason, one.at_ms, None if own else one.about[0], None if own else one.about[1],
             )
         )  # fmt: skip
-    tx.insert("stock_moves", _MOVES, rows)
-    tx.insert(
+    tx.later("stock_moves", _MOVES, rows)
+    tx.later(
         "stock_balances",
         _BALANCES,
         [
@@ -140,7 +147,7 @@ def save(tx: Tx, tenant: str, books: Books) -> None:
 
 def save_discrepancies(tx: Tx, tenant: str, found: Sequence[Discrepancy]) -> None:
     """Keeps what a person should look at; the same again changes nothing."""
-    tx.insert(
+    tx.later(
         "discrepancies",
         ("tenant_id", "device_id", "log_id", "idx", "kind", "subject", "facts", "at_ms"),
         [

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloud.database import DatabaseAwayError, Store, Tx
+from cloud.database import DatabaseAwayError, Store, TakenError, Tx
 from cloud.migrations import MigrationError, migrate
 from cloud.migrations.runner import Migration, known
 from cloud.open_store import AddressError, open_store
@@ -42,10 +42,10 @@ def rows(tx: Tx) -> list[tuple[int, str | None, bytes | None]]:
     return [(row[0], row[1], row[2]) for row in tx.all("SELECT id, name, data FROM things ORDER BY id")]
 
 
-@pytest.mark.parametrize("count", [1, 3, 50])
+@pytest.mark.parametrize("count", [1, 3, 300])
 def test_many_rows_go_in_together_whatever_they_hold(base: Base, count: int) -> None:
     nasty = ['a"b', "c\\d", "{e,f}", "g\th", "ü%s?", "", None]
-    sent = [(2**40 + at, nasty[at % 7], bytes([0, 255, at]) if at % 2 else None) for at in range(count)]
+    sent = [(2**40 + at, nasty[at % 7], bytes([0, 255, at % 256]) if at % 2 else None) for at in range(count)]
 
     written = base.runner.run(base.store.run(lambda tx: tx.insert("things", ("id", "name", "data"), sent)))
 
@@ -62,6 +62,57 @@ def test_rows_that_are_there_already_are_not_counted(base: Base, count: int) -> 
     written = base.runner.run(base.store.run(lambda tx: tx.insert("things", ("id", "name"), sent, conflict)))
 
     assert written == count - 1
+
+
+@pytest.mark.parametrize("count", [3, 300])
+def test_a_claim_takes_what_is_free_and_says_whether_all_was(base: Base, count: int) -> None:
+    sent = [(at, "x") for at in range(count)]
+
+    first = base.runner.run(base.store.run(lambda tx: tx.claim("things", ("id", "name"), sent[1:])))
+    second = base.runner.run(base.store.run(lambda tx: tx.claim("things", ("id", "name"), sent)))
+
+    assert (first, second) == (True, False)
+    assert [row[0] for row in base.runner.run(base.store.read(rows))] == list(range(count))
+
+
+@pytest.mark.parametrize("count", [2, 300])
+def test_rows_for_later_are_seen_by_the_next_statement(base: Base, count: int) -> None:
+    def work(tx: Tx) -> list[int]:
+        tx.later("things", ("id",), [(at,) for at in range(count)])
+        numbers, again = tx.several(("SELECT COUNT(*) FROM things", ()), ("SELECT MAX(id) + ? FROM things", (1,)))
+        tx.later("things", ("id",), [(count,)])
+        return [numbers[0][0], again[0][0]]
+
+    assert base.runner.run(base.store.run(work)) == [count, count]
+    assert len(base.runner.run(base.store.read(rows))) == count + 1
+
+
+def test_rows_for_later_whose_keys_are_taken_spoil_the_commit(base: Base) -> None:
+    def work(tx: Tx) -> None:
+        tx.insert("things", ("id",), [(1,)])
+        tx.later("things", ("id",), [(2,), (1,)])
+
+    with pytest.raises(TakenError):
+        base.runner.run(base.store.run(work))
+
+    assert base.runner.run(base.store.read(rows)) == []
+
+
+def test_rows_for_later_are_undone_with_their_savepoint(base: Base) -> None:
+    def work(tx: Tx) -> None:
+        tx.later("things", ("id",), [(1,)])
+        for last in (2, 3):
+            try:
+                with tx.savepoint():
+                    tx.later("things", ("id",), [(last,)])
+                    if last == 3:
+                        tx.later("things", ("id",), [(1,)])
+            except TakenError:
+                continue
+
+    base.runner.run(base.store.run(work))
+
+    assert [row[0] for row in base.runner.run(base.store.read(rows))] == [1, 2]
 
 
 def test_nothing_to_insert_is_no_statement(base: Base) -> None:
