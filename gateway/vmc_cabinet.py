@@ -18,7 +18,9 @@ from gateway.vending import Fact
 from wire.records import Record
 
 # Line seconds: polls come five times in one; a repetition of a lost end comes within a few.
-ONLINE, ANSWER, GRACE, SYNC, AWAY = 1.5, 4.0, 10.0, 15.0, 5.0
+ONLINE, ANSWER, GRACE, SYNC, AWAY = 1.5, 15.0, 10.0, 30.0, 5.0
+# After a dispense the selections are asked for again when nobody has drawn for so long: sixty take twelve seconds.
+REST = 20.0
 
 
 class VmcSettings(Protocol):
@@ -38,6 +40,7 @@ class VmcDriver(Protocol):
 
     patience: float
     heard_at: float | None
+    syncs: int
 
     @property
     def cfg(self) -> str:
@@ -72,7 +75,9 @@ class VmcCabinet(CoilCabinet):
     def __init__(self, device: str, driver: VmcDriver, clock: Clock, premises: Premises) -> None:
         super().__init__(device, _NoRequests(driver), _NoLine(), clock, premises)
         self._vmc = driver
-        self._stock: dict[str, int] = {}
+        # Pieces, and the synchronisation they were told in. Forgotten as soon as they may have changed.
+        self._stock: dict[str, tuple[int, int]] = {}
+        self._stale_since: float | None = None
         self._status: dict[str, str] = {}
         self._lost = False
         self._away: bool | None = None
@@ -90,7 +95,7 @@ class VmcCabinet(CoilCabinet):
             if status != "normal":
                 why = f"says {status.replace('_', ' ')}" if status else "does not answer"
                 raise CabinetUnreachableError(f"Machine {self.device} {why} for selection {slot}.")
-        stock = {"stock": self._stock[slot]} if slot in self._stock else {}
+        stock = {"stock": self._stock[slot][0]} if slot in self._stock else {}
         return {**stock, "pack": self._vmc.reserve()}
 
     async def _find_out(self, attempt: Open) -> Given | None:
@@ -102,11 +107,13 @@ class VmcCabinet(CoilCabinet):
         """Selections and confirmations are remembered; a result becomes its draw."""
         if isinstance(event, SelectionInfo):
             if event.stock is not None:
-                self._stock[event.slot] = event.stock
+                self._stock[event.slot] = (event.stock, self._vmc.syncs)
             if event.status:
                 self._status[event.slot] = event.status
         if isinstance(event, CommandTaken):
             self._lost |= not event.taken
+        if isinstance(event, Dispensed):
+            self._outdated(event.slot)
         self._news.set()
         if isinstance(event, Dispensed) and event.motor == "unknown" and self._open is not None:
             # The board has given up without a word about goods: its stock is asked before anything is written.
@@ -120,6 +127,11 @@ class VmcCabinet(CoilCabinet):
         heard = self._vmc.heard_at
         away = heard is None or self._clock.line() - heard > AWAY
         before, self._away = self._away, away
+        if away:
+            self._stock.clear()
+        elif self._stale_since is not None and self._clock.line() - self._stale_since > REST and self._open is None:
+            self._stale_since = None
+            self._vmc.sync()
         if before is None or before is away:
             return ()
         return (happened("silent" if away else "back", at, self.device),)
@@ -128,6 +140,7 @@ class VmcCabinet(CoilCabinet):
         """Into the answer to the next question; then the end, or what the board's stock proves."""
         done = attempt.done
         self._lost = False
+        self._outdated(attempt.intent.slot)
         try:
             self._vmc.drive(attempt.intent.slot)
         except ValueError as error:
@@ -148,21 +161,31 @@ class VmcCabinet(CoilCabinet):
         slot, asked = attempt.intent.slot, attempt.intent.asked
         before = attempt.intent.before.get("stock")
         unknown = self._unknown(attempt)
+        base = self._vmc.syncs
+
+        def told() -> bool:
+            # In a synchronisation that the board took up after the question began: not one that was on its way.
+            return self._stock.get(slot, (0, 0))[1] > base
+
         if before is not None:
-            self._stock.pop(slot, None)
             self._vmc.sync()
-            await self._until(lambda: attempt.given is not None or slot in self._stock, SYNC)
+            await self._until(lambda: attempt.given is not None or told(), SYNC)
         if attempt.given is not None:
             return None
-        now = self._stock.get(slot)
-        if before is None or now is None:
+        if before is None or not told():
             return unknown
+        now = self._stock[slot][0]
         words, after = f"stock {before} -> {now}", {"stock": now}
         if 0 < before - now <= asked:
             return Given(Fact.COUNTER_MOVED, before - now, "unknown", words, after)
         if now == before and self._vmc.settings.counts_stock:
             return Given(Fact.COUNTER_STOOD, 0, "unknown", words, after)
         return Given(Fact.NO_ANSWER, asked, "unknown", words, after)
+
+    def _outdated(self, slot: str) -> None:
+        """What was told of this selection may not be true any more."""
+        self._stock.pop(slot, None)
+        self._stale_since = self._clock.line()
 
     def _online(self) -> bool:
         heard = self._vmc.heard_at

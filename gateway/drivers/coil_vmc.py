@@ -26,7 +26,7 @@ from gateway.drivers.check_bytes import xor8
 from gateway.drivers.vmc_messages import NoSuchLayoutError, events_of
 
 HEAD = b"\xfa\xfb"
-POLL, ACK, SYNC = 0x41, 0x42, 0x31
+POLL, ACK, SYNC, TELL = 0x41, 0x42, 0x31, 0x11
 CHECK, BUY, DRIVE, MACHINE = 0x01, 0x03, 0x06, 0x51
 SHORTEST, LONGEST = 5, 260
 SENDS, COMMANDS = 5, 8
@@ -81,6 +81,8 @@ class CoilVmc:
         self.patience = settings.patience
         self.heard_at: float | None = None
         self.doubles = 0
+        # Synchronisations the board has taken up: what it tells of its selections afterwards is newer than that.
+        self.syncs = 0
         self._tail = bytearray()
         self._byte_at = 0.0
         self._commands: deque[Command] = deque()
@@ -264,7 +266,9 @@ class CoilVmc:
     def _heard(self) -> list[Event]:
         if not self._commands or not self._commands[0].sent:
             return []
-        return [CommandTaken(taken=True)] if self._commands.popleft().turns else []
+        taken = self._commands.popleft()
+        self.syncs += taken.frame[2] == SYNC
+        return [CommandTaken(taken=True)] if taken.turns else []
 
     def _lost(self) -> list[Event]:
         """The board may be another one by now: a drive that it may have heard is not said again."""
@@ -285,6 +289,9 @@ class CoilVmc:
             self._due = "" if self._owed is not None else "ack"
             return []
         self._last = (number, digest)
+        if frame[2] == TELL and self._commands and self._commands[0].sent and self._commands[0].frame[2] == SYNC:
+            # It asked, so nothing else was waiting to be told: this is the answer, and its confirmation was lost.
+            self._heard()
         self._count += 1
         did = f"{self._boot}/{self._count}/{number}/{digest}"
         for event in self._said(frame, text):

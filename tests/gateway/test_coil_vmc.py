@@ -291,6 +291,35 @@ def test_a_lost_end_is_decided_by_the_boards_own_stock(tmp_path: Path) -> None:
     on_a_board(tmp_path, "coil_vmc", play)
 
 
+def test_a_stock_that_was_told_before_the_last_piece_went_proves_nothing_about_the_next(tmp_path: Path) -> None:
+    async def play(site: BoardSite) -> None:
+        async with site.gateway() as gateway:
+            first = await gateway.draw()
+            running = gateway.begin_draw()
+            await gateway.clock.sleep(1.5)
+            site.line.cut_power(site.twin)
+            await gateway.clock.sleep(3)
+            site.line.restore_power(site.twin)
+            second = await running
+
+            assert (first.outcome, site.fell) == ("confirmed", 1)
+            assert second.outcome == "unverified"
+
+    on_a_board(tmp_path, "coil_vmc", play)
+
+
+def test_some_time_after_a_piece_the_stock_is_asked_for_again(tmp_path: Path) -> None:
+    async def play(site: BoardSite) -> None:
+        async with site.gateway() as gateway:
+            await gateway.draw()
+            await gateway.clock.sleep(30)
+            await gateway.draw()
+
+            assert [draw.before["stock"] for draw in await gateway.draws()] == [40, 39]
+
+    on_a_board(tmp_path, "coil_vmc", play)
+
+
 def test_a_stock_that_stands_still_proves_nothing_on_a_board_that_does_not_count(tmp_path: Path) -> None:
     async def play(site: BoardSite) -> None:
         async with site.gateway() as gateway:
