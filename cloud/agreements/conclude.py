@@ -51,10 +51,14 @@ def amend(
     changed = [name for name in fixed if getattr(terms, name) != getattr(last.terms, name)]
     if changed:
         raise AgreementError(f"{', '.join(changed)}: cannot change within an agreement; conclude a new one.")
-    if first <= last.first or first < closed_until:
+    if first <= last.first or (first < closed_until and terms.rerating_order is None):
         raise AgreementClash(
             f"A version cannot count from {first}: version {last.version} counts from {last.first}"
-            + (f" and everything before {closed_until} is closed." if closed_until else ".")
+            + (
+                f" and everything before {closed_until} is closed; to rate that again, write a rerating_order."
+                if closed_until
+                else "."
+            )
         )
     _check_known(tx, tenant, terms)
     _check_devices(tx, tenant, agreement_id, terms, first)

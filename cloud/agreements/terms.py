@@ -106,6 +106,12 @@ class AgreementTerms(BaseModel):
         list[Annotated[str, Field(min_length=1, max_length=200)]] | None,
         Field(max_length=100, description="CloudEvents sources whose events are counted under this agreement"),
     ] = None
+    rerating_order: Annotated[
+        str | None,
+        Field(
+            min_length=10, max_length=400, description="who ordered that these terms count for closed periods, and why"
+        ),
+    ] = None
     tax: TaxTerms | None = None
     payment: PaymentTerms | None = None
     credit: CreditTerms | None = None
@@ -142,6 +148,8 @@ class AgreementTerms(BaseModel):
             said.append(f"periods: {self.cycle.in_words()}, on the clock of {self.zone}")
         if self.tax is not None:
             said.append(self.tax.in_words())
+        if self.rerating_order is not None:
+            said.append(f"closed periods are rated again by order: {self.rerating_order}")
         for charge in self.charges:
             kind = charge.name or str(charge.model_dump(include={"kind"})["kind"])
             said += [f"{kind}: {one}" for one in charge.options()]

@@ -144,7 +144,7 @@ def _settled(
     """The period settled; where something came late, with the earlier periods from the one it touches."""
     gathered = gather(tx, tenant, agreement.versions, previous)
     if previous is not None:
-        late = first_late(gathered.facts, previous, (*previous.closed, previous.period))
+        late = first_late(gathered.facts, previous, (*previous.closed, previous.period), agreement.versions)
         if late is not None:
             later = repository.standing_heads(tx, tenant, agreement.agreement_id, late.first)
             opening = repository.statement_of_number(tx, tenant, agreement.agreement_id, later[0].base)

@@ -68,11 +68,17 @@ def settle_with_deltas(period: Period, versions: Sequence[Version], chain: Chain
     )
 
 
-def first_late(facts: Sequence[Fact], base: Head, closed: Sequence[Period]) -> Period | None:
-    """The earliest closed period that something touches which was not in hand at its closing; None: nothing does."""
+def first_late(
+    facts: Sequence[Fact], base: Head, closed: Sequence[Period], versions: Sequence[Version]
+) -> Period | None:
+    """The earliest closed period that something touches which was not in hand at its closing, or that terms concluded
+    since then count for (a re-rating order); None: nothing does.
+    """
     ends = _ends(base)
     by_key = {fact.record.key: fact for fact in facts}
     earliest: int | None = None
+    for version in reaching_back(versions, base):
+        earliest = version.from_ms if earliest is None else min(earliest, version.from_ms)
     for leaf, record in facts:
         if leaf.index < ends.get(leaf.log, 0) or not is_billed_kind(record):
             continue
@@ -88,6 +94,11 @@ def first_late(facts: Sequence[Fact], base: Head, closed: Sequence[Period]) -> P
     return next((period for period in closed if period.holds(earliest)), None)
 
 
+def reaching_back(versions: Sequence[Version], base: Head) -> list[Version]:
+    """Versions concluded after a statement that count from a day before its end."""
+    return [version for version in versions[len(base.versions) :] if version.first < base.period.end]
+
+
 def _scope(period: Period, versions: Sequence[Version], chain: Chain) -> Scope:
     base, opening = chain.base, chain.opening
     return Scope(
@@ -101,8 +112,8 @@ def _scope(period: Period, versions: Sequence[Version], chain: Chain) -> Scope:
 
 
 def _before(scope: Scope, head: Head) -> Scope:
-    """The same settlement as an earlier statement saw it: up to the end of its period."""
-    return replace(scope, until_ms=head.period.to_ms)
+    """The same settlement as an earlier statement saw it: up to the end of its period, by the terms of that time."""
+    return replace(scope, until_ms=head.period.to_ms, versions=scope.versions[: len(head.versions)])
 
 
 def _ends(head: Head) -> Mapping[int, int]:

@@ -192,7 +192,7 @@ def _settle(
     bundle: Bundle, versions: Sequence[Version], chain: Chain, facts: Sequence[Fact], findings: list[Finding]
 ) -> Settlement | None:
     try:
-        check_since(chain, facts, findings)
+        check_since(chain, versions, facts, findings)
         return settle_with_deltas(bundle.statement.head.period, versions, chain, facts)
     except (ValueError, ArithmeticError, LookupError) as error:
         _wrong(findings, f"the statement cannot be worked out from its leaves ({error})")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloud.agreements.terms import Version
-from cloud.billing.corrections import Chain, first_late
+from cloud.billing.corrections import Chain, first_late, reaching_back
 from cloud.billing.facts import Fact, LogRange
 from cloud.billing.statement import Head, newcomers
 from cloud.billing.verify_logs import Finding
@@ -46,12 +46,15 @@ def check_chain(
     return Chain(opening, tuple(later), _settled(head, opening))
 
 
-def check_since(chain: Chain, facts: Sequence[Fact], findings: list[Finding]) -> None:
+def check_since(chain: Chain, versions: Sequence[Version], facts: Sequence[Fact], findings: list[Finding]) -> None:
     """Earlier periods are settled again from the first one that something late touches, and only then."""
     base = chain.base
     if base is None:
         return
-    late = first_late(facts, base, (*base.closed, base.period))
+    for version in reaching_back(versions, base):
+        if version.terms.rerating_order is None:
+            _wrong(findings, f"version {version.version} counts for closed periods, and nobody ordered that")
+    late = first_late(facts, base, (*base.closed, base.period), versions)
     stated = chain.later[0].period if chain.later else None
     if late != stated:
         named = "none" if late is None else late.label
