@@ -115,6 +115,8 @@ class SerialPort:
         return carried_out(steps, lambda step: self._say(step) if isinstance(step, Say) else self._hear(step))
 
     def _say(self, step: Say) -> Heard:
+        if self._port is None:
+            raise LinkDown(f"line {self._settings.name} is closed")
         self._change_over(step.baud)
         junk = b""
         limit = line_now() + LONGEST_NOISE
