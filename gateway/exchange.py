@@ -60,7 +60,9 @@ class Answer(NamedTuple):
     """What an exchange brought. `events` None: nothing that fits came in time. `said`: events of that silence.
 
     `asked` and `done` are line times of the first bit sent and of the last byte heard; `turn` the seconds the device
-    took for itself, as near as the line can tell.
+    took for itself, as near as the line can tell. `why`: nothing that fits came because of "silence" (not one byte),
+    "noise" (bytes, but no frame of ours: speed, format, a cut, two with one address) or "refused" (a frame whose check
+    or content is wrong); "" when it was answered.
     """
 
     events: list[Event] | None
@@ -68,6 +70,7 @@ class Answer(NamedTuple):
     asked: float
     done: float
     turn: float
+    why: str = ""
 
 
 T = TypeVar("T")
@@ -134,13 +137,15 @@ def exchange(
     # The device sees the end of the question only after the silence, and a first byte takes its time to arrive.
     first = until if quick is None else min(until, sent + pace.quiet(baud) + char + quick)
     events: list[Event] = []
-    came, done = 0, sent
+    came, done, refused = 0, sent, driver.counters.refused
     margin = max(char, NAP_MARGIN)
     nap = sent + pace.quiet(baud) + turn + request.usual * char - margin if request.usual else 0.0
     while request.expect and not driver.answered:
         heard = yield Hear(until, until if came else first, nap, answers)
         if not heard.data:
-            return Answer(None, events + driver.expired(heard.at), before.at, heard.at, 0.0)
+            told = events + driver.expired(heard.at)
+            why = "refused" if driver.counters.refused > refused else "noise" if came else "silence"
+            return Answer(None, told, before.at, heard.at, 0.0, why)
         came += len(heard.data)
         done = heard.at
         nap = done + (request.usual - came) * char - margin

@@ -26,13 +26,17 @@ KNOWN = 4
 
 
 class Told(NamedTuple):
-    """What one exchange brought. `answered` False: nothing that fits came. `news`: "silent", "back" or nothing."""
+    """What one exchange brought. `answered` False: nothing that fits came, and `why`, as in `exchange.Answer`.
+
+    `news`: "silent", "back" or nothing.
+    """
 
     device: str
     events: list[Event]
     at: Stamp
     answered: bool
     news: str = ""
+    why: str = ""
 
 
 class Habit(msgspec.Struct):
@@ -135,7 +139,7 @@ class Rounds:
             return True
         if self.schedule.missed(turn, self._clock.mono_ms(), self._clock.wall_ms()):
             self._drivers[turn.device].restarted()
-            self._tell(Told(turn.device, [], stamp(self._clock), answered=False, news="silent"))
+            self._tell(Told(turn.device, [], stamp(self._clock), answered=False, news="silent", why=answer.why))
         return False
 
     def _exchange(
@@ -154,7 +158,7 @@ class Rounds:
         cost = pace.longest(request, 0.5) if quick is None else begins + quick
         self.schedule.costs(device, self._ms(cost), self._ms(pace.longest(request, 1.0)))
         said = answer.said if answer.events is None else answer.events
-        self._tell(Told(device, said, stamp(self._clock), answered=answer.events is not None))
+        self._tell(Told(device, said, stamp(self._clock), answered=answer.events is not None, why=answer.why))
         return answer
 
     def _ms(self, seconds: float) -> int:

@@ -35,6 +35,13 @@ QUIET = 5.0
 NEWS = 0.2
 
 
+WHY = {
+    "silence": "not one byte came: power, cable, A and B, address",
+    "noise": "bytes came that are no answer: speed, parity, two devices with one address",
+    "refused": "answers came whose check or content is wrong: cable, termination, speed",
+}
+
+
 class Interpreter(Protocol):
     """Turns what one device says into records: where one event is not one fact (doors, windows of samples)."""
 
@@ -65,6 +72,7 @@ class SerialSession:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners = [device for device, driver in devices.items() if getattr(driver, "listens", False)]
         self._answered: dict[str, bool | None] = dict.fromkeys(devices)
+        self._why: dict[str, str] = {}
         self._jobs: deque[tuple[str, Callable[[], Request], asyncio.Future[list[Event] | None]]] = deque()
         self._rounds = Rounds(self._drivers, Pace.of(settings), ports.clock, lambda: bool(self._jobs), self._tell)
         self._wake = asyncio.Event()
@@ -225,7 +233,7 @@ class SerialSession:
     def _heard(self, told: Told) -> Iterator[tuple[Event | None, list[Record]]]:
         """Each event with its records, then what the exchange itself is worth."""
         device, cfg = told.device, self._drivers[told.device].cfg
-        self._answered[device] = told.answered
+        self._answered[device], self._why[device] = told.answered, told.why
         interpreter = self._interpreters.get(device)
         for event in told.events:
             plain = recording.record(event, told.at, device, cfg)
@@ -234,7 +242,7 @@ class SerialSession:
                 records += interpreter.hear(event, told.at, cfg)
             yield event, records
         if told.news:
-            yield None, [happened(told.news, told.at, device)]
+            yield None, [happened(told.news, told.at, device, data={"why": told.why} if told.why else None)]
 
     async def _speak(self, device: str) -> None:
         """What a device must be told now is written at once."""
@@ -297,4 +305,5 @@ class SerialSession:
     def _detail(self, device: str) -> str:
         if self._link is None:
             return "the line is not open"
-        return "silent, probed rarely" if self._rounds.schedule.is_aside(device) else ""
+        why = WHY.get(self._why.get(device, ""), "")
+        return f"{why}, probed rarely" if why and self._rounds.schedule.is_aside(device) else why

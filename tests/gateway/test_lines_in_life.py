@@ -85,7 +85,7 @@ DEVICES: dict[str, Device] = {
         {"watch": 0.5}, lambda _: Lock8A(locks=4), lambda event: isinstance(event, DoorState), LineSpec()
     ),
     "pms5003": Device({"warm_up": 0}, lambda _: Pms5003(air=Air(10, 20, 30)), lambda e: isinstance(e, AirSample)),
-    "sds011": Device({"warm_up": 0}, lambda now: Sds011(now=now), air(pm25=610, pm10=930)),
+    "sds011": Device({"warm_up": 0}, lambda now: Sds011(now=now), air(pm25=61, pm10=93)),
     "sps30": Device({"warm_up": 0}, lambda now: Sps30(now=now), lambda e: isinstance(e, AirSample), LineSpec(115200)),
     "mhz19b": Device({"warm_up": 0}, lambda now: MhZ19B(now=now), lambda e: isinstance(e, AirSample)),
 }  # fmt: skip

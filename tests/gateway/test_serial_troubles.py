@@ -12,7 +12,7 @@ from gateway.recording import stamp
 from gateway.recover_draws import recover_draws
 from gateway.take_draw import DrawResult, intend, take_draw
 from tests.gateway.site import CABINET, METER, Site, on_a_site
-from wire.records import Draw, Reading
+from wire.records import DeviceEvent, Draw, Reading
 
 
 def draw_of(site: Site, slot: str = "1") -> asyncio.Task[DrawResult]:
@@ -208,3 +208,19 @@ def test_readings_go_on_where_every_fifth_answer_is_lost(tmp_path: Path) -> None
         assert METER in {reading.src for reading in await site.kinds(Reading)}
 
     on_a_site(tmp_path, play, plan=LinePlan(lose=0.2), lock={"watch": 0})
+
+
+@pytest.mark.parametrize(
+    ("plan", "why"),
+    [(LinePlan(lose=1.0), "silence"), (LinePlan(cut=1.0), "noise"), (LinePlan(flip=1.0), "noise")],
+    ids=["lost", "cut", "flipped"],
+)
+def test_a_device_that_cannot_be_heard_is_told_with_the_reason(tmp_path: Path, plan: LinePlan, why: str) -> None:
+    async def play(site: Site) -> None:
+        await site.clock.sleep(5)
+
+        told = [record for record in await site.kinds(DeviceEvent) if record.event == "silent" and record.src == METER]
+        assert [record.data["why"] for record in told] in ([why], ["silence"])
+        assert site.session.devices()[1].detail.endswith("probed rarely")
+
+    on_a_site(tmp_path, play, plan=plan)
