@@ -23,7 +23,7 @@ from wire.records import Count, DeviceEvent, Draw, Intent, Record
 
 log = logging.getLogger(__name__)
 
-READ_BACK = 2_000
+READ_BACK = 20_000
 # Tags in one event: a leaf is at most 4 KiB.
 AT_ONCE = 40
 # An inventory takes a few seconds; one that has not come after so many will not come.
@@ -83,6 +83,7 @@ class TagCabinet:
         """An inventory: whoever waits gets it, else what changed on its own is written down."""
         if isinstance(event, DeviceFault):
             self._answers, self._detail = False, event.event
+            self._away = True
             await self._keep(device_event(event, stamp(self._clock), self.device, self.cfg))
             self._hand_over(None)
         elif isinstance(event, TagsSeen):

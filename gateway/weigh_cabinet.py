@@ -24,10 +24,13 @@ from wire.records import Count, DeviceEvent, Draw, Intent, Record
 
 log = logging.getLogger(__name__)
 
-READ_BACK = 500
+# The last weight may lie behind many words about a line that comes and goes.
+READ_BACK = 20_000
 # Seconds of line time after which a scale that says nothing is not there.
 SILENT = 15.0
 LOOK = 0.2
+# Seconds of line time after which a change is one that nobody saw: it may be two people and a refill.
+UNSEEN = 120.0
 # After a person's first piece is gone, how long until he is thought to have finished.
 SETTLE = 3.0
 # Seconds after which a stock that does not fit the weight is counted.
@@ -71,7 +74,10 @@ class WeighCabinet:
             self._resting = None
         if not isinstance(event, Weighed):
             return ()
-        now = self._heard = self._clock.line()
+        now = self._clock.line()
+        if self._heard is not None and now - self._heard > UNSEEN:
+            self._away = True
+        self._heard = now
         self._fault = event.fault
         if event.fault:
             self._still.forget()

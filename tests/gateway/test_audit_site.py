@@ -201,6 +201,27 @@ def test_a_machine_that_refuses_or_is_dead_is_named_once(tmp_path: Path) -> None
     talk(tmp_path, "evadts", EVERY, DexSocket(machine(), refuses=b"03"), play)
 
 
+def test_a_machine_that_loses_its_power_in_the_middle_is_read_again(tmp_path: Path) -> None:
+    sold = machine()
+    twin = DexSocket(sold)
+
+    async def play(site: Talking) -> None:
+        async def held() -> bool:
+            return sold.held
+
+        await site.until(held)
+        await site.clock.sleep(0.4)
+        site.line.cut_power(twin)
+        await site.told("audit_failed")
+        site.line.restore_power(twin)
+        await site.told("audit")
+        sold.vend("1")
+        await site.told("audit", 2)
+        assert billed(await site.kinds(Draw)) == {"1": 1}
+
+    talk(tmp_path, "evadts", EVERY, twin, play)
+
+
 def test_the_wrong_code_is_refused_by_a_ddcmp_machine(tmp_path: Path) -> None:
     async def play(site: Talking) -> None:
         (failed,) = await site.told("audit_failed")

@@ -255,6 +255,20 @@ def test_pieces_that_left_while_the_gateway_was_away_are_in_doubt(tmp_path: Path
     weigh(tmp_path, after, twin=cell, boot="b" * 16, at=MORNING + 3_600_000)
 
 
+def test_what_changed_while_the_scale_said_nothing_is_in_doubt(tmp_path: Path) -> None:
+    async def play(site: Site) -> None:
+        site.line.cut_power(site.bin)
+        await site.clock.sleep(300)
+        site.bin.take(site.line.now, 2)
+        site.line.restore_power(site.bin)
+        await site.clock.sleep(60)
+        assert [(one.qty, one.outcome, one.q) for one in await site.kinds(Draw)] == [(2, "unverified", ["gap"])]
+        await site.take(1)
+        assert [one.outcome for one in await site.kinds(Draw)] == ["unverified", "confirmed"]
+
+    weigh(tmp_path, play)
+
+
 def test_a_draw_cut_by_a_power_failure_is_ended_by_the_weight(tmp_path: Path) -> None:
     async def before(site: Site) -> None:
         task = asyncio.create_task(take_draw(site.premises, site.cabinet, "B0017", "1"))
