@@ -170,7 +170,8 @@ class Cjt188:
                 self._tail.clear()
                 return self._frame(raw)
             spoilt = spoilt or bool(raw[9] & 0x80)
-        self.counters.refused += spoilt
+        if spoilt:
+            self.counters.refuse("checksum")
         return []
 
     def _frame(self, raw: bytes) -> list[Event]:
@@ -220,7 +221,7 @@ class Cjt188:
         try:
             answer = fields.read(data[3:], settings.layout, settings.flow_decimals, swapped=swapped)
         except fields.RefusedFieldError as error:
-            self.counters.refused += 1
+            self.counters.refuse(error.why)
             return self._fault("value_refused", {"asked": "data", "why": error.why, "hex": data.hex()[:100]}, raw)
         self._faults -= {"value_refused data", "exception data"}
         values = self._named(answer, cooling=raw[1] == COOLING_METER)

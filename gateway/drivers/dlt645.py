@@ -206,7 +206,7 @@ class Dlt645:
     def _frame(self, heard: Frame | frames.Refused) -> list[Event]:
         """A whole frame: ours or somebody else's."""
         if isinstance(heard, frames.Refused):
-            self.counters.refused += 1
+            self.counters.refuse(heard.reason)
             return []
         assert self._asked is not None
         if not heard.reply:
@@ -284,7 +284,7 @@ class Dlt645:
         return told
 
     def _damaged(self, asked: frames.Question, why: str, data: bytes, raw: bytes) -> list[Event]:
-        self.counters.refused += 1
+        self.counters.refuse(why)
         if asked.what == "identity":
             return self._identified(frames.printed(raw[1:7]), raw)
         return self._fault("value_refused", {"asked": asked.what, "why": why, "hex": data.hex()[:100]}, raw)

@@ -148,7 +148,7 @@ class Iec62056:
             else:
                 events += self._readout(now)
             if len(self._tail) > LONGEST:
-                self.counters.refused += 1
+                self.counters.refuse("too_long")
                 self.counters.noise_bytes += len(self._tail)
                 self._tail.clear()
         return events
@@ -207,7 +207,6 @@ class Iec62056:
             self.counters.frames += 1
             self._faults.discard("value_refused data")
             return self._telegram(raw[1:-2].decode("latin-1"), raw, self._names, now)
-        self.counters.refused += spoilt
         return self._refused("bcc", bytes(tail)) if spoilt else []
 
     def _push(self, byte: int, now: float) -> list[Event]:
@@ -233,7 +232,6 @@ class Iec62056:
         if b"/" not in whole:
             self.counters.noise_bytes += len(whole)
             return []
-        self.counters.refused += 1
         return self._refused("crc", whole)
 
     def _pushed(self, raw: bytes, now: float) -> list[Event]:
@@ -272,7 +270,7 @@ class Iec62056:
             return self._sum(name, code, present, raw)
         read = texts.amount(one.values[-1])
         if read is None:
-            self.counters.refused += 1
+            self.counters.refuse("no_number")
             return self._fault("value_refused", {"asked": name, "why": "no number", "text": one.values[-1][:50]}, raw)
         self._faults -= {f"register_missing {name}", f"value_refused {name}"}
         return [Measured(name, read.value, read.scale, read.unit, raw)]
@@ -302,6 +300,7 @@ class Iec62056:
 
     def _refused(self, why: str, raw: bytes) -> list[Event]:
         """A single bad telegram is counted; that they are bad all the time somebody has to know."""
+        self.counters.refuse(why)
         if "bad" in self._faults:
             return self._fault("value_refused", {"asked": "data", "why": why, "size": len(raw)}, raw)
         self._faults.add("bad")

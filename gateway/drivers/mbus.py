@@ -144,7 +144,7 @@ class Mbus:
             if found is True:
                 self._acknowledged()
             elif isinstance(found, frames.Refused):
-                self.counters.refused += 1
+                self.counters.refuse(found.reason)
             elif isinstance(found, frames.Frame):
                 events += self._frame(found)
         return events
@@ -199,7 +199,7 @@ class Mbus:
         try:
             telegram = parse(frame.ci, frame.data)
         except BadTelegramError as error:
-            self.counters.refused += 1
+            self.counters.refuse(error.why)
             said: dict[str, Scalar] = {"asked": "data", "why": error.why, "hex": frame.raw.hex()[:100]}
             return self._fault("value_refused", said, frame.raw)
         again = frame.raw == self._last and self._telegrams > 0
@@ -245,7 +245,7 @@ class Mbus:
             if record is None:
                 events += self._fault("register_missing", {"asked": name}, raw)
             elif not isinstance(record.value, int):
-                self.counters.refused += 1
+                self.counters.refuse("no_number")
                 events += self._fault("value_refused", {"asked": name, "why": "no number"}, raw)
             else:
                 self._faults -= {f"register_missing {name}", f"value_refused {name}"}

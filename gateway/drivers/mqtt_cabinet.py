@@ -157,7 +157,7 @@ class MqttCabinet:
         if topic == self.state_topic:
             return self._state(payload, now, retained=retained)
         if retained:
-            self.counters.refused += 1
+            self.counters.refuse("retained")
             return []
         try:
             told = self._decoder.decode(payload)
@@ -320,7 +320,7 @@ class MqttCabinet:
 
     def _malformed(self, payload: bytes, now: float, why: str) -> list[Event]:
         """Told ten times, then once a minute with how many were not told."""
-        self.counters.refused += 1
+        self.counters.refuse("malformed")
         if self._bad_since is not None and now - self._bad_since >= PAUSE:
             self._told_bad = BURST - 1
             self._bad_since = now

@@ -77,7 +77,7 @@ class MqttMeters:
     def feed(self, topic: str, payload: bytes, now: float, *, retained: bool = False) -> list[Event]:
         """One message. Whatever it is, it gives events or nothing; it never raises."""
         if len(payload) > LIMIT:
-            self.counters.refused += 1
+            self.counters.refuse("size")
             return []
         again = self._told_twice(topic, payload, now)
         said = self._dialect.hear(topic, payload, now, retained=retained)

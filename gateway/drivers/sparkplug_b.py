@@ -105,13 +105,14 @@ class SparkplugB:
         """One message. Whatever it is, it gives events or nothing; it never raises."""
         parts = topic.split("/")
         if len(parts) < 4 or parts[0] != NAMESPACE or retained:
-            self.counters.refused += retained
+            if retained:
+                self.counters.refuse("retained")
             return []
         verb, device = parts[2], parts[4] if len(parts) > 4 else ""
         try:
             message = spb.decode(payload)
         except spb.BadPayloadError as error:
-            self.counters.refused += 1
+            self.counters.refuse(error.why)
             return self._fault("malformed", {"why": error.why, "size": len(payload)}, payload)
         self.counters.frames += 1
         if verb == "NDEATH":
@@ -176,7 +177,7 @@ class SparkplugB:
         register, unit = wanted
         read = number(value if isinstance(value, int | Decimal) else str(value), unit or metric.unit or known.unit)
         if read is None:
-            self.counters.refused += 1
+            self.counters.refuse("no_number")
             return self._fault("value_refused", {"asked": register, "why": "no number"}, raw)
         at = metric.timestamp if metric.timestamp is not None else message.timestamp
         marks: tuple[str, ...] = ("historical",) if metric.historical else ()
@@ -225,7 +226,7 @@ class SparkplugB:
     def _died(self, message: Payload) -> list[Event]:
         """A death of another birth is an old connection's will."""
         if self._bd is not None and spb.bd_seq(message.metrics) != self._bd:
-            self.counters.refused += 1
+            self.counters.refuse("old_death")
             return []
         self._seq = None
         self._asked = None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firmware_sim.bench import LineSpec
@@ -134,7 +134,7 @@ def test_every_kind_of_number_is_read(data: str, value: Any, scale: int) -> None
     assert (record.value, record.scale) == (value, scale)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.binary(max_size=80), ci=st.sampled_from([0x72, 0x73, 0x78, 0x7A, 0x00]))
 def test_no_data_raises_anything_but_the_declared_error(data: bytes, ci: int) -> None:
     try:

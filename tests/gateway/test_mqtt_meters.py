@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firmware_sim.devices.mqtt_meters import MqttPlug
@@ -163,7 +163,7 @@ def test_a_total_that_counts_from_another_day_was_reset() -> None:
     assert [one.event for one in events if isinstance(one, DeviceFault)] == ["register_reset"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.binary(max_size=200), dialect=st.sampled_from(sorted(set(DIALECTS.values()))))
 def test_no_payload_on_any_topic_makes_a_driver_raise(data: bytes, dialect: str) -> None:
     driver = drivers.create("mqtt_meters", {"dialect": dialect, "name": "n"})

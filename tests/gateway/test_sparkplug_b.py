@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firmware_sim.devices.sparkplug_b import EdgeNodeTwin
@@ -125,7 +125,7 @@ def test_every_kind_of_value_survives_the_way(datatype: int, value: Any) -> None
     assert (metric.alias, metric.historical, metric.unit) == (7, True, "kWh")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.binary(max_size=120))
 def test_no_bytes_raise_anything_but_the_declared_error(data: bytes) -> None:
     driver = drivers.create("sparkplug_b", METER)
