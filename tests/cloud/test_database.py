@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,11 @@ from cloud.database import DatabaseAwayError, Store, TakenError, Tx
 from cloud.migrations import MigrationError, migrate
 from cloud.migrations.runner import Migration, known
 from cloud.open_store import AddressError, open_store
+
+LEAF = ("tenant_id", "log_no", "idx", "leaf", "leaf_hash")
+PIECE = (
+    "tenant_id", "log_no", "size", "old_size", "root", "frontier", "note", "cosignature", "cosigned_s", "quarantined",
+)  # fmt: skip
 
 
 class Base:
@@ -237,3 +243,22 @@ def test_two_programs_that_start_together_apply_each_migration_once(base: Base, 
     base.runner.run(other.close())
 
     assert sorted(applied) == [[], ["extra.sql"]]
+
+
+def test_leaves_and_checkpoints_outlive_the_move_into_long_rows(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'old.db'}")
+    names = [one.name.partition("_")[2] for one in known()]
+    before = known()[: names.index("long_rows.sql")]
+
+    async def story() -> tuple[int, int]:
+        await migrate(store, 0, before)
+        await store.run(lambda tx: tx.insert("leaves", LEAF, [("t", 1, at, b"{}", bytes(32)) for at in range(3)]))
+        await store.run(lambda tx: tx.insert("checkpoints", PIECE, [("t", 1, 3, 0, b"", b"", "", "", 0, 0)]))
+        await migrate(store, 0)
+        counts = await store.read(
+            lambda tx: tx.several(("SELECT COUNT(*) FROM leaves", ()), ("SELECT COUNT(*) FROM checkpoints", ()))
+        )
+        await store.close()
+        return counts[0][0][0], counts[1][0][0]
+
+    assert asyncio.run(story()) == (3, 1)
