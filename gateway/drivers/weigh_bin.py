@@ -25,6 +25,8 @@ from gateway.drivers.weigh_profiles import FUNCTIONS, PROFILES, WIDTHS, Order, T
 
 # Registers between weight and status that are cheaper to read through than to ask for apart.
 NEAR = 24
+# A thousand tons, mg: more is a wrong word order.
+HEAVIEST = 10**12
 
 
 class WeighSettings(BaseModel):
@@ -156,7 +158,7 @@ class WeighBin:
         first, _, together = self._span()
         at = 2 * ((self.map.at or 0) - first)
         weight_ = milligrams(answer.data[at : at + 2 * WIDTHS[self.map.type]], self.map)
-        if weight_ is None:
+        if weight_ is None or abs(weight_) > HEAVIEST:
             self.counters.refused += 1
             return self._fault("weight_refused", answer.data.hex(), answer.raw)
         self._failing = ""

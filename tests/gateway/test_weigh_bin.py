@@ -100,9 +100,10 @@ def test_word_order_sign_unit_and_divisor(hexed: str, of: ScaleMap, weight: int 
     assert milligrams(bytes.fromhex(hexed), of) == weight
 
 
-def test_a_weight_that_is_no_number_is_a_fault_told_once() -> None:
+@pytest.mark.parametrize("bits", ["7F C0 00 00", "7F 00 00 00", "FF 00 00 00"])
+def test_a_weight_that_cannot_be_is_a_fault_told_once(bits: str) -> None:
     driver = scale()
-    nan = bytes.fromhex("01 03 04 7F C0 00 00")
+    nan = bytes.fromhex(f"01 03 04 {bits}")
     nan += crc16(nan)
     driver.request(driver.wants)
 
