@@ -83,6 +83,14 @@ class RoundingPolicy(BaseModel):
         return PLACE_WORDS[self.place].format(mode=MODE_WORDS[self.mode])
 
 
+def policy_in(words: str) -> RoundingPolicy | None:
+    """The policy that a statement printed in words; None for words of another edition."""
+    policies = (
+        RoundingPolicy.model_validate({"mode": mode, "place": place}) for mode in MODE_WORDS for place in PLACE_WORDS
+    )
+    return next((policy for policy in policies if policy.in_words() == words), None)
+
+
 class Money(NamedTuple):
     """An exact amount of one currency; adding two currencies is refused."""
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from cloud.billing.scope import Unbilled
 from cloud.billing.statement import Statement
+from cloud.money import policy_in
 from cloud.rating.lines import LeafRef, Line
 from cloud.web.figures import Moment, border, money
 from cloud.web.languages import Words
@@ -96,7 +97,7 @@ def statement_view(words: Words, statement: Statement, names: Mapping[str, str])
         rows=evidence,
         asides=[_aside(words, one, names) for one in statement.unbilled],
         worked=_worked(words, statement.lines, evidence),
-        rounding=rounding_rule(words, statement.lines[0].rounding if statement.lines else "half_up"),
+        rounding=rounding_rule(words, head.versions[-1].rounding),
         tzdata=head.tzdata,
         logs=[LogRow(at, log.origin, log.from_, log.to, log.root) for at, log in enumerate(head.logs, 1)],
         hash=statement.hash,
@@ -105,16 +106,34 @@ def statement_view(words: Words, statement: Statement, names: Mapping[str, str])
     )
 
 
-def rounding_rule(words: Words, mode: str) -> str:
-    """The rounding rule as a sentence."""
+def rounding_rule(words: Words, stated: str) -> str:
+    """The rounding rule, which the statement states in English, as a sentence in the reader's language."""
     _ = words.gettext
-    rules = {
-        "half_up": _("Each line is rounded once, half away from zero. The total is the sum of the rounded lines."),
-        "half_even": _("Each line is rounded once, half to the even digit. The total is the sum of the rounded lines."),
-        "up": _("Each line is rounded once, away from zero. The total is the sum of the rounded lines."),
-        "down": _("Each line is rounded once, towards zero. The total is the sum of the rounded lines."),
-    }
-    return rules.get(mode, mode)
+    policy = policy_in(stated)
+    if policy is None:
+        return stated
+    mode = {
+        "half_up": _("half away from zero"),
+        "half_even": _("half to the even digit"),
+        "half_down": _("half towards zero"),
+        "up": _("away from zero"),
+        "down": _("towards zero"),
+        "ceiling": _("towards plus infinity"),
+        "floor": _("towards minus infinity"),
+    }[policy.mode]
+    if policy.place == "line":
+        return _("Each line is rounded once, %(mode)s. The total is the sum of the rounded lines.", mode=mode)
+    if policy.place == "rate":
+        return _(
+            "The exact lines of each tax rate are added up and rounded once, %(mode)s; the sum is shared out to the "
+            "lines by largest remainder.",
+            mode=mode,
+        )
+    return _(
+        "All exact lines are added up and rounded once, %(mode)s; the total is shared out to the lines by largest "
+        "remainder.",
+        mode=mode,
+    )
 
 
 def index_ranges(indexes: Sequence[int]) -> str:
@@ -164,6 +183,13 @@ def _doubt(words: Words, reason: str) -> str:
         "register_reset": _("The register was reset and began anew"),
         "implausible_rise": _("The register rose faster than this meter can"),
         "unknown_unit": _("The unit is not one that can be billed"),
+        "conflict": _("It was told before with another content"),
+        "robot": _("It bears the mark of a robot"),
+        "refused": _("It was refused or taken back"),
+        "outside_window": _("Nothing that it must follow came before it in time"),
+        "received_late": _("It was received later than agreed"),
+        "no_price": _("It brings no price"),
+        "repeat": _("It repeats another too soon"),
     }
     return sentences.get(reason) or reason.replace("_", " ")
 
