@@ -87,6 +87,13 @@ class AirSample(msgspec.Struct, frozen=True):
     q: tuple[str, ...] = ()
 
 
+class FanState(msgspec.Struct, frozen=True):
+    """One look at a fan coil: the speed at which it delivers (high, cool_low ...), "" when not; None: nobody knows."""
+
+    speed: str | None
+    raw: bytes = b""
+
+
 class LockReply(msgspec.Struct, frozen=True):
     """The board's word about an opening: the latch moved, or it did not. Nothing about goods."""
 
@@ -265,7 +272,7 @@ class Publish(msgspec.Struct, frozen=True):
 Event = (
     Measured | AirSample | LockReply | DoorState | Identified | DeviceFault | VendRequested | Dispensed | CabinetState
     | SwitchState | CommandTaken | LevelState | Presence | AuditRead | Weighed | TagsSeen | AdapterSaid | MotorState
-    | SelectionInfo
+    | SelectionInfo | FanState
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from gateway.noticeboard import Interpreter, Noticeboard
 from gateway.ports import Ports, Session, Switch
 from gateway.premises import Cabinet, Premises
 from gateway.run_controls import Unit
+from gateway.runtimes import Runtimes
 from gateway.session import SerialSession
 from gateway.switches import LineSwitch
 from gateway.talkers import conversation
@@ -94,6 +95,8 @@ def _line(
             inner = site.cabinets[device] = WeighCabinet(device, driver, premises)
         elif window := getattr(driver, "window", 0):
             inner = Windows(device, window)
+        elif runtime := getattr(driver, "runtime", 0):
+            inner = Runtimes(device, runtime, driver.gap)
         if device in heard:
             inner = site.board.beside(device, inner)
         if inner is not None:

@@ -21,6 +21,7 @@ from collections.abc import Callable
 
 from firmware_sim.devices.twin import Transmit
 
+COILS, BITS = 1, 2
 HOLDING, INPUT = 3, 4
 WRITE_ONE, WRITE_MANY = 6, 16
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
@@ -49,7 +50,8 @@ def crc16(data: bytes) -> bytes:
 
 class ModbusSlave:
     """The line side of one slave. ``read(function, first, count, now)`` gives 2 * count bytes or raises RefusedError;
-    ``write(first, values, now)`` sets holding registers or raises it (None: a slave that cannot be written).
+    ``write(first, values, now)`` sets holding registers or raises it (None: a slave that cannot be written);
+    ``inputs(first, count)`` gives discrete inputs (FC 2; None: it has none).
 
     ``turn_round_s`` counts from the moment the slave has seen the end of the request, as in T = (request + reply) *
     bits / baud + 2 * silence + turn-round. ``baud`` and ``bits`` (a character, 10 for 8N1, 11 for 8E1) set the silence.
@@ -64,6 +66,7 @@ class ModbusSlave:
         bits: int = 10,
         turn_round_s: float = 0.005,
         write: Callable[[int, list[int], float], None] | None = None,
+        inputs: Callable[[int, int], list[bool]] | None = None,
     ) -> None:
         if not 1 <= address <= 247:
             raise ValueError("a Modbus slave's address is 1..247")
@@ -71,6 +74,7 @@ class ModbusSlave:
         self.turn_round_s = turn_round_s
         self._read = read
         self._write = write
+        self._inputs = inputs
         self._char = bits / baud
         self._silence = 3.5 * self._char if baud <= 19200 else 0.00175
         self._heard = bytearray()
@@ -124,7 +128,7 @@ class ModbusSlave:
         if len(frame) < 4 or frame[0] != self.address or crc16(frame[:-2]) != frame[-2:]:
             return b""
         function = frame[1]
-        if function in (HOLDING, INPUT, WRITE_ONE) and len(frame) != _READ_REQUEST:
+        if function in (COILS, BITS, HOLDING, INPUT, WRITE_ONE) and len(frame) != _READ_REQUEST:
             return b""
         if function == WRITE_MANY and (len(frame) < _WRITE_HEAD + 2 or len(frame) != _WRITE_HEAD + 2 + frame[6]):
             return b""
@@ -148,6 +152,10 @@ class ModbusSlave:
         self._write(int.from_bytes(frame[2:4], "big"), values, now)
 
     def _data(self, function: int, first: int, count: int, now: float) -> bytes:
+        if function == BITS and self._inputs is not None:
+            bits = self._inputs(first, count)
+            packed = sum(1 << place for place, bit in enumerate(bits) if bit)
+            return packed.to_bytes((count + 7) // 8, "little")
         if function not in (HOLDING, INPUT):
             raise RefusedError(ILLEGAL_FUNCTION)
         if not 1 <= count <= 125:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from gateway.device_events import AirSample, Event, Measured
+from gateway.device_events import AirSample, Event, FanState, Measured
 
 MeterCase = tuple[str, str, dict[str, Any], Callable[[Any], object], Callable[[Sequence[Event]], bool]]
 
@@ -65,6 +65,17 @@ def ask(driver: Any) -> object:
     return driver.request(driver.wants)
 
 
+def spins(speed: str | None) -> Callable[[Sequence[Event]], bool]:
+    return lambda events: [event.speed for event in events if isinstance(event, FanState)] == [speed]
+
+
+COIL = {"flow": 4}
+FANS: list[MeterCase] = [
+    ("fan_coil", "fan-high", COIL, all_of_it, spins("high")),
+    ("fan_coil", "fan-low", COIL, all_of_it, spins("low")),
+    ("fan_coil", "fan-closed", COIL, all_of_it, spins("")),
+    ("fan_coil", "fan-both", COIL, all_of_it, spins(None)),
+]
 AWAKE = {"warm_up": 0}
 AIR: list[MeterCase] = [
     ("sps30", "sps-1", AWAKE, ask, shows(pm1="5.2", pm25="9.5", pm4="12.6", pm10="13.3", particle_size="0.83")),

@@ -32,7 +32,7 @@ from gateway.device_events import (
 )
 from tests.gateway.audit_cases import AUDITS, SCALES
 from tests.gateway.board_cases import BOARDS
-from tests.gateway.meter_cases import AIR, METERS, UNASKED
+from tests.gateway.meter_cases import AIR, FANS, METERS, UNASKED
 from tests.gateway.telegram_cases import TELEGRAMS
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -125,7 +125,7 @@ CASES = [
     Case("modbus_unit", "modbus_unit.07", UNIT, lambda d: d.set_level(3), heard(taken=False)),
     Case("pms5003", "pms-1", {"warm_up": 0}, lambda d: d, dust(8), echo=False),
     Case("pms5003", "pms-2", {"warm_up": 0}, lambda d: d, dust(7), echo=False),
-    *(Case(*one) for one in (*METERS, *AIR)),
+    *(Case(*one) for one in (*METERS, *AIR, *FANS)),
     *(Case(*one, echo=False) for one in UNASKED),
 ]
 
