@@ -116,7 +116,6 @@ def test_a_day_of_a_room_becomes_its_effective_seconds(tmp_path: Path) -> None:
         await site.clock.sleep(310)
 
         told = await site.records(Runtime)
-        assert [sorted(one.speeds) for one in told[:5]] == [["high"], ["low"], ["low"], [], []] or told
         assert 296 <= sum(one.speeds.get("high", 0) for one in told) <= 302
         assert 296 <= sum(one.speeds.get("low", 0) for one in told) <= 302
         assert sum(one.speeds.get("mid", 0) for one in told) == 0
