@@ -16,6 +16,7 @@ from typing import Any
 from firmware_sim.bench import Line, LineSpec, PtyPort
 from firmware_sim.devices.cjt188 import Cjt188Meter
 from firmware_sim.devices.dlt645 import Dlt645Meter
+from firmware_sim.devices.fan_coil import FanCoil
 from firmware_sim.devices.lock_8a import Lock8A
 from firmware_sim.devices.mbus import MbusMeter
 from firmware_sim.devices.mhz19b import MhZ19B
@@ -26,7 +27,7 @@ from firmware_sim.devices.sps30 import Sps30
 from firmware_sim.faults import LineFaults, LinePlan
 from gateway import drivers
 from gateway.clock import system_clock
-from gateway.device_events import AirSample, DoorState, Event, Measured
+from gateway.device_events import AirSample, DoorState, Event, FanState, Measured
 from gateway.links.serial import SerialPort
 from gateway.ports import Ports, SerialSettings
 from gateway.recording import Stamp
@@ -64,6 +65,13 @@ class Device:
     spec: LineSpec = SLOW
 
 
+def spinning() -> FanCoil:
+    """A fan coil that runs at its highest speed."""
+    twin = FanCoil(baud=19200)
+    twin.run("high")
+    return twin
+
+
 DEVICES: dict[str, Device] = {
     "cjt188": Device(
         {"every": 1, "registers": {"heating": 0}},
@@ -89,6 +97,9 @@ DEVICES: dict[str, Device] = {
     "sps30": Device({"warm_up": 0}, lambda now: Sps30(now=now), lambda e: isinstance(e, AirSample), LineSpec(115200)),
     "mhz19b": Device({"warm_up": 0}, lambda now: MhZ19B(now=now), lambda e: isinstance(e, AirSample)),
 }  # fmt: skip
+DEVICES["fan_coil"] = Device(
+    {"flow": 4, "every": 1}, lambda _: spinning(), lambda event: isinstance(event, FanState) and event.speed == "high"
+)
 ELSEWHERE = {
     "coil_tcn", "coil_vmc", "evadts", "iec62056", "lock_kerong", "lock_wkly", "mdb_adapter", "modbus_unit",
     "motor_zdm8", "uhf_r200", "weigh_bin",
@@ -149,7 +160,9 @@ def test_on_bad_lines_nothing_is_untrue_nothing_comes_twice_and_who_is_lost_is_s
     found = asyncio.run(main())
 
     for kind, heard in found.items():
-        told = [(event, at) for event, at in heard.events if isinstance(event, Measured | AirSample | DoorState)]
+        told = [
+            (event, at) for event, at in heard.events if isinstance(event, Measured | AirSample | DoorState | FanState)
+        ]
         news = [one.event for one in heard.records if isinstance(one, DeviceEvent)]
         assert told or "silent" in news, f"{kind} was lost, and nobody said so"
         assert [event for event, _ in told if not DEVICES[kind].truth(event)] == [], kind
