@@ -222,7 +222,11 @@ class SerialSession:
         """
         stored = getattr(interpreter, "stored", None)
         keys = await self._records.keep(records) if records else []
+        task = asyncio.current_task()
         while keys is None and stored is not None:
+            if task is not None and task.cancelling():
+                # Stopping does not wait for a journal: the attempt is still open there, and the next boot ends it.
+                return False
             self.progress = self._clock.line()
             await self._clock.sleep(1.0)
             keys = await self._records.keep(records)

@@ -205,6 +205,22 @@ def test_while_the_journal_takes_nothing_the_board_is_not_confirmed_and_repeats(
     on_a_board(tmp_path, "coil_vmc", play)
 
 
+@pytest.mark.parametrize("after", [0.35, 0.36, 0.38, 0.4, 0.6, 2.6])
+def test_a_gateway_whose_journal_takes_nothing_can_still_be_stopped(tmp_path: Path, after: float) -> None:
+    async def play(site: BoardSite) -> None:
+        async with site.gateway() as gateway:
+            gateway.begin_draw()
+            await gateway.clock.sleep(after)
+            full(gateway)
+            await gateway.clock.sleep(0.01)
+
+            await gateway.stop()
+
+            assert gateway.tasks[0].done()
+
+    on_a_board(tmp_path, "motor_zdm8", play)
+
+
 def full(gateway: Gateway) -> Any:
     """The journal takes nothing until the returned function is called."""
     append = gateway.journal.append
