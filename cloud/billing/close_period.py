@@ -18,9 +18,12 @@ from cloud.billing.corrections import first_late, settle_with_deltas
 from cloud.billing.gather import Gathered, event_range, gather, ranges
 from cloud.billing.settle import Settlement
 from cloud.billing.statement import Head, Link, Statement, head_of, note_text
+from cloud.billing.verdicts import verdicts_of
 from cloud.billing.view import draft_document
 from cloud.calendar import Period, local_day, month, next_day, parse_day, period
 from cloud.database import Tx
+from cloud.guarantees import repository as verdict_rows
+from cloud.guarantees.settle_verdict import propose
 from cloud.invoices import repository as documents
 from cloud.invoices.issue import issue_invoice
 from wire.seal import Signer
@@ -71,6 +74,8 @@ def close_period(
         return stored, False
     _check_next(agreement, previous, span, now_ms)
     gathered, settlement = _settled(tx, tenant, agreement, span, previous)
+    agreed = verdict_rows.exclusions(tx, tenant, agreement_id, span.from_ms, span.to_ms)
+    verdicts = verdicts_of(agreement.versions, span, gathered.facts, agreed)
     head = head_of(
         tenant=tenant,
         agreement_id=agreement_id,
@@ -84,6 +89,7 @@ def close_period(
         ),
         logs=ranges(tx, tenant, gathered, span),
         settlement=settlement,
+        verdicts=verdicts,
         cutoff_at=now_ms,
         events=event_range(tx, tenant, gathered, agreement.versions),
     )
@@ -91,10 +97,12 @@ def close_period(
         head=head,
         lines=settlement.lines,
         unbilled=settlement.unbilled,
+        verdicts=verdicts,
         hash=head.hash,
         note=signer.sign_text(note_text(head)),
     )
     repository.add_statement(tx, tenant, made)
+    propose(tx, tenant, agreement.terms, made, now_ms)
     issue_invoice(tx, tenant, agreement.terms, made, now_ms)
     documents.drop_drafts(tx, tenant, agreement_id, span.end)
     return made, True

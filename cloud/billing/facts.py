@@ -16,7 +16,7 @@ import msgspec
 from cloud.rating.events import CountedEvent
 from cloud.rating.lines import LeafRef, TimeQuality
 from wire.canonical import LeafError, parse
-from wire.records import DeviceEvent, Draw, DrawResolved, Reading, Record, Return, Reversal, Runtime
+from wire.records import DeviceEvent, Draw, DrawResolved, Reading, Record, Return, Reversal, Runtime, Window
 
 BILLED_KINDS = (Draw, DrawResolved, Reversal, Return, Reading, Runtime, CountedEvent)
 METER_EVENTS = ("identified", "replaced")
@@ -69,6 +69,11 @@ class LogRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 class UndatedError(ValueError):
     """No cosignature covers a leaf whose clock was not synchronised: its time cannot be decided."""
+
+
+def is_needed_kind(record: Record | CountedEvent) -> bool:
+    """Whether a statement may need the record: for a line, or to judge a guarantee."""
+    return is_billed_kind(record) or isinstance(record, Window | DeviceEvent)
 
 
 def is_billed_kind(record: Record | CountedEvent) -> bool:
@@ -138,7 +143,7 @@ def carry_index(facts: Iterable[Fact], log: int, end: int, period_end_ms: int) -
     later = (
         fact.leaf.index
         for fact in facts
-        if fact.leaf.log == log and fact.leaf.at >= period_end_ms and is_billed_kind(fact.record)
+        if fact.leaf.log == log and fact.leaf.at >= period_end_ms and is_needed_kind(fact.record)
     )
     return min(later, default=end)
 

@@ -22,7 +22,7 @@ from cloud.billing.facts import (
     counter_of,
     date_leaves,
     deciding_receipts,
-    is_billed_kind,
+    is_needed_kind,
     src_of,
 )
 from cloud.billing.repository import LogRow, Place
@@ -215,7 +215,7 @@ def _skip_what_was_before(tx: Tx, tenant: str, source: Source, starts_ms: int) -
     """A device's leaves from before the agreement are nobody's business here: the range begins after them."""
     known = repository.receipts(tx, tenant, source.row.log_no, 0, source.end)
     dated = date_leaves(0, source.records, source.ends, known)
-    billed = {index: dated[index].at for index, record in source.records.items() if is_billed_kind(record)}
+    billed = {index: dated[index].at for index, record in source.records.items() if is_needed_kind(record)}
     if any(at < starts_ms for at in billed.values()):
         start = min((index for index, at in billed.items() if at >= starts_ms), default=source.end)
         source.opening = {counter.src: counter for counter in source.counters_before(start)}
@@ -228,7 +228,7 @@ def _leave_out_what_came_after(tx: Tx, tenant: str, source: Source, ends_ms: int
     """After the agreement its devices serve somebody else: the range ends with the piece that brought its last leaf."""
     known = repository.receipts(tx, tenant, source.row.log_no, source.start, source.end)
     dated = date_leaves(0, source.records, source.ends, known)
-    within = (index for index, record in source.records.items() if is_billed_kind(record) and dated[index].at < ends_ms)
+    within = (index for index, record in source.records.items() if is_needed_kind(record) and dated[index].at < ends_ms)
     least = max([source.start, *source.cuts, *(index + 1 for index in within)])
     source.end = min((receipt.size for receipt in known if receipt.size >= least), default=source.end)
     source.counters = [(at, counter) for at, counter in source.counters if at < source.end]

@@ -21,7 +21,6 @@ from cloud.billing.guarantee_hours import Span, agreed_hours
 from cloud.billing.guarantee_terms import Exclusion, GuaranteeTerms
 from cloud.money import plain, rounded
 from cloud.rating.events import CountedEvent
-from cloud.rating.lines import LeafRef
 from cloud.rating.terms_fields import exact
 from wire.ids import RecordKey
 from wire.log import leaf_hash, root
@@ -45,7 +44,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What the windows say. Times in ms, percentages as texts (``share`` and ``coverage`` cut off after 6 decimals).
 
     ``counted`` = good + bad (with the missing time of whoever bears it): the denominator of ``share``. ``root``: root
-    (RFC 9162) over the leaves in ``leaves``, in their order. ``credit``: percent of the base that is to be credited.
+    (RFC 9162) over the ``inputs`` leaves it was made from, in the order of log and index. ``agreed``: time that both
+    sides do not count. ``credit``: percent of the base that is to be credited.
     """
 
     name: str
@@ -64,7 +64,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     step: str
     credit: str
     unusable: int
-    leaves: list[LeafRef]
+    agreed: list[Agreed]
+    inputs: int
     root: str
 
 
@@ -92,9 +93,8 @@ def judge(
     series, unusable = _series(terms, windows, begin, end)
     heaps = _heaps(terms, hours, excluded, series)
     used = sorted({fact.leaf: fact for fact in (*windows, *events) if begin <= fact.leaf.at}.items())
-    leaves = [leaf for leaf, _ in used]
     hashes = [leaf_hash(encode(fact.record)) for _, fact in used if not isinstance(fact.record, CountedEvent)]
-    return _verdict(terms, days, heaps, unusable=unusable, leaves=leaves, hashes=hashes)
+    return _verdict(terms, days, heaps, unusable=unusable, agreed=agreed, hashes=hashes)
 
 
 def credit_amount(verdict: Verdict, terms: GuaranteeTerms, base: Fraction) -> Fraction:
@@ -289,7 +289,7 @@ def _verdict(
     heaps: _Heaps,
     *,
     unusable: int,
-    leaves: list[LeafRef],
+    agreed: Sequence[Agreed],
     hashes: list[bytes],
 ) -> Verdict:
     judged = heaps.inside - sum(heaps.excluded.values())
@@ -324,7 +324,8 @@ def _verdict(
         step=steps[0].below if steps else "",
         credit=steps[0].credit if steps else "0",
         unusable=unusable,
-        leaves=leaves,
+        agreed=list(agreed),
+        inputs=len(hashes),
         root=root(hashes).hex(),
     )
 

@@ -15,6 +15,7 @@ import msgspec
 
 from cloud.agreements.terms import Version, canonical_json
 from cloud.billing.facts import LogRange
+from cloud.billing.guarantee import Verdict
 from cloud.billing.scope import Unbilled, devices_of
 from cloud.billing.settle import Settlement
 from cloud.calendar import TZDATA_VERSION, Period
@@ -77,6 +78,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     total: str
     lines_hash: str
     unbilled_hash: str
+    verdicts_hash: str
     base: int
     since: int
     replaces: str
@@ -90,11 +92,14 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A head, its lines, what was not billed and why, and the cloud's signed note over the head's hash."""
+    """A head, its lines, what was not billed and why, how guarantees were met, and the cloud's signed note over the
+    head's hash.
+    """
 
     head: Head
     lines: list[Line]
     unbilled: list[Unbilled]
+    verdicts: list[Verdict]
     hash: str
     note: str
 
@@ -148,6 +153,7 @@ def head_of(
     link: Link,
     logs: Sequence[LogRange],
     settlement: Settlement,
+    verdicts: Sequence[Verdict],
     cutoff_at: int,
     events: EventRange | None = None,
 ) -> Head:
@@ -179,6 +185,7 @@ def head_of(
         total=settlement.total,
         lines_hash=digest(settlement.lines),
         unbilled_hash=digest(settlement.unbilled),
+        verdicts_hash=digest(list(verdicts)),
         base=0 if base is None else base.number,
         since=0 if link.opening is None else link.opening.number,
         replaces=NO_STATEMENT if link.void is None else link.void.hash,

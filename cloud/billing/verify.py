@@ -17,7 +17,8 @@ from cloud.billing.corrections import Chain, settle_with_deltas
 from cloud.billing.facts import Counter, Fact, LogRange, carry_index
 from cloud.billing.scope import devices_of
 from cloud.billing.settle import Settlement
-from cloud.billing.statement import ENGINE, Head, digest, note_text, statement_id, version_refs
+from cloud.billing.statement import ENGINE, Head, Statement, digest, note_text, statement_id, version_refs
+from cloud.billing.verdicts import verdicts_of
 from cloud.billing.verify_agreement import check_agreement
 from cloud.billing.verify_chain import check_chain, check_since
 from cloud.billing.verify_events import check_events
@@ -93,6 +94,7 @@ def _check(bundle: Bundle, trust: Trust, findings: list[Finding]) -> None:
         return
     settlement = _settle(bundle, versions, chain, facts, findings)
     if settlement is not None:
+        _check_verdicts(bundle.statement, versions, facts, findings)
         findings += openings(chain.opening, facts)
         findings += compare(bundle.statement, settlement, [log.origin for log in bundle.statement.head.logs])
         _check_ranges(bundle.statement.head, facts, readers, findings)
@@ -126,6 +128,8 @@ def _check_hashes(bundle: Bundle, findings: list[Finding]) -> None:
         _wrong(findings, "the statement's hash is not the hash of its head")
     if head.lines_hash != digest(statement.lines):
         _wrong(findings, "the lines are not those that were hashed")
+    if head.verdicts_hash != digest(statement.verdicts):
+        _wrong(findings, "the verdicts on guarantees are not those that were hashed")
     if head.unbilled_hash != digest(statement.unbilled):
         _wrong(findings, "the list of what was not billed is not the one that was hashed")
     if head.engine != ENGINE:
@@ -197,6 +201,20 @@ def _settle(
     except (ValueError, ArithmeticError, LookupError) as error:
         _wrong(findings, f"the statement cannot be worked out from its leaves ({error})")
         return None
+
+
+def _check_verdicts(
+    statement: Statement, versions: Sequence[Version], facts: Sequence[Fact], findings: list[Finding]
+) -> None:
+    """Guarantees are judged again from the windows; time that was agreed not to count is taken as stated."""
+    agreed = {one.name: one.agreed for one in statement.verdicts}
+    due = verdicts_of(versions, statement.head.period, facts, agreed)
+    for said, follows in zip(statement.verdicts, due, strict=False):
+        if said != follows:
+            wrong = f"the windows give {follows.share} % ({follows.outcome}), not {said.share} % ({said.outcome})"
+            findings.append(Finding(0, f"guarantee {said.name}", wrong))
+    if len(statement.verdicts) != len(due):
+        _wrong(findings, "a verdict on a guarantee is missing or superfluous")
 
 
 def _check_ranges(head: Head, facts: Sequence[Fact], readers: Sequence[LogReader], findings: list[Finding]) -> None:

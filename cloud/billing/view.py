@@ -25,6 +25,7 @@ def statement_document(statement: Statement) -> Document:
     return head_document(head) | {
         "lines": [line_document(line, head.currency, logs) for line in statement.lines],
         "unbilled": [_unbilled(one, logs) for one in statement.unbilled],
+        "verdicts": statement.verdicts,
         "hash": statement.hash,
         "note": statement.note,
     }

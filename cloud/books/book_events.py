@@ -22,6 +22,7 @@ from cloud.books.repository import Moved
 from cloud.calendar import local_day, midnight, parse_day
 from cloud.credit.decide import net_price_of
 from cloud.database import Tx
+from cloud.guarantees import repository as verdicts
 from cloud.invoices.document import Document
 from cloud.invoices.minor import nearest_minor, to_minor
 from cloud.rating.terms_fields import exact
@@ -107,6 +108,20 @@ class Booking:
         terms = agreement.terms
         owed = accounts.unbilled(terms.customer_id, agreement.agreement_id)
         return pair(owed, "Income:Goods", terms.currency, -minor if returned else minor)
+
+    def guarantees(self) -> None:
+        """What will probably be credited is no income; what the verdict then says in the end corrects that."""
+        for row in verdicts.page(self._tx, self._tenant, ""):
+            owed = accounts.refund_liability(row.customer_id)
+            for entry_id, at_ms, minor in (
+                (f"verdict:{row.verdict_id}", row.made_ms, row.proposed_minor),
+                (f"verdict:{row.verdict_id}:end", row.changed_ms, row.credit_minor - row.proposed_minor),
+            ):
+                if entry_id.endswith(":end") and row.state not in ("settled", "withdrawn"):
+                    continue
+                when = (local_day(at_ms, "UTC").isoformat(), at_ms)
+                text = f"guarantee {row.name} of {row.first} to {row.end_day}: {row.state}"
+                self._once(entry_id, "guarantee", when, text, pair("Income:Air", owed, row.currency, minor))
 
     def documents(self) -> None:
         """Invoices, credit notes, cancellations."""
@@ -219,6 +234,7 @@ def book(tx: Tx, tenant: str, now_ms: int, *, accrue: bool = False) -> int:
     """Books everything that is not booked; how many entries that made. ``accrue``: also what runs up by the day."""
     run = Booking(tx, tenant)
     run.goods()
+    run.guarantees()
     run.documents()
     run.money()
     if accrue:

@@ -16,6 +16,7 @@ from cloud.calendar import local_day
 from cloud.credit import repository as credit_lines
 from cloud.credit.recount import recount
 from cloud.database import Tx
+from cloud.guarantees.settle_verdict import withdraw
 from cloud.invoices import repository
 from cloud.invoices.build import due_day, invoice_of
 from cloud.invoices.credit_note import CreditRefused, Wanted, cancellation_of, credit_note_of
@@ -75,6 +76,7 @@ def take_back(
     Raises StatementUnknown, NotVoidable.
     """
     statement = void_statement(tx, tenant, statement_id, reason=reason, who=who, now_ms=now_ms)
+    withdraw(tx, tenant, statement_id, now_ms)
     document_id = repository.invoice_of_statement(tx, tenant, statement_id)
     if not document_id:
         return statement, None

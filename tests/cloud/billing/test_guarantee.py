@@ -77,7 +77,7 @@ def test_a_day_of_good_air_owes_nothing() -> None:
         "0",
     )
     assert verdict.good == verdict.counted == 24 * HOUR
-    assert len(verdict.leaves) == 96
+    assert verdict.inputs == 96
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_an_open_door_does_not_count_nor_the_time_the_air_needs_to_settle() -> N
     verdict = log.judged(exclusions=[door])
 
     assert verdict.excluded == {"door": 90 * MINUTE}
-    assert (verdict.bad, verdict.share, len(verdict.leaves)) == (0, "100.000000", 98)
+    assert (verdict.bad, verdict.share, verdict.inputs) == (0, "100.000000", 98)
     assert log.judged().credit == "10"
 
 

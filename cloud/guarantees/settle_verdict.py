@@ -1,0 +1,179 @@
+"""The way of a verdict: proposed with its statement, accepted or disputed, settled, credited by rule.
+
+The surprise: silence is consent. When the days for objections are over, a proposed verdict is settled as it stands; it
+is judged once more with every window that has come since, because a sensor that was offline may still decide it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from fractions import Fraction
+
+import msgspec
+
+from cloud.agreements import repository as agreements
+from cloud.agreements.terms import AgreementTerms
+from cloud.billing import repository as statements
+from cloud.billing.gather import gather
+from cloud.billing.guarantee import Verdict, credit_amount
+from cloud.billing.guarantee_terms import GuaranteeTerms
+from cloud.billing.statement import Statement
+from cloud.billing.verdicts import verdicts_of
+from cloud.calendar import local_day
+from cloud.database import Tx
+from cloud.guarantees import repository
+from cloud.guarantees.repository import VerdictRow
+from cloud.invoices import repository as documents
+from cloud.invoices.document import Item
+from cloud.invoices.minor import from_minor, nearest_minor
+from cloud.rating.terms_fields import exact
+
+_verdicts = msgspec.json.Decoder(Verdict)
+
+
+class VerdictUnknown(LookupError):
+    """There is no such verdict."""
+
+
+class NotNow(ValueError):
+    """The verdict is in a state in which that cannot be done."""
+
+
+def propose(tx: Tx, tenant: str, terms: AgreementTerms, statement: Statement, now_ms: int) -> None:
+    """Stores the verdicts of a statement as proposed."""
+    head = statement.head
+    for verdict in statement.verdicts:
+        guarantee = _guarantee(terms, verdict.name)
+        days = 0 if guarantee is None else guarantee.objection_days
+        deadline = (local_day(now_ms, head.zone) + timedelta(days=days)).isoformat()
+        minor = 0 if guarantee is None else _credit(verdict, guarantee, statement)
+        text = f"{head.statement_id}\n{verdict.name}\n{verdict.first}"
+        row = VerdictRow(
+            f"vdt_{hashlib.sha256(text.encode()).hexdigest()[:20]}", head.agreement_id, head.statement_id,
+            head.customer_id, verdict.name, verdict.first, verdict.end, head.currency, "proposed", minor, minor,
+            deadline, "", "", msgspec.json.encode(verdict).decode(), "", now_ms, now_ms,
+        )  # fmt: skip
+        repository.put(tx, tenant, row)
+
+
+def accept(tx: Tx, tenant: str, verdict_id: str, *, who: str, now_ms: int) -> VerdictRow:
+    """The customer accepts it before the time is over. Raises VerdictUnknown, NotNow."""
+    return _change(tx, tenant, verdict_id, ("proposed", "disputed"), ("accepted", who, ""), now_ms)
+
+
+def dispute(tx: Tx, tenant: str, verdict_id: str, *, who: str, reason: str, now_ms: int) -> VerdictRow:
+    """The customer objects in time. Raises VerdictUnknown, NotNow."""
+    row = repository.find(tx, tenant, verdict_id)
+    agreement = None if row is None else agreements.find(tx, tenant, row.agreement_id)
+    if row is not None and agreement is not None and local_day(now_ms, agreement.terms.zone).isoformat() > row.deadline:
+        raise NotNow(f"Objections against this verdict were possible until {row.deadline}.")
+    return _change(tx, tenant, verdict_id, ("proposed",), ("disputed", who, reason), now_ms)
+
+
+def settle_due(tx: Tx, tenant: str, now_ms: int) -> list[VerdictRow]:
+    """Settles every verdict that is accepted or against which nobody has objected in time."""
+    found = []
+    for verdict_id in repository.waiting(tx, tenant, local_day(now_ms + 86_400_000, "UTC").isoformat()):
+        row = repository.find(tx, tenant, verdict_id)
+        agreement = None if row is None else agreements.find(tx, tenant, row.agreement_id)
+        if row is None or agreement is None:
+            continue
+        over = local_day(now_ms, agreement.terms.zone).isoformat() > row.deadline
+        if row.state == "accepted" or over:
+            found.append(settle(tx, tenant, verdict_id, who=row.who or "nobody objected", now_ms=now_ms))
+    return found
+
+
+def settle(
+    tx: Tx, tenant: str, verdict_id: str, *, who: str, now_ms: int, credit_percent: str = "", reason: str = ""
+) -> VerdictRow:
+    """Settles a verdict for good: judged with all windows known now, or (a dispute) at an agreed percentage; what is
+    to be credited waits for the next invoice. Raises VerdictUnknown, NotNow.
+    """
+    row = _known(tx, tenant, verdict_id)
+    if row.state not in ("proposed", "accepted", "disputed"):
+        raise NotNow(f"The verdict is {row.state}.")
+    if row.state == "disputed" and not credit_percent:
+        raise NotNow("A disputed verdict is settled at a percentage that both sides agree on.")
+    statement = statements.statement(tx, tenant, row.statement_id)
+    agreement = agreements.find(tx, tenant, row.agreement_id, lock=True)
+    assert statement is not None, "a verdict's statement stays"
+    assert agreement is not None, "a statement's agreement stays"
+    guarantee = _guarantee(agreement.terms, row.name)
+    verdict = _judged_again(tx, tenant, statement, row)
+    if credit_percent:
+        verdict = msgspec.structs.replace(verdict, credit=credit_percent)
+    minor = 0 if guarantee is None else _credit(verdict, guarantee, statement)
+    settled = row._replace(
+        state="settled", credit_minor=minor, who=who, reason=reason or row.reason, changed_ms=now_ms,
+        final=msgspec.json.encode(verdict).decode(),
+    )  # fmt: skip
+    repository.put(tx, tenant, settled)
+    if minor:
+        item = Item(
+            item_id=f"verdict:{verdict_id}", kind="guarantee_credit", amount=f"-{from_minor(minor, row.currency)}",
+            of=[] if guarantee is None else list(guarantee.of), about=verdict_id, who=who,
+            text=f"{row.name}, {row.first} to {row.end_day}: {verdict.share} % good, credit {verdict.credit} %",
+            why=settled.reason or f"guarantee {row.name}",
+        )  # fmt: skip
+        documents.add_item(tx, tenant, row.agreement_id, item, due_first=row.first, now_ms=now_ms)
+    return settled
+
+
+def withdraw(tx: Tx, tenant: str, statement_id: str, now_ms: int) -> None:
+    """The statement is void: verdicts it proposed and nobody settled are withdrawn."""
+    for row in repository.of_statement(tx, tenant, statement_id):
+        if row.state != "settled":
+            repository.put(tx, tenant, row._replace(state="withdrawn", credit_minor=0, changed_ms=now_ms))
+
+
+def _judged_again(tx: Tx, tenant: str, statement: Statement, row: VerdictRow) -> Verdict:
+    """The same days with everything that is known now."""
+    head = statement.head
+    agreement = agreements.find(tx, tenant, head.agreement_id)
+    assert agreement is not None, "a statement's agreement stays"
+    base = statements.statement_of_number(tx, tenant, head.agreement_id, head.base)
+    versions = agreement.versions[: len(head.versions)]
+    facts = gather(tx, tenant, versions, None if base is None else base.head).facts
+    agreed = repository.exclusions(tx, tenant, head.agreement_id, head.period.from_ms, head.period.to_ms)
+    found = verdicts_of(versions, head.period, facts, agreed)
+    same = [one for one in found if (one.name, one.first) == (row.name, row.first)]
+    return same[0] if same else _verdicts.decode(row.proposed)
+
+
+def _credit(verdict: Verdict, guarantee: GuaranteeTerms, statement: Statement) -> int:
+    """What is credited, net, in minor units: of the statement's own lines of the kinds that were agreed on."""
+    base = sum(
+        (
+            exact(line.amount)
+            for line in statement.lines
+            if not line.belongs_to
+            and (not guarantee.of or line.kind in guarantee.of)
+            and verdict.first <= line.first < verdict.end
+        ),
+        Fraction(0),
+    )
+    return nearest_minor(credit_amount(verdict, guarantee, base), statement.head.currency)
+
+
+def _guarantee(terms: AgreementTerms, name: str) -> GuaranteeTerms | None:
+    return next((one for one in terms.guarantees or [] if one.name == name), None)
+
+
+def _known(tx: Tx, tenant: str, verdict_id: str) -> VerdictRow:
+    row = repository.find(tx, tenant, verdict_id)
+    if row is None:
+        raise VerdictUnknown(f"There is no verdict {verdict_id}.")
+    return row
+
+
+def _change(
+    tx: Tx, tenant: str, verdict_id: str, allowed: tuple[str, ...], to: tuple[str, str, str], now_ms: int
+) -> VerdictRow:
+    row = _known(tx, tenant, verdict_id)
+    if row.state not in allowed:
+        raise NotNow(f"The verdict is {row.state}.")
+    changed = row._replace(state=to[0], who=to[1], reason=to[2], changed_ms=now_ms)
+    repository.put(tx, tenant, changed)
+    return changed
