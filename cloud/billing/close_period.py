@@ -101,11 +101,16 @@ def close_period(
         hash=head.hash,
         note=signer.sign_text(note_text(head)),
     )
+    _finish(tx, tenant, agreement, made, now_ms)
+    return made, True
+
+
+def _finish(tx: Tx, tenant: str, agreement: Agreement, made: Statement, now_ms: int) -> None:
+    """Keeps a statement for good, with what follows from it: verdicts that are proposed, its invoice."""
     repository.add_statement(tx, tenant, made)
     propose(tx, tenant, agreement.terms, made, now_ms)
     issue_invoice(tx, tenant, agreement.terms, made, now_ms)
-    documents.drop_drafts(tx, tenant, agreement_id, span.end)
-    return made, True
+    documents.drop_drafts(tx, tenant, agreement.agreement_id, made.head.period.end)
 
 
 def draft_period(tx: Tx, tenant: str, agreement_id: str, wanted: Wanted, *, now_ms: int) -> Running:
