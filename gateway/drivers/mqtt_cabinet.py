@@ -353,7 +353,11 @@ def believed(told: Head) -> int | None:
 def scalars(payload: bytes) -> dict[str, Scalar]:
     """The plain fields of a message nobody knows, as far as a record can hold them."""
     kept: dict[str, Scalar] = {}
-    message: dict[str, Any] = msgspec.json.decode(payload, type=dict[str, Any])
+    try:
+        message: dict[str, Any] = msgspec.json.decode(payload, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # The fields we know are read past the others; only now it shows that one of those is no text.
+        return {"why": _clean(str(error))[:100]}
     for key, value in message.items():
         name = "".join(char if char.isascii() and (char.isalnum() or char == "_") else "_" for char in key.lower())[:32]
         if isinstance(value, str):

@@ -30,7 +30,7 @@ def all_codecs() -> Iterator[Codec]:
         if driver.link == "serial":
             yield serial_codec(kind, next(case for case in CASES if case.kind == kind))
         else:
-            yield mqtt_codec(kind, driver)
+            yield from (mqtt_codec(kind, driver, one) for one in SETTINGS.get(kind, ({},)))
     yield Codec("dts_file", dts_file.read_dts, [*_frames("evadts"), DTS], (dts_file.DtsRefusedError,))
     yield Codec("iec62056_text", _text, [b"1-0:1.8.0(000123.456*kWh)\r\n0-0:1.0.0(240101120000W)"])
     telegrams = [frame[7:-2] for frame in _frames("mbus") if len(frame) > 12]
@@ -80,29 +80,43 @@ def _may_ask(case: Case, driver: Any) -> bool:
     return not getattr(driver, "listens", False) or driver.answered
 
 
-def mqtt_codec(kind: str, driver: Any) -> Codec:
+def mqtt_codec(kind: str, driver: Any, settings: dict[str, Any]) -> Codec:
     """A driver behind a broker: a topic it listens to, any payload, live or retained."""
     held: list[Any] = []
     messages = [frame for frame in _documents(kind) if "topic" in frame]
-    topics = [str(frame["topic"]) for frame in messages] or [f"{kind}/state"]
+    topics = sorted({str(frame["topic"]) for frame in messages} | {f"{kind}/state"})
 
     def fresh() -> None:
-        held[:] = [driver(driver.Settings(**(SETTINGS.get(kind, {}))))]
+        held[:] = [driver(driver.Settings(**settings))]
 
     def run(data: bytes) -> None:
-        topic = topics[(data[0] if data else 0) % len(topics)]
+        topic = topics[(data[0] & 0x7F if data else 0) % len(topics)]
         held[0].feed(topic, data[1:], 1.0, retained=bool(data and data[0] & 0x80))
 
-    payloads = [json.dumps(frame["json"]).encode() if "json" in frame else _payload(frame) for frame in messages]
-    seeds = [bytes((number % len(topics),)) + one for number, one in enumerate(payloads)]
-    return Codec(kind, run, seeds or [b"\x00{}"], (), fresh)
+    seeds = [bytes((topics.index(str(frame["topic"])),)) + _payload(frame) for frame in messages]
+    name = f"{kind} {settings['dialect']}" if "dialect" in settings else kind
+    return Codec(name, run, seeds or [b"\x00{}"], (), fresh)
 
 
-SETTINGS: dict[str, dict[str, Any]] = {"mqtt_cabinet": {"cabinet": "c1"}}
+# What a kind cannot do without; each of these is a codec of its own.
+SETTINGS: dict[str, tuple[dict[str, Any], ...]] = {
+    "mqtt_cabinet": ({"cabinet": "c1"},),
+    "mqtt_meters": (
+        {"dialect": "tasmota", "name": "pow1"},
+        {"dialect": "shelly", "name": "shellypro3em-aabbccddeeff"},
+        {"dialect": "zigbee2mqtt", "name": "Gniazdko Pralka"},
+        {"dialect": "esphome", "name": "meter-node", "fields": {"import_wh": "total_energy kWh"}},
+        {"dialect": "home_assistant", "name": "shopgw_m01"},
+    ),
+    "sparkplug_b": ({"group": "Shopfloor", "node": "edge-heldout", "device": "meter01"},),
+}
 
 
 def _payload(frame: dict[str, Any]) -> bytes:
-    return bytes.fromhex(frame["hex"]) if "hex" in frame else str(frame.get("text", "")).encode()
+    if "hex" in frame:
+        return bytes.fromhex(frame["hex"])
+    told = frame.get("json", frame.get("text", ""))
+    return told.encode() if isinstance(told, str) else json.dumps(told).encode()
 
 
 def _text(data: bytes) -> None:

@@ -265,3 +265,12 @@ def test_golden_commands_fit_the_schema(frame: dict[str, Any]) -> None:
     command = msgspec.json.decode(frame["json"], type=Command)
 
     assert msgspec.to_builtins(command) == plain
+
+
+def test_a_field_of_tomorrow_that_is_no_text_does_not_hide_the_event() -> None:
+    message = evt(1, kind="tomorrow", odd="XX").replace(b"XX", b"\xbe\xff")
+
+    (event,) = cabinet().feed(EVT, message, 0.0)
+
+    assert event.event == "tomorrow"
+    assert "utf-8" in event.data["why"]
