@@ -37,6 +37,7 @@ from cloud.database import (
 )
 
 TRIES = 6
+LIMIT = "54"  # SQLSTATE class "program limit exceeded", e.g. a text that is too long for an index
 COPY_FROM = 200  # rows; fewer are cheaper as JSON, since a COPY is a conversation that shares no round trip
 OPTIONS = "-c statement_timeout=60000 -c lock_timeout=20000 -c idle_in_transaction_session_timeout=60000"
 _GIVEN = re.compile(r"\bGIVEN\(([^)]*)\)")
@@ -223,6 +224,8 @@ class PostgresStore:
             except (psycopg.DataError, UnicodeEncodeError) as error:
                 raise UnstorableError(str(error)) from error
             except (psycopg.OperationalError, PoolTimeout) as error:
+                if (getattr(error, "sqlstate", None) or "").startswith(LIMIT):  # no retry makes such a value smaller
+                    raise UnstorableError(str(error)) from error
                 raise DatabaseAwayError(f"the database does not answer: {error}") from error
         raise AssertionError("unreachable")
 

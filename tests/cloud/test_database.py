@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cloud.database import DatabaseAwayError, Store, TakenError, Tx
+from cloud.database import DatabaseAwayError, Store, TakenError, Tx, UnstorableError
 from cloud.migrations import MigrationError, migrate
 from cloud.migrations.runner import Migration, known
 from cloud.open_store import AddressError, open_store
@@ -262,3 +263,17 @@ def test_leaves_and_checkpoints_outlive_the_move_into_long_rows(tmp_path: Path) 
         return counts[0][0][0], counts[1][0][0]
 
     assert asyncio.run(story()) == (3, 1)
+
+
+def test_a_text_too_long_for_an_index_is_no_reason_to_come_again(base: Base) -> None:
+    def work(tx: Tx) -> str:
+        tx.run("CREATE UNIQUE INDEX names ON things (name)")
+        long = "".join(hashlib.sha256(bytes([at])).hexdigest() for at in range(200))
+        return "stored" if tx.insert("things", ("id", "name"), [(1, long)]) else ""
+
+    try:
+        outcome = base.runner.run(base.store.run(work))
+    except UnstorableError:
+        outcome = "unstorable"
+
+    assert outcome == {"sqlite": "stored", "postgresql": "unstorable"}[base.store.dialect]
