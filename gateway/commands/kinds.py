@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,8 +27,8 @@ def kinds(arguments: argparse.Namespace) -> Outcome:
     for kind, driver in sorted(drivers.discover().items()):
         settings = driver.Settings.model_json_schema()
         shipped = list(getattr(driver, "shipped", ()))
-        document[kind] = {"link": driver.link, "about": about(driver), "shipped": shipped, "settings": settings}
-        lines.append(f"{kind} ({driver.link}{', ' + shipped[0] if shipped else ''}): {about(driver)}")
+        document[kind] = {"link": driver.link, "about": drivers.about(driver), "shipped": shipped, "settings": settings}
+        lines.append(f"{kind} ({driver.link}{', ' + shipped[0] if shipped else ''}): {drivers.about(driver)}")
         for key, field in settings.get("properties", {}).items():
             default = field.get("default", "must be given")
             lines.append(f"    {key} = {default}  {field.get('description', '')}".rstrip())
@@ -43,12 +42,6 @@ def kinds(arguments: argparse.Namespace) -> Outcome:
     return Outcome(document, table().splitlines() if getattr(arguments, "table", False) else lines)
 
 
-def about(driver: Any) -> str:  # noqa: ANN401 - driver classes differ in shape
-    """The first line of its module: what the device is."""
-    module = sys.modules[driver.__module__]
-    return str(module.__doc__ or driver.__doc__ or "").strip().split("\n")[0].removesuffix(" PURE.")
-
-
 def table() -> str:
     """docs/devices.md, whole."""
     return HEAD + "\n".join(_rows()) + "\n"
@@ -57,4 +50,4 @@ def table() -> str:
 def _rows() -> Iterator[str]:
     for kind, driver in sorted(drivers.discover().items()):
         shipped = (*getattr(driver, "shipped", ()), "")[0]
-        yield f"| [{kind}](protocols/{kind}.md) | {driver.link} | {shipped} | {about(driver).replace('|', '/')} |"
+        yield f"| [{kind}](protocols/{kind}.md) | {driver.link} | {shipped} | {drivers.about(driver).replace('|', '/')} |"

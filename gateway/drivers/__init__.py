@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -74,3 +75,8 @@ def find_profile(name: str, own: Path | None = None) -> Profile:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ProfileError(f"meter profile {name!r} cannot be read: {error}") from error
     return read_profile(document, name)
+
+
+def about(driver: Any) -> str:  # noqa: ANN401 - driver classes differ in shape
+    """The first line of a driver's module: what the device is."""
+    return str(sys.modules[driver.__module__].__doc__ or "").strip().split("\n")[0].removesuffix(" PURE.")

@@ -11,6 +11,8 @@ from importlib import resources
 
 SOURCE = "en"
 TRANSLATED = ("zh_CN",)
+# What the pages say, and what the drivers say of themselves.
+PARTS = ("messages", "devices")
 
 
 class Words:
@@ -32,8 +34,9 @@ def read_languages() -> dict[str, Words]:
     """Every language by its code."""
     languages = {SOURCE: Words({})}
     for code in TRANSLATED:
-        file = resources.files("gateway.web").joinpath("locale", code, "LC_MESSAGES", "messages.po")
-        languages[code] = Words(read_po(file.read_text("utf-8")))
+        folder = resources.files("gateway.web").joinpath("locale", code, "LC_MESSAGES")
+        texts = (read_po(folder.joinpath(f"{part}.po").read_text("utf-8")) for part in PARTS)
+        languages[code] = Words({key: text for part in texts for key, text in part.items()})
     return languages
 
 

@@ -23,6 +23,7 @@ from gateway.run_controls import Ordered, UnitState
 from gateway.status import Status
 from gateway.take_draw import DrawResult
 from gateway.web.control_pages import add_control_pages, shown, why
+from gateway.web.kind_pages import add_kind_pages
 from gateway.web.languages import Words, choose, read_languages
 from gateway.web.sentences import sentence, title
 
@@ -93,6 +94,7 @@ def create_pages(gateway: Gateway) -> FastAPI:
     _kiosk(pages, gateway, words)
     _views(pages, gateway, words)
     add_control_pages(pages, gateway, words)
+    add_kind_pages(pages, _templates().get_template("kinds.html"), NAMES, words)
     _problems(pages)
     return pages
 

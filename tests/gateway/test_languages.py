@@ -8,12 +8,25 @@ from io import BytesIO
 import pytest
 from babel.messages import pofile
 
-from gateway.web.languages import TRANSLATED, read_po
+from gateway import drivers
+from gateway.web.languages import PARTS, TRANSLATED, read_languages, read_po
 
 
 @pytest.mark.parametrize("code", TRANSLATED)
-def test_our_catalogues_read_as_gettext_reads_them(code: str) -> None:
-    raw = resources.files("gateway.web").joinpath("locale", code, "LC_MESSAGES", "messages.po").read_bytes()
+def test_what_drivers_say_of_themselves_is_translated(code: str) -> None:
+    words = read_languages()[code]
+    said = {drivers.about(driver) for driver in drivers.discover().values()}
+    for driver in drivers.discover().values():
+        fields = driver.Settings.model_json_schema().get("properties", {})
+        said |= {one["description"] for one in fields.values()}
+
+    assert sorted(text for text in said if words.gettext(text) == text) == []
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("code", TRANSLATED)
+def test_our_catalogues_read_as_gettext_reads_them(code: str, part: str) -> None:
+    raw = resources.files("gateway.web").joinpath("locale", code, "LC_MESSAGES", f"{part}.po").read_bytes()
 
     theirs = {message.id: message.string for message in pofile.read_po(BytesIO(raw), locale=code) if message.id}
 

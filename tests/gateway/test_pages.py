@@ -14,6 +14,7 @@ import pytest
 from firmware_sim.bench import Line, MemoryPort
 from firmware_sim.devices.lock_8a import Lock8A
 from firmware_sim.virtual_time import VirtualTimeLoop
+from gateway import drivers
 from gateway.app import create_gateway
 from gateway.clock import virtual_clock
 from gateway.config import Config
@@ -142,3 +143,16 @@ def test_every_sentence_has_a_translation() -> None:
 )
 def test_the_language_is_the_one_asked_for_else_the_browsers(asked: str, header: str, code: str) -> None:
     assert choose(asked, header) == code
+
+
+def test_every_family_of_devices_stands_on_the_set_up_page_in_both_languages(tmp_path: Path) -> None:
+    async def ask(client: httpx.AsyncClient) -> None:
+        english = (await client.get("/setup/devices", headers=BROWSER)).text
+        chinese = (await client.get("/setup/devices?lang=zh-CN", headers=BROWSER)).text
+        schemas = (await client.get("/setup/devices")).json()
+
+        assert [kind for kind in drivers.discover() if f'id="{kind}"' not in english] == []
+        assert "DL/T 645-2007 \u591a\u529f\u80fd\u7535\u80fd\u8868" in chinese
+        assert schemas["lock_8a"]["schema"]["properties"]["board"]["maximum"] == 32
+
+    with_pages(tmp_path, ask)
