@@ -50,4 +50,5 @@ def table() -> str:
 def _rows() -> Iterator[str]:
     for kind, driver in sorted(drivers.discover().items()):
         shipped = (*getattr(driver, "shipped", ()), "")[0]
-        yield f"| [{kind}](protocols/{kind}.md) | {driver.link} | {shipped} | {drivers.about(driver).replace('|', '/')} |"
+        what = drivers.about(driver).replace("|", "/")
+        yield f"| [{kind}](protocols/{kind}.md) | {driver.link} | {shipped} | {what} |"
