@@ -119,7 +119,7 @@ def test_a_dust_sensor_is_told_to_rest_and_its_rest_is_no_gap(tmp_path: Path) ->
     twin = Sds011()
 
     async def play(site: MeterSite) -> None:
-        await site.clock.sleep(3 * 3600)
+        await site.clock.sleep(2500)
 
         windows = await site.windows("pm25")
         assert twin.period == 5
