@@ -23,6 +23,8 @@ from gateway.ports import Message
 CHUNK = 65_536
 LARGEST = 1 << 20
 PUBLISH = 0x30
+# Names kept as text; patterns of descriptions bring those of every device there is.
+TOPICS = 10_000
 
 
 class _Socket(Protocol):
@@ -158,6 +160,8 @@ class BufferedSocket:
             at += 1 + (length | held[at] << shift)
         topic = self._topics.get(name)
         if topic is None:
+            if len(self._topics) >= TOPICS:
+                self._topics.clear()
             topic = self._topics[name] = name.decode("utf-8", "replace")
         return Message(topic, held[at:end], mid, bool(first & 1), 1 if first & 0x02 else 0)
 
