@@ -56,7 +56,7 @@ class DisputeIn(_Body):
     disputed: bool
 
 
-class ItemIn(_Body):
+class WaitingItemIn(_Body):
     """Something that is charged (or, negative, credited) on the next invoice, agreed on by people: evidence level C."""
 
     item_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
@@ -165,7 +165,7 @@ async def items(agreement_id: Id, call: Reading) -> Response:
 @router.post(
     "/v1/agreements/{agreement_id}/items", status_code=201, responses=responses("not-found", "conflict", "malformed")
 )
-async def add_item(agreement_id: Id, body: ItemIn, call: Writing) -> Response:
+async def add_item(agreement_id: Id, body: WaitingItemIn, call: Writing) -> Response:
     """Charges or credits something on the next invoice: a deposit, its return, or what was agreed on."""
     try:
         parse_amount(body.amount)

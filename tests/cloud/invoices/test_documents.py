@@ -121,7 +121,7 @@ def test_what_waited_comes_on_the_next_invoice_coupons_deposits_and_agreed_amoun
 
     found = [(line["kind"], line["net"], line["percent"]) for line in invoice["lines"][3:]]
     assert found == [("coupon", "-1.36", "19"), ("coupon", "-0.85", "7"), ("deposit", "50.00", "0")]
-    assert invoice["gross"]["amount"] == "72.75"
+    assert invoice["gross"]["amount"] == "72.76"
     assert twice.json()["type"] == "/problems/coupon-refused"
     assert {one["document_id"] for one in trade.get("/v1/agreements/agr-1/items")["items"]} == {invoice["document_id"]}
 
