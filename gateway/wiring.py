@@ -13,7 +13,6 @@ from gateway import drivers
 from gateway.board_cabinets import cabinet_of, is_board
 from gateway.config import Broker, Config, Device, EdgeNode, Line
 from gateway.door import Door
-from gateway.drivers.weigh_bin import WeighBin
 from gateway.meter_clocks import MeterClocks
 from gateway.noticeboard import Interpreter, Noticeboard
 from gateway.ports import Ports, Session, Switch
@@ -22,9 +21,7 @@ from gateway.run_controls import Unit
 from gateway.runtimes import Runtimes
 from gateway.session import SerialSession
 from gateway.switches import LineSwitch
-from gateway.talkers import conversation
 from gateway.units import LineUnit, SwitchUnit
-from gateway.weigh_cabinet import WeighCabinet
 from gateway.windows import Windows
 
 
@@ -80,6 +77,9 @@ def _line(
     built = drivers_of(line, profiles)
     talker = next((device for device, driver in built.items() if getattr(driver, "talks", False)), "")
     if talker:
+        # Imported where it is used, as below: most sites have none of these.
+        from gateway.talkers import conversation  # noqa: PLC0415
+
         talk, site.cabinets[talker] = conversation(line.link, talker, built[talker], ports, premises)
         site.sessions.append(talk)
         return
@@ -91,7 +91,9 @@ def _line(
         inner: Interpreter | None = None
         if is_board(driver):
             inner = site.cabinets[device] = cabinet_of(device, driver, session, ports.clock, premises)
-        elif isinstance(driver, WeighBin):
+        elif driver.kind == "weigh_bin":
+            from gateway.weigh_cabinet import WeighCabinet  # noqa: PLC0415
+
             inner = site.cabinets[device] = WeighCabinet(device, driver, premises)
         elif window := getattr(driver, "window", 0):
             inner = Windows(device, window)

@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -25,15 +25,42 @@ class UnknownKindError(ValueError):
         self.known = known
 
 
+class Kinds(Mapping[str, Any]):
+    """Kind -> driver class. A kind is read when it is asked for: a gateway with two kinds does not load thirty."""
+
+    def __init__(self) -> None:
+        self._modules = [module.name for module in pkgutil.iter_modules(__path__)]
+        self._found: dict[str, Any] = {}
+        self._all = False
+
+    def __getitem__(self, kind: str) -> Any:  # noqa: ANN401 - driver classes differ in shape
+        if kind not in self._found and kind in self._modules and not self._all:
+            self._read(kind)
+        return self._found[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._everything())
+
+    def __len__(self) -> int:
+        return len(self._everything())
+
+    def _everything(self) -> dict[str, Any]:
+        if not self._all:
+            for module in self._modules:
+                self._read(module)
+            self._all = True
+        return self._found
+
+    def _read(self, module: str) -> None:
+        for value in vars(importlib.import_module(f"{__name__}.{module}")).values():
+            if isinstance(value, type) and value.__module__.endswith(module) and hasattr(value, "kind"):
+                self._found[value.kind] = value
+
+
 @cache
-def discover() -> dict[str, Any]:
-    """Kind -> driver class, for every module of this folder: one class a module with `kind`, `link` and `Settings`."""
-    found: dict[str, Any] = {}
-    for module in pkgutil.iter_modules(__path__):
-        for value in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
-            if isinstance(value, type) and value.__module__.endswith(module.name) and hasattr(value, "kind"):
-                found[value.kind] = value
-    return found
+def discover() -> Kinds:
+    """Every class of this folder with `kind`, `link` and `Settings`; its module is named by its kind."""
+    return Kinds()
 
 
 def create(kind: str, settings: Mapping[str, Any], profiles: Path | None = None) -> Any:  # noqa: ANN401 - shapes differ
