@@ -10,15 +10,14 @@ Source: Modbus Application Protocol V1.1b3 section 6.2; docs/protocols/fan_coil.
 
 from __future__ import annotations
 
-from firmware_sim.devices.modbus_slave import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ModbusSlave, RefusedError
-from firmware_sim.devices.twin import Transmit
+from firmware_sim.devices.modbus_slave import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ModbusSlave, RefusedError, SlaveTwin
 
 SPEEDS = {"high": 0, "mid": 1, "low": 2}
 _VALVE, _FLOW, _INPUTS = 3, 4, 8
 _SENSOR_OFF = 0x7FFF
 
 
-class FanCoil:
+class FanCoil(SlaveTwin):
     """One collector. ``speed`` is "", "high", "mid" or "low"; ``water`` tenths of a degree, None: no sensor."""
 
     def __init__(self, *, address: int = 1, baud: int = 9600, turn_round_s: float = 0.005) -> None:
@@ -28,26 +27,6 @@ class FanCoil:
         self.water: int | None = 70
         self.stuck: set[int] = set()
         self._slave = ModbusSlave(address, self._registers, baud=baud, turn_round_s=turn_round_s, inputs=self._inputs)
-
-    def receive(self, data: bytes, now: float) -> list[Transmit]:
-        """See ``Twin``."""
-        return self._slave.receive(data, now)
-
-    def due(self) -> float | None:
-        """See ``Twin``."""
-        return self._slave.due()
-
-    def wake(self, now: float) -> list[Transmit]:
-        """See ``Twin``."""
-        return self._slave.wake(now)
-
-    def power_off(self, now: float) -> None:
-        """See ``Twin``."""
-        self._slave.power_off(now)
-
-    def power_on(self, now: float) -> None:
-        """See ``Twin``."""
-        self._slave.power_on(now)
 
     def run(self, speed: str, *, valve: bool = True, flow: bool = True) -> None:
         """What the room's controller and the plant do from now on."""

@@ -16,8 +16,7 @@ from typing import NamedTuple
 
 from firmware_sim.devices.ieee754 import float32
 from firmware_sim.devices.meter_maps import MAPS, Map
-from firmware_sim.devices.modbus_slave import ILLEGAL_ADDRESS, ILLEGAL_VALUE, ModbusSlave, RefusedError
-from firmware_sim.devices.twin import Transmit
+from firmware_sim.devices.modbus_slave import ILLEGAL_ADDRESS, ILLEGAL_VALUE, ModbusSlave, RefusedError, SlaveTwin
 
 MICROJOULES_PER_WH = 3_600_000_000
 
@@ -26,7 +25,7 @@ def _milliseconds(now: float) -> int:
     return round(now * 1000)
 
 
-class Slave:
+class Slave(SlaveTwin):
     """A twin whose registers are words: ``read(function, address, now)`` gives one, or None where there is none."""
 
     def __init__(
@@ -44,30 +43,6 @@ class Slave:
         bits = 10 if parity == "N" else 11
         self._slave = ModbusSlave(address, self._registers, baud=baud, bits=bits, turn_round_s=turn_round_s)
         self.requests: list[tuple[int, int, int]] = []
-
-    def receive(self, data: bytes, now: float) -> list[Transmit]:
-        """See ``Twin``."""
-        return self._slave.receive(data, now)
-
-    def due(self) -> float | None:
-        """See ``Twin``."""
-        return self._slave.due()
-
-    def wake(self, now: float) -> list[Transmit]:
-        """See ``Twin``."""
-        return self._slave.wake(now)
-
-    def power_off(self, now: float) -> None:
-        """See ``Twin``."""
-        self._slave.power_off(now)
-
-    def power_on(self, now: float) -> None:
-        """See ``Twin``."""
-        self._slave.power_on(now)
-
-    def answer_late(self, seconds: float) -> None:
-        """The next reply leaves this much later."""
-        self._slave.answer_late(seconds)
 
     def _registers(self, function: int, first: int, count: int, now: float) -> bytes:
         self.requests.append((function, first, count))

@@ -161,3 +161,33 @@ class ModbusSlave:
         if not 1 <= count <= 125:
             raise RefusedError(ILLEGAL_VALUE)
         return self._read(function, first, count, now)
+
+
+class SlaveTwin:
+    """The line side of a ``Twin`` that is nothing but a slave; who has more to do at one of these adds it."""
+
+    _slave: ModbusSlave
+
+    def receive(self, data: bytes, now: float) -> list[Transmit]:
+        """See ``Twin``."""
+        return self._slave.receive(data, now)
+
+    def due(self) -> float | None:
+        """See ``Twin``."""
+        return self._slave.due()
+
+    def wake(self, now: float) -> list[Transmit]:
+        """See ``Twin``."""
+        return self._slave.wake(now)
+
+    def power_off(self, now: float) -> None:
+        """See ``Twin``."""
+        self._slave.power_off(now)
+
+    def power_on(self, now: float) -> None:
+        """See ``Twin``."""
+        self._slave.power_on(now)
+
+    def answer_late(self, seconds: float) -> None:
+        """The next reply leaves this much later."""
+        self._slave.answer_late(seconds)

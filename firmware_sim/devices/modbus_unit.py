@@ -9,13 +9,19 @@ Source: Modbus Application Protocol V1.1b3 sections 6.3, 6.4, 6.6, 6.12; docs/pr
 
 from __future__ import annotations
 
-from firmware_sim.devices.modbus_slave import ILLEGAL_ADDRESS, ILLEGAL_VALUE, INPUT, ModbusSlave, RefusedError
-from firmware_sim.devices.twin import Transmit
+from firmware_sim.devices.modbus_slave import (
+    ILLEGAL_ADDRESS,
+    ILLEGAL_VALUE,
+    INPUT,
+    ModbusSlave,
+    RefusedError,
+    SlaveTwin,
+)
 
 SPEEDS = 3
 
 
-class ModbusUnit:
+class ModbusUnit(SlaveTwin):
     """One air unit. ``cut_out``: its thermal cut-out is open, so the fan stands whatever is wanted."""
 
     def __init__(self, *, address: int = 1, baud: int = 9600, parity: str = "N", turn_round_s: float = 0.005) -> None:
@@ -32,30 +38,10 @@ class ModbusUnit:
         """What the fan does: 0 stands, 1 to 3."""
         return 0 if self.cut_out else self.wanted
 
-    def receive(self, data: bytes, now: float) -> list[Transmit]:
-        """See ``Twin``."""
-        return self._slave.receive(data, now)
-
-    def due(self) -> float | None:
-        """See ``Twin``."""
-        return self._slave.due()
-
-    def wake(self, now: float) -> list[Transmit]:
-        """See ``Twin``."""
-        return self._slave.wake(now)
-
     def power_off(self, now: float) -> None:
         """See ``Twin``. The fan stands; the controller forgets what was wanted."""
         self.wanted = 0
-        self._slave.power_off(now)
-
-    def power_on(self, now: float) -> None:
-        """See ``Twin``."""
-        self._slave.power_on(now)
-
-    def answer_late(self, seconds: float) -> None:
-        """The next reply leaves this much later."""
-        self._slave.answer_late(seconds)
+        super().power_off(now)
 
     def _registers(self, function: int, first: int, count: int, now: float) -> bytes:  # noqa: ARG002 - not of time
         if first + count > 1:

@@ -19,8 +19,14 @@ from fractions import Fraction
 from math import isqrt
 
 from firmware_sim.devices.ieee754 import float32
-from firmware_sim.devices.modbus_slave import HOLDING, ILLEGAL_ADDRESS, ILLEGAL_VALUE, ModbusSlave, RefusedError
-from firmware_sim.devices.twin import Transmit
+from firmware_sim.devices.modbus_slave import (
+    HOLDING,
+    ILLEGAL_ADDRESS,
+    ILLEGAL_VALUE,
+    ModbusSlave,
+    RefusedError,
+    SlaveTwin,
+)
 
 MICROJOULES_PER_WH = 3_600_000_000
 _MOST_REGISTERS = 80
@@ -33,7 +39,7 @@ def _milliseconds(now: float) -> int:
     return round(now * 1000)
 
 
-class Sdm630:
+class Sdm630(SlaveTwin):
     """One meter. Its protocol runs on line time, its energy on ``world_ms(now)``, which maps line time to milliseconds
     of the world it measures: in a demo whose day takes a minute the wire is as slow as ever and the load is not.
 
@@ -70,30 +76,10 @@ class Sdm630:
 
     # What the line sees
 
-    def receive(self, data: bytes, now: float) -> list[Transmit]:
-        """See ``Twin``."""
-        return self._slave.receive(data, now)
-
-    def due(self) -> float | None:
-        """See ``Twin``."""
-        return self._slave.due()
-
-    def wake(self, now: float) -> list[Transmit]:
-        """See ``Twin``."""
-        return self._slave.wake(now)
-
     def power_off(self, now: float) -> None:
         """See ``Twin``. A meter that is dark counts nothing; its registers stay."""
         self.set_load_w(0, now)
-        self._slave.power_off(now)
-
-    def power_on(self, now: float) -> None:
-        """See ``Twin``."""
-        self._slave.power_on(now)
-
-    def answer_late(self, seconds: float) -> None:
-        """The next reply leaves this much later."""
-        self._slave.answer_late(seconds)
+        super().power_off(now)
 
     # What is connected to it
 

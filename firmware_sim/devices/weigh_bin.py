@@ -11,14 +11,13 @@ Source: Modbus Application Protocol V1.1b3 section 6.3; transmitters' manuals; d
 from __future__ import annotations
 
 from firmware_sim.devices.ieee754 import float32
-from firmware_sim.devices.modbus_slave import ILLEGAL_ADDRESS, ModbusSlave, RefusedError
-from firmware_sim.devices.twin import Transmit
+from firmware_sim.devices.modbus_slave import ILLEGAL_ADDRESS, ModbusSlave, RefusedError, SlaveTwin
 
 SWING_S = 1.6
 _STILL, _OVERLOAD = 1, 16
 
 
-class WeighBin:
+class WeighBin(SlaveTwin):
     """One bin. ``pieces``: the weight of each piece in it, mg. ``full_mg``: what the cell can bear."""
 
     def __init__(
@@ -71,26 +70,6 @@ class WeighBin:
         # A damped swing, made of whole numbers: up and down every 90 ms, smaller and smaller.
         size = int(30_000 * left / SWING_S)
         return steady + (size if int((now - self._touched) / 0.09) % 2 else -size)
-
-    def receive(self, data: bytes, now: float) -> list[Transmit]:
-        """See ``Twin``."""
-        return self._slave.receive(data, now)
-
-    def due(self) -> float | None:
-        """See ``Twin``."""
-        return self._slave.due()
-
-    def wake(self, now: float) -> list[Transmit]:
-        """See ``Twin``."""
-        return self._slave.wake(now)
-
-    def power_off(self, now: float) -> None:
-        """See ``Twin``."""
-        self._slave.power_off(now)
-
-    def power_on(self, now: float) -> None:
-        """See ``Twin``."""
-        self._slave.power_on(now)
 
     def _registers(self, function: int, first: int, count: int, now: float) -> bytes:  # noqa: ARG002 - one table
         words = {self._at: self._weight_words(now)[:2], self._at + 1: self._weight_words(now)[2:]}
