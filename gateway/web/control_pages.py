@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.ports import NotStored
 from gateway.run_controls import Ordered, UnitState, UnknownUnitError
 from gateway.web.languages import Words
+from gateway.web.problems import problem
 
 WEEK = 7 * 86_400
 
@@ -81,12 +82,12 @@ def add_control_pages(pages: FastAPI, gateway: Steering, words: Callable[[Reques
         try:
             answer = await gateway.order_level(unit, body.badge, body.level, body.reason, body.seconds)
         except UnknownUnitError as error:
-            return _problem(404, "unknown-unit", str(error))
+            return problem(404, "unknown-unit", str(error))
         except NotStored:
-            return _problem(503, "not-stored", language.gettext(NOT_STORED))
+            return problem(503, "not-stored", language.gettext(NOT_STORED))
         if answer.reason:
             text = REFUSALS.get(answer.reason)
-            return _problem(403, answer.reason, language.gettext(text) if text else answer.text)
+            return problem(403, answer.reason, language.gettext(text) if text else answer.text)
         state = next((one for one in shown(gateway) if one["unit"] == unit), {})
         return JSONResponse({"sentence": language.gettext(TAKEN), "unit": state})
 
@@ -99,9 +100,3 @@ def shown(gateway: Steering) -> list[dict[str, Any]]:
 def why(code: str, words: Words) -> str:
     """Why a unit is at its level, for a person."""
     return words.gettext(WHY[code]) if code in WHY else code
-
-
-def _problem(status: int, name: str, detail: str) -> Response:
-    """RFC 9457."""
-    body = {"type": f"about:blank#{name}", "title": name, "status": status, "detail": detail}
-    return JSONResponse(body, status, media_type="application/problem+json")

@@ -25,6 +25,7 @@ from gateway.take_draw import DrawResult
 from gateway.web.control_pages import add_control_pages, shown, why
 from gateway.web.kind_pages import add_kind_pages
 from gateway.web.languages import Words, choose, read_languages
+from gateway.web.problems import problem
 from gateway.web.sentences import sentence, title
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
@@ -156,18 +157,12 @@ def _views(pages: FastAPI, gateway: Gateway, words: Speaker) -> None:
 def _problems(pages: FastAPI) -> None:
     @pages.exception_handler(UnknownCabinetError)
     async def unknown(_request: Request, error: UnknownCabinetError) -> Response:
-        return _problem(404, "unknown-cabinet", str(error))
+        return problem(404, "unknown-cabinet", str(error))
 
     @pages.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
         wrong = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
-        return _problem(422, "bad-request", wrong)
-
-
-def _problem(status: int, name: str, detail: str) -> Response:
-    """RFC 9457."""
-    body = {"type": f"about:blank#{name}", "title": name, "status": status, "detail": detail}
-    return JSONResponse(body, status, media_type="application/problem+json")
+        return problem(422, "bad-request", wrong)
 
 
 def _doubtful(gateway: Gateway) -> list[dict[str, Any]]:
