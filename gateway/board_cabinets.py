@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.clock import Clock
-from gateway.coil_cabinet import CoilCabinet, Line
+from gateway.coil_cabinet import CoilCabinet
 from gateway.device_events import Event
 from gateway.lock_cabinet import LockCabinet
-from gateway.ports import Confirm
+from gateway.ports import Confirm, Line
 from gateway.premises import Given, Premises
 from gateway.recording import Stamp
 from gateway.vmc_cabinet import VmcCabinet

@@ -16,7 +16,7 @@ import msgspec
 from gateway import cabinet_results
 from gateway.clock import Clock
 from gateway.device_events import Dispensed, Event, Request, Scalar
-from gateway.ports import Confirm, LinkDown
+from gateway.ports import Confirm, Line, LinkDown
 from gateway.premises import CabinetUnreachableError, Given, Premises
 from gateway.recording import Stamp, happened
 from gateway.vending import Fact
@@ -40,13 +40,6 @@ class CoilDriver(Protocol):
 
     def drive(self, slot: str, quantity: int = 1) -> Request:
         """The command that turns it. Raises ValueError."""
-
-
-class Line(Protocol):
-    """The session of the board's line."""
-
-    async def exchange(self, device: str, ask: Callable[[], Request]) -> list[Event] | None:
-        """One command and the events of its answer; None: no answer. Raises LinkDown."""
 
 
 class Open(msgspec.Struct):

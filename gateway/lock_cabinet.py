@@ -9,12 +9,12 @@ command is an event of its own, never a draw.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.device_events import DoorState, Event, LockReply, Request
-from gateway.ports import Confirm, LinkDown
+from gateway.ports import Confirm, Line, LinkDown
 from gateway.premises import CabinetUnreachableError, Given
 from gateway.recording import Stamp, happened
 from gateway.vending import Fact
@@ -46,13 +46,6 @@ class LockDriver(Protocol):
 
     def status(self, slot: str) -> Request:
         """Ask for the door; moves nothing."""
-
-
-class Line(Protocol):
-    """The session of the board's line."""
-
-    async def exchange(self, device: str, ask: Callable[[], Request]) -> list[Event] | None:
-        """One command and the events of its answer; None: no answer. Raises LinkDown."""
 
 
 class LockCabinet:

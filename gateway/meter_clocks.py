@@ -12,9 +12,8 @@ from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.device_events import DeviceFault, Event, Request
-from gateway.ports import DeviceStatus, Journal, LinkDown, NotStored
+from gateway.ports import DeviceStatus, Journal, Line, LinkDown, NotStored
 from gateway.recording import happened, stamp
-from gateway.switches import Line
 
 log = logging.getLogger(__name__)
 

@@ -8,24 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol
 
 from gateway.control import Value
 from gateway.control_rules import Source
 from gateway.device_events import AirSample, Event, Measured
 from gateway.recording import Stamp
+from gateway.session import Interpreter
 from wire.ids import RecordKey
 from wire.records import Intent, Record
-
-
-class Interpreter(Protocol):
-    """What a session lets hear its devices."""
-
-    def hear(self, event: Event, at: Stamp, cfg: str) -> Sequence[Record]:
-        """Records that this event completes."""
-
-    def tick(self, at: Stamp) -> Sequence[Record]:
-        """Records that time completes."""
 
 
 class Noticeboard:

@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from gateway.clock import Clock
-from gateway.device_events import CommandTaken, SwitchState
+from gateway.device_events import CommandTaken, Event, Request, SwitchState
 from wire.ids import RecordKey
 from wire.records import Intent, Record
 
@@ -220,6 +220,13 @@ class DesiredSource(Protocol):
     @property
     def age_seconds(self) -> int | None:
         """Seconds since the cloud last confirmed it; None: never, or the clock does not tell."""
+
+
+class Line(Protocol):
+    """What a cabinet, a switch or an air unit needs of the session of its line."""
+
+    async def exchange(self, device: str, ask: Callable[[], Request]) -> list[Event] | None:
+        """One command before all polls; the events of its answer, None when nothing answered. Raises LinkDown."""
 
 
 class Switch(Protocol):

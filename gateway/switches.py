@@ -7,21 +7,15 @@ motor), so turning and reading back are two calls, and whoever turns reads back 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from gateway.clock import Clock
-from gateway.device_events import CommandTaken, Event, MqttSwitch, Publish, Request, SerialSwitch, SwitchState
+from gateway.device_events import CommandTaken, MqttSwitch, Publish, SerialSwitch, SwitchState
+from gateway.ports import Line
 
 # Seconds until a device behind a broker has told how its switch stands.
 ANSWER = 5.0
-
-
-class Line(Protocol):
-    """What a switch needs of the session of its line."""
-
-    async def exchange(self, device: str, ask: Callable[[], Request]) -> list[Event] | None:
-        """One command before all polls; its events, None when nothing answered. Raises LinkDown."""
 
 
 class Broker(Protocol):

@@ -6,18 +6,10 @@ that comes after every command says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
-from gateway.device_events import Event, LevelState, Request
-from gateway.ports import LinkDown, Switch
-
-
-class Line(Protocol):
-    """What a unit needs of the session of its line."""
-
-    async def exchange(self, device: str, ask: Callable[[], Request]) -> list[Event] | None:
-        """One command before all polls; its events, None when nothing answered. Raises LinkDown."""
+from gateway.device_events import LevelState, Request
+from gateway.ports import Line, LinkDown, Switch
 
 
 class LevelDriver(Protocol):

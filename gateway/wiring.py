@@ -14,12 +14,12 @@ from gateway.board_cabinets import cabinet_of, is_board
 from gateway.config import Broker, Config, Device, EdgeNode, Line
 from gateway.door import Door
 from gateway.meter_clocks import MeterClocks
-from gateway.noticeboard import Interpreter, Noticeboard
+from gateway.noticeboard import Noticeboard
 from gateway.ports import Ports, Session, Switch
 from gateway.premises import Cabinet, Premises
 from gateway.run_controls import Unit
 from gateway.runtimes import Runtimes
-from gateway.session import SerialSession
+from gateway.session import Interpreter, SerialSession
 from gateway.switches import LineSwitch
 from gateway.units import LineUnit, SwitchUnit
 from gateway.windows import Windows

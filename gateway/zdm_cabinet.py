@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from gateway.clock import Clock
-from gateway.coil_cabinet import CoilCabinet, CoilDriver, Line, Open
+from gateway.coil_cabinet import CoilCabinet, CoilDriver, Open
 from gateway.device_events import CommandTaken, Dispensed, Event, MotorState, Request
+from gateway.ports import Line
 from gateway.premises import CabinetUnreachableError, Given, Premises
 from gateway.vending import Fact
 
