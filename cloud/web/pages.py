@@ -31,9 +31,9 @@ router = APIRouter(include_in_schema=False)
 async def overview(request: Request) -> Response:
     """The live page, as things stand now; the browser then follows its stream."""
     visit = Visit(request)
-    visitor = await visit.visitor()
-    if visitor is None:
-        return _stranger(visit)
+    visitor = await _admitted(visit)
+    if isinstance(visitor, Response):
+        return visitor
     found = await visit.site.boards.overview(visitor.tenant_id)
     return visit.page("live.html", {"tenant": found.tenant, **live_values(visit.words, found)})
 
@@ -58,9 +58,9 @@ async def live(request: Request) -> Response:
 async def statement(request: Request, statement_id: str) -> Response:
     """A statement with its lines, how they were worked out, and what proves them."""
     visit = Visit(request)
-    visitor = await visit.visitor()
-    if visitor is None:
-        return _stranger(visit)
+    visitor = await _admitted(visit)
+    if isinstance(visitor, Response):
+        return visitor
 
     def read(tx: Tx) -> tuple[Statement, dict[str, str], list[Series]] | None:
         found = statements.statement(tx, visitor.tenant_id, statement_id)
@@ -82,46 +82,43 @@ async def statement(request: Request, statement_id: str) -> Response:
 async def bundle(request: Request, statement_id: str) -> Response:
     """The evidence bundle of a statement, as a file."""
     visit = Visit(request)
-    visitor = await visit.visitor()
-    if visitor is None:
-        return _stranger(visit)
+    visitor = await _admitted(visit)
+    if isinstance(visitor, Response):
+        return visitor
     body = await visit.site.context.store.read(lambda tx: _bundle(tx, visit, visitor, statement_id))
     if body is None:
         return _no_statement(visit)
-    headers = {**guard.PRIVATE, "Content-Disposition": f'attachment; filename="{statement_id}.json"'}
-    return Response(body, media_type="application/json", headers=headers)
+    return _file(body, "application/json", f"{statement_id}.json")
 
 
 @router.get("/statements/{statement_id}/paper")
 async def paper(request: Request, statement_id: str) -> Response:
     """The statement as a PDF, in the reader's language."""
     visit = Visit(request)
-    visitor = await visit.visitor()
-    if visitor is None:
-        return _stranger(visit)
+    visitor = await _admitted(visit)
+    if isinstance(visitor, Response):
+        return visitor
     found = await visit.site.context.store.read(
         lambda tx: gather_papers.statement_paper(tx, visitor.tenant_id, visit.words, statement_id)
     )
     if found is None:
         return _no_statement(visit)
     body = await asyncio.to_thread(_printed, found)
-    headers = {**guard.PRIVATE, "Content-Disposition": f'inline; filename="{statement_id}.pdf"'}
-    return Response(body, media_type="application/pdf", headers=headers)
+    return _file(body, "application/pdf", f"{statement_id}.pdf", shown=True)
 
 
 @router.get("/statements/{statement_id}/lines.csv")
 async def table(request: Request, statement_id: str) -> Response:
     """The statement's lines as a table."""
     visit = Visit(request)
-    visitor = await visit.visitor()
-    if visitor is None:
-        return _stranger(visit)
+    visitor = await _admitted(visit)
+    if isinstance(visitor, Response):
+        return visitor
     found = await visit.site.context.store.read(lambda tx: statements.statement(tx, visitor.tenant_id, statement_id))
     if found is None:
         return _no_statement(visit)
-    headers = {**guard.PRIVATE, "Content-Disposition": f'attachment; filename="{statement_id}.csv"'}
     body = lines_csv(statement_id, found.head.currency, found.lines)
-    return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
+    return _file(body, "text/csv; charset=utf-8", f"{statement_id}.csv")
 
 
 @router.get("/static/{name}")
@@ -142,6 +139,18 @@ def _printed(found: Paper) -> bytes:
     from cloud.documents.pdf import render  # noqa: PLC0415 - typst and its fonts are read by those who print
 
     return render(found)
+
+
+async def _admitted(visit: Visit) -> Visitor | Response:
+    """Who is behind the session, or what to answer somebody without one."""
+    return await visit.visitor() or _stranger(visit)
+
+
+def _file(body: bytes | str, kind: str, name: str, *, shown: bool = False) -> Response:
+    """A file with its name; ``shown``: the browser may open it itself."""
+    place = "inline" if shown else "attachment"
+    headers = {**guard.PRIVATE, "Content-Disposition": f'{place}; filename="{name}"'}
+    return Response(body, media_type=kind, headers=headers)
 
 
 def _stranger(visit: Visit) -> Response:
