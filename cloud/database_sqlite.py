@@ -43,6 +43,7 @@ PRAGMAS = (
 AT_ONCE = 500  # rows of one INSERT: a statement's overhead, and a turn for the other threads, once for all of them
 MOST_GIVEN = 1024  # rows handed in as parameters of their own; more travel as JSON, which is slower to take apart
 READERS = 2
+Connect = Callable[[Path], sqlite3.Connection]
 _LOCK = re.compile(r" FOR UPDATE( OF \w+)?")
 _GIVEN = re.compile(r"\bGIVEN\(([^)]*)\)")
 _GIVEN_JOIN = re.compile(r"(\bGIVEN\([^)]*\) AS \w+) JOIN\b")
@@ -135,13 +136,14 @@ class SqliteTx:
 
 
 class SqliteStore:
-    """One database file."""
+    """One database file. ``connect`` opens it; a simulated world hands in its own."""
 
     dialect: Dialect = "sqlite"
     writers = 1
 
-    def __init__(self, path: Path, *, inline: bool = False) -> None:
+    def __init__(self, path: Path, *, inline: bool = False, connect: Connect | None = None) -> None:
         self._path = path
+        self._connect_to = connect or _connect
         self._inline = inline
         self._writer: sqlite3.Connection | None = None
         self._local = threading.local()
@@ -219,13 +221,17 @@ class SqliteStore:
         return result
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000, cached_statements=512
-        )
+        connection = self._connect_to(self._path)
         self._opened.append(connection)
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000, cached_statements=512
+    )
 
 
 def _away(path: Path, error: sqlite3.OperationalError | OSError) -> Exception:

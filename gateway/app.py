@@ -82,6 +82,7 @@ class Gateway:
             quota_mb=settings.quota_mb,
             ballast_mb=settings.ballast_mb,
             busy=self._busy,
+            disk=self.ports.disk,
         )
         client = self._client()
         try:

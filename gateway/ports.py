@@ -6,9 +6,11 @@ everything else here is a shape that two parts share and neither owns.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from pathlib import Path
+from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
 import httpx
 import msgspec
@@ -18,6 +20,8 @@ from gateway.device_events import CommandTaken, Event, Request, SwitchState
 from wire.ids import RecordKey
 from wire.records import Intent, Record
 
+T = TypeVar("T")
+P = ParamSpec("P")
 Confirm = Literal["door", "sensor", "none"]
 
 
@@ -128,15 +132,39 @@ class MqttLink(Protocol):
         """Never raises."""
 
 
+class DiskThread(Protocol):
+    """One connection to a journal file, used by functions that run whole, one after the other, in the order they came.
+
+    What a function has committed is on the disk when ``run`` returns. Who stops waiting does not stop the function.
+    """
+
+    async def run(self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kw: P.kwargs) -> T:
+        """The result of ``function(connection, ...)``; raises what it raises, sqlite3.Error among it."""
+
+    async def close(self) -> None:
+        """Ends the connection. Raises sqlite3.Error when SQLite could not close."""
+
+
+class OpenDisk(Protocol):
+    """How a journal file is opened."""
+
+    async def __call__(self, path: Path, *, read_only: bool) -> DiskThread:
+        """Connects; nothing is read yet. Raises sqlite3.Error."""
+
+
 @dataclass(frozen=True)
 class Ports:
-    """The world, handed in. ``salt`` yields 32 random hex digits. ``transport`` None means the real network."""
+    """The world, handed in. ``salt`` yields 32 random hex digits.
+
+    ``transport`` None means the real network, ``disk`` None a thread of its own for each connection to a real file.
+    """
 
     clock: Clock
     salt: Callable[[], str]
     open_serial: Callable[[SerialSettings], SerialLink]
     open_mqtt: Callable[[BrokerSettings], MqttLink]
     transport: httpx.AsyncBaseTransport | None = None
+    disk: OpenDisk | None = None
 
 
 class Attempt(msgspec.Struct, frozen=True):

@@ -73,7 +73,7 @@ class Connection:
         self._busy = busy
 
     @classmethod
-    async def open(cls, path: Path, busy: Busy, *, read_only: bool = False) -> Connection:
+    async def open(cls, path: Path, *, busy: Busy, read_only: bool = False) -> Connection:
         """Connects; nothing is read yet. Raises sqlite3.Error."""
         mode = "ro" if read_only else "rwc"
         busy.jobs += 1

@@ -12,6 +12,7 @@ import logging
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Concatenate, Literal, ParamSpec, TypeVar
 
@@ -30,7 +31,7 @@ from gateway.journal.connection import (
 )
 from gateway.journal.room import Room, is_full
 from gateway.journal.salvage import move_aside, take_over
-from gateway.ports import Attempt, JournalFull, NotStored, RecordRefused
+from gateway.ports import Attempt, DiskThread, JournalFull, NotStored, OpenDisk, RecordRefused
 from wire.ids import RecordKey
 from wire.records import Intent, Record, decode
 
@@ -59,7 +60,7 @@ class Stats(msgspec.Struct, frozen=True):
 class Journal:
     """Open one with ``await Journal.open(...)``. ``grown`` is set at each commit: the uplink waits for it."""
 
-    def __init__(self, path: Path, numbering: Numbering, room: Room, busy: Busy) -> None:
+    def __init__(self, path: Path, numbering: Numbering, room: Room, busy: Busy, disk: OpenDisk | None = None) -> None:
         self.path = path
         self.boot = numbering.boot
         self.grown = asyncio.Event()
@@ -68,11 +69,12 @@ class Journal:
         self._room = room
         self._lock = Lock(path)
         self._busy = busy
+        self._open_disk = disk or partial(Connection.open, busy=busy)
         self._numbering = numbering
         self._state: State = "down"
         self._why = ""
-        self._writer: Connection | None = None
-        self._reader: Connection | None = None
+        self._writer: DiskThread | None = None
+        self._reader: DiskThread | None = None
         self._turn = asyncio.Lock()
         self._opening = asyncio.Lock()
         self._waiting: deque[Waiting] = deque()
@@ -92,16 +94,17 @@ class Journal:
         quota_mb: int = 0,
         ballast_mb: int = 0,
         busy: Busy | None = None,
+        disk: OpenDisk | None = None,
     ) -> Journal:
         """Opens, migrates and checks the file.
 
         A damaged file is moved aside and what is sound of it taken over (``journal.opened.salvaged`` tells).
-        ``busy``: a counter to use, for a world that watches it from before the opening.
+        ``busy``: a counter to use, for a world that watches it from before the opening; ``disk``: see ``Ports``.
         Raises JournalRefusedError where a person must change something, NotStored when the disk does not let us.
         """
         refuse_volatile(path, demo=demo)
         room = Room(path, quota_mb=quota_mb, ballast_mb=ballast_mb)
-        journal = cls(path, Numbering(boot, {}, salt), room, busy or Busy())
+        journal = cls(path, Numbering(boot, {}, salt), room, busy or Busy(), disk)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             journal._lock.take()
@@ -197,7 +200,7 @@ class Journal:
                 if self._state == "closed":
                     raise self._refusal()
                 if self._reader is None:
-                    self._reader = await Connection.open(self.path, self._busy, read_only=True)
+                    self._reader = await self._open_disk(self.path, read_only=True)
                     await self._reader.run(settle_in_reader)
             return await self._reader.run(function, *args, **kw)
         except sqlite3.Error as error:
@@ -321,7 +324,7 @@ class Journal:
             self._numbering.last[src] = max(n, self._numbering.last.get(src, 0))
 
     async def _prepare(self) -> opening.Opened:
-        self._writer = await Connection.open(self.path, self._busy)
+        self._writer = await self._open_disk(self.path, read_only=False)
         return await self._writer.run(opening.prepare, self.path, self._room, self.boot)
 
     async def _failed(self, error: BaseException) -> None:
