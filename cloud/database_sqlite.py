@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from cloud import folders
 from cloud.database import (
     BESIDE,
     DatabaseAwayError,
@@ -189,12 +190,23 @@ class SqliteStore:
     def _write(self, work: Callable[[Tx], T]) -> T:
         try:
             if self._writer is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+                folders.make(self._path.parent)
                 self._writer = self._connect()
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return self._transaction(self._writer, "BEGIN IMMEDIATE", work)
         except (sqlite3.OperationalError, OSError) as error:
-            raise _away(self._path, error) from error
+            away = _away(self._path, error)
+            if isinstance(away, DatabaseAwayError) and not any(word in str(error) for word in ("locked", "busy")):
+                self._retire_writer()
+            raise away from error
+
+    def _retire_writer(self) -> None:
+        """After a failed write or sync this connection is not trusted any more: the next use opens the file anew."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            self._opened.remove(writer)
+            with suppress(sqlite3.Error):
+                writer.close()
 
     def _read(self, work: Callable[[Tx], T]) -> T:
         try:

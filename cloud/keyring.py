@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cloud import folders
 from cloud.entropy import Entropy
 from wire.seal import Signer
 
@@ -23,7 +24,7 @@ def load_or_create(state: Path, name: str, entropy: Entropy) -> Signer:
     """The cosigner of the cloud whose state folder this is."""
     path = state / FILE
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        folders.make(state)
         _create(path, entropy)
         text = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -53,3 +54,4 @@ def _create(path: Path, entropy: Entropy) -> None:
         pass  # another process was quicker; its key counts
     finally:
         draft.unlink()
+    folders.sync(path.parent)

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
+from gateway import folders
 from gateway.clock import Clock
 from gateway.cloud_requests import Cloud, CloudError
 from gateway.identity import Identity
@@ -163,6 +164,7 @@ class Downlink:
             file.flush()
             os.fsync(file.fileno())
         new.rename(self._path)
+        folders.sync(self._path.parent)
 
 
 def check_kept(identity: Identity, headers: Mapping[str, str], body: bytes) -> None:

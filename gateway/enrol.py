@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from gateway import cloud_requests, identity
+from gateway import cloud_requests, folders, identity
 from gateway.identity import Identity
 from wire import enrolment
 from wire.seal import Signer, Verifier
@@ -72,7 +72,7 @@ async def enrol(
 def _pending_seed(folder: Path, seed: Callable[[], bytes]) -> bytes:
     """The secret of an enrolment that was begun, or a new one; on disk before anybody hears of its public half."""
     path = folder / PENDING
-    folder.mkdir(parents=True, exist_ok=True)
+    folders.make(folder)
     try:
         return bytes.fromhex(path.read_text("ascii"))
     except FileNotFoundError:
@@ -82,4 +82,5 @@ def _pending_seed(folder: Path, seed: Callable[[], bytes]) -> bytes:
         file.write(secret.hex())
         file.flush()
         os.fsync(file.fileno())
+    folders.sync(folder)
     return secret

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from gateway import folders
 from wire.seal import Signer, Verifier
 
 FILE = "identity.json"
@@ -75,7 +76,7 @@ def save(folder: Path, identity: Identity) -> Path:
     path = folder / FILE
     if path.exists():
         raise FileExistsError(f"{path} exists: this gateway is enrolled already. Its key is never overwritten.")
-    folder.mkdir(parents=True, exist_ok=True)
+    folders.make(folder)
     new = folder / f"{FILE}.new"
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -84,9 +85,5 @@ def save(folder: Path, identity: Identity) -> Path:
         file.flush()
         os.fsync(file.fileno())
     new.rename(path)
-    folder_descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(folder_descriptor)
-    finally:
-        os.close(folder_descriptor)
+    folders.sync(folder)
     return path

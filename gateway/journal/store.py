@@ -18,6 +18,7 @@ from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 import msgspec
 
+from gateway import folders
 from gateway.journal import opening, reading
 from gateway.journal.commit import Numbering, Outcome, commit_group
 from gateway.journal.connection import (
@@ -106,7 +107,7 @@ class Journal:
         room = Room(path, quota_mb=quota_mb, ballast_mb=ballast_mb)
         journal = cls(path, Numbering(boot, {}, salt), room, busy or Busy(), disk)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            folders.make(path.parent)
             journal._lock.take()
             journal._room.settle_in()
             await journal._connect()
