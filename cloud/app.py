@@ -14,6 +14,7 @@ from cloud import keyring, migrations
 from cloud.api import description, health, problems
 from cloud.api.context import Context
 from cloud.api.discovery import routers
+from cloud.api.fast_lane import FastLane
 from cloud.api.v1 import logs
 from cloud.clock import Clock
 from cloud.database import Store
@@ -46,7 +47,7 @@ def create_cloud(settings: Settings, clock: Clock, entropy: Entropy, store: Stor
         finally:
             dismiss(app)
 
-    app = FastAPI(
+    app = FastLane(
         title="Tallystick cloud",
         version=_version(),
         description=DESCRIPTION,
@@ -54,7 +55,7 @@ def create_cloud(settings: Settings, clock: Clock, entropy: Entropy, store: Stor
         redirect_slashes=False,
     )
     app.state.context = context
-    app.router.routes.insert(0, logs.HOT)
+    app.answering = logs.grow
     problems.install(app)
     for router in [health.router, *routers(cloud.api.v1), *routers(cloud.web)]:
         app.include_router(router)
