@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from cloud.agreements.credit_terms import CreditTerms
 from cloud.agreements.equipment_terms import DeclaredMeter, Equipment
+from cloud.agreements.estimate_terms import EstimateTerms
 from cloud.agreements.payment_terms import PaymentTerms
 from cloud.agreements.tax_terms import TaxTerms
 from cloud.billing.guarantee_terms import GuaranteeTerms
@@ -101,6 +102,7 @@ class AgreementTerms(BaseModel):
     ] = None
     sites: Annotated[list[Id], Field(min_length=1, max_length=1000)] | None = None
     meters: Annotated[list[DeclaredMeter], Field(min_length=1, max_length=10_000)] | None = None
+    estimates: EstimateTerms | None = None
     equipment: Annotated[list[Equipment], Field(min_length=1, max_length=1000)] | None = None
     event_sources: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=200)]] | None,
@@ -146,6 +148,8 @@ class AgreementTerms(BaseModel):
         said = [self.rounding.in_words()]
         if self.cycle is not None:
             said.append(f"periods: {self.cycle.in_words()}, on the clock of {self.zone}")
+        if self.estimates is not None:
+            said.append(self.estimates.in_words())
         if self.tax is not None:
             said.append(self.tax.in_words())
         if self.rerating_order is not None:

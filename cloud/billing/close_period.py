@@ -147,12 +147,12 @@ def running(tx: Tx, tenant: str, agreement_id: str, now_ms: int) -> Running:
     first = _due_first(agreement, previous)
     end = max(next_day(local_day(now_ms, zone)), next_day(date.fromisoformat(first)))
     span = period(date.fromisoformat(first), end, zone)
-    gathered, settlement = _settled(tx, tenant, agreement, span, previous)
+    gathered, settlement = _settled(tx, tenant, agreement, span, previous, running=span.to_ms > now_ms)
     return Running(agreement, span, settlement, [source.row.log_id for source in gathered.sources])
 
 
 def _settled(
-    tx: Tx, tenant: str, agreement: Agreement, span: Period, previous: Head | None
+    tx: Tx, tenant: str, agreement: Agreement, span: Period, previous: Head | None, *, running: bool = False
 ) -> tuple[Gathered, Settlement]:
     """The period settled; where something came late, with the earlier periods from the one it touches."""
     gathered = gather(tx, tenant, agreement.versions, previous)
@@ -162,7 +162,7 @@ def _settled(
             later = repository.standing_heads(tx, tenant, agreement.agreement_id, late.first)
             opening = repository.statement_of_number(tx, tenant, agreement.agreement_id, later[0].base)
             gathered = gather(tx, tenant, agreement.versions, None if opening is None else opening.head, later)
-    return gathered, settle_with_deltas(span, agreement.versions, gathered.chain, gathered.facts)
+    return gathered, settle_with_deltas(span, agreement.versions, gathered.chain, gathered.facts, running=running)
 
 
 def _due_first(agreement: Agreement, previous: Head | None) -> str:

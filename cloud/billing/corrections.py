@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import msgspec
 
-from cloud.agreements.terms import Version
+from cloud.agreements.terms import Version, version_at
 from cloud.billing.facts import Fact, is_billed_kind
 from cloud.billing.scope import Scope, Unbilled
 from cloud.billing.settle import Settlement, settle
@@ -24,7 +24,7 @@ from cloud.money import UNROUNDED_PLACES, plain, unrounded_text
 from cloud.rating.events import EVENTS
 from cloud.rating.lines import Amount, LeafRef, Line, LineRef, Step, exact_of
 from cloud.rating.lines import number as _number
-from wire.records import DrawResolved, Runtime
+from wire.records import DrawResolved, Reading, Runtime
 
 IDENTITY = (
     "charge", "version", "belongs_to", "device", "subject", "first", "end", "from_", "to", "window", "effect", "kind",
@@ -50,9 +50,13 @@ class Chain(msgspec.Struct, frozen=True):
         return self.later[-1] if self.later else self.opening
 
 
-def settle_with_deltas(period: Period, versions: Sequence[Version], chain: Chain, facts: Sequence[Fact]) -> Settlement:
-    """The period's own lines, then the delta lines of the earlier periods in ``chain.later``."""
-    scope = _scope(period, versions, chain)
+def settle_with_deltas(
+    period: Period, versions: Sequence[Version], chain: Chain, facts: Sequence[Fact], *, running: bool = False
+) -> Settlement:
+    """The period's own lines, then the delta lines of the earlier periods in ``chain.later``. ``running``: the period
+    is not over, so nothing is estimated at its end.
+    """
+    scope = replace(_scope(period, versions, chain), open=running)
     full = settle(scope, facts)
     if not chain.later:
         return full
@@ -76,6 +80,7 @@ def first_late(
     """
     ends = _ends(base)
     by_key = {fact.record.key: fact for fact in facts}
+    silent = _silent(base, closed, versions)
     earliest: int | None = None
     for version in reaching_back(versions, base):
         earliest = version.from_ms if earliest is None else min(earliest, version.from_ms)
@@ -83,6 +88,8 @@ def first_late(
         if leaf.index < ends.get(leaf.log, 0) or not is_billed_kind(record):
             continue
         at = leaf.at
+        if isinstance(record, Reading):
+            at = min(at, silent.get((record.src, record.register), at))
         if isinstance(record, DrawResolved) and record.ref.key in by_key:
             at = min(at, by_key[record.ref.key].leaf.at)
         elif isinstance(record, Runtime):
@@ -92,6 +99,20 @@ def first_late(
     if earliest is None:
         return None
     return next((period for period in closed if period.holds(earliest)), None)
+
+
+def _silent(base: Head, closed: Sequence[Period], versions: Sequence[Version]) -> dict[tuple[str, str], int]:
+    """The registers that were silent at a statement's end under terms that estimate, and since when: the next reading
+    changes what was billed of them.
+    """
+    found = {}
+    for state in base.registers:
+        since = max(state.point.leaf.at, closed[0].from_ms)
+        version = version_at(since, versions)
+        terms = None if version is None else version.terms.estimates
+        if terms is not None and base.period.to_ms - state.point.leaf.at > terms.silent_ms:
+            found[state.point.device, state.point.register] = since
+    return found
 
 
 def reaching_back(versions: Sequence[Version], base: Head) -> list[Version]:
@@ -113,7 +134,7 @@ def _scope(period: Period, versions: Sequence[Version], chain: Chain) -> Scope:
 
 def _before(scope: Scope, head: Head) -> Scope:
     """The same settlement as an earlier statement saw it: up to the end of its period, by the terms of that time."""
-    return replace(scope, until_ms=head.period.to_ms, versions=scope.versions[: len(head.versions)])
+    return replace(scope, until_ms=head.period.to_ms, versions=scope.versions[: len(head.versions)], open=False)
 
 
 def _ends(head: Head) -> Mapping[int, int]:

@@ -10,24 +10,34 @@ import msgspec
 from cloud.agreements.terms import AgreementTerms, Version, version_at
 from cloud.billing.facts import Fact
 from cloud.billing.pieces import Doubt
+from cloud.billing.register_facts import Told, told_of
 from cloud.billing.scope import Scope
-from cloud.metering.usage import Identified, MeterRule, Ratio, RegisterState, Segment, Step, follow, segments
+from cloud.metering.estimate import Bridged, Estimating, Move, basis_after, bridge, moves_of
+from cloud.metering.usage import (
+    HOUR_MS,
+    Course,
+    MeterRule,
+    Ratio,
+    RegisterState,
+    Segment,
+    follow,
+    segments,
+)
+from cloud.money import short_text
 from cloud.rating.charges.energy import Meter
 from cloud.rating.charges.energy import Terms as EnergyTerms
-from cloud.rating.events import CountedEvent
-from cloud.rating.lines import Measured, RegisterPoint, number
+from cloud.rating.lines import Measured, number
+from cloud.rating.lines import Step as Row
 from cloud.rating.transformers import TransformerRatio
 from cloud.rating.usage_terms import UsageTerms
-from wire.ids import RecordKey
-from wire.records import DeviceEvent, Reading
 
 REGISTER = "import_wh"
 
 
 class Metered(msgspec.Struct, frozen=True):
-    """What a register moved on, step by step: the reading before, the reading, kWh between them."""
+    """What a register moved on, piece by piece, in order."""
 
-    moves: list[tuple[RegisterPoint, RegisterPoint, Fraction]]
+    moves: list[Move]
 
 
 class Energy(msgspec.Struct, frozen=True):
@@ -49,30 +59,74 @@ def metered_energy(scope: Scope, facts: Sequence[Fact]) -> Energy:
     held: list[Doubt] = []
     for key, rule in sorted(_rules(scope).items()):
         state = states.get(key)
-        course = follow(state, _series(scope, facts, rule, state), rule)
-        for segment in segments(state, course.steps, _segment_key(scope)):
-            version = next((one for one in scope.versions if segment.key.endswith(f"|{one.version}")), None)
-            measured = None if version is None else _metered(scope, version, rule, segment)
-            if version is not None and measured is not None:
-                found.append((version, measured))
+        told = told_of(scope, facts, rule, state)
+        course = follow(state, told.series, rule, told.marks)
+        bridged = _bridged(scope, state, course, told)
+        for segment in segments(state, bridged.steps, _segment_key(scope)):
+            found += _metered(scope, course.rule, segment)
+        for move in bridged.moves:
+            found += [] if move.whole else _part(scope, course.rule, move)
         held += [
             Doubt(one.reason, rule.device, rule.register, one.point.leaf.at, (one.point.leaf,), one.point.leaf)
             for one in course.held
         ]
-        metered[key] = Metered(_moves(state, course.steps))
+        if bridged.silent is not None:
+            leaf = bridged.silent.leaf
+            held.append(Doubt("silent", rule.device, rule.register, scope.ends_ms - 1, (leaf,), leaf))
+        metered[key] = Metered(bridged.moves)
         if course.state is not None:
-            states[key] = course.state
+            states[key] = _state(scope, state, course)
     return Energy(found, held, [states[key] for key in sorted(states)], metered)
 
 
-def _moves(state: RegisterState | None, steps: Sequence[Step]) -> list[tuple[RegisterPoint, RegisterPoint, Fraction]]:
-    before = None if state is None else state.point
-    found = []
-    for step in steps:
-        if before is not None and not step.opens:
-            found.append((before, step.point, step.energy))
-        before = step.point
-    return found
+def _bridged(scope: Scope, state: RegisterState | None, course: Course, told: Told) -> Bridged:
+    """The steps, and where the agreement has estimates the long gaps among them and after them."""
+    if not any(version.terms.estimates for version in scope.versions):
+        return Bridged(course.steps, moves_of(state, course.steps))
+    after = follow(course.state, told.ahead, course.rule, told.marks).steps[:1]
+    basis = basis_after(state, course.steps, _estimates_at(scope))
+    found = bridge(state, course.steps, after[0] if after else None, basis, _estimating(scope))
+    # What of a gap lies before the periods that are settled is on an earlier statement.
+    moves = [move for move in found.moves if move.whole or move.since >= scope.begins_ms]
+    return msgspec.structs.replace(found, moves=moves)
+
+
+def _estimating(scope: Scope) -> Estimating:
+    last = scope.versions[-1].ends_ms
+    ends = scope.ends_ms if last is None else min(last, scope.ends_ms)
+    edges = {version.from_ms for version in scope.versions}
+    edges |= {edge for one in (*scope.closed, scope.period) for edge in (one.from_ms, one.to_ms)}
+
+    def silent_ms(at: int) -> int | None:
+        version = version_at(at, scope.versions)
+        terms = None if version is None else version.terms.estimates
+        return None if terms is None else terms.silent_ms
+
+    return Estimating(silent_ms, sorted(edges), 0 if scope.open else ends)
+
+
+def _estimates_at(scope: Scope) -> Callable[[int], tuple[str, bool]]:
+    """The period an instant lies in, and whether the terms at its end have estimates."""
+
+    def period_of(at: int) -> tuple[str, bool]:
+        found = scope.period_at(at)
+        version = None if found is None else version_at(found.to_ms - 1, scope.versions)
+        has = version is not None and version.terms.estimates is not None
+        return "" if found is None else found.first, has
+
+    return period_of
+
+
+def _state(scope: Scope, before: RegisterState | None, course: Course) -> RegisterState:
+    """Where the register stands, with what the next estimate would go by."""
+    assert course.state is not None
+    version = version_at(scope.ends_ms - 1, scope.versions)
+    if version is None or version.terms.estimates is None:
+        return course.state
+    basis = basis_after(before, course.steps, _estimates_at(scope))
+    if basis is None:
+        return msgspec.structs.replace(course.state, since=0, energy="")
+    return msgspec.structs.replace(course.state, since=basis.since, energy=number(basis.energy))
 
 
 def _rules(scope: Scope) -> dict[tuple[str, str], MeterRule]:
@@ -122,29 +176,6 @@ def _meters(version: Version) -> list[tuple[int, Meter]]:
     ]
 
 
-def _series(
-    scope: Scope, facts: Sequence[Fact], rule: MeterRule, state: RegisterState | None
-) -> list[RegisterPoint | Identified]:
-    after = (-1, -1) if state is None else (state.point.leaf.log, state.point.leaf.index)
-    series: list[RegisterPoint | Identified] = []
-    seen: set[RecordKey] = set()
-    for leaf, record in facts:
-        if isinstance(record, CountedEvent):
-            continue
-        if record.src != rule.device or (leaf.log, leaf.index) <= after or not scope.is_due(leaf.at, leaf):
-            continue
-        if record.key in seen:
-            continue
-        seen.add(record.key)
-        if isinstance(record, Reading) and record.register == rule.register:
-            point = RegisterPoint(record.src, record.register, record.value, record.scale, record.unit, leaf)
-            series.append(point)
-        elif isinstance(record, DeviceEvent) and record.event in ("identified", "replaced"):
-            number = str(record.data.get("number", "")) if record.event == "identified" else ""
-            series.append(Identified(leaf, number))
-    return series
-
-
 def _segment_key(scope: Scope) -> Callable[[int], str]:
     def key(at: int) -> str:
         period, version = scope.period_at(at), version_at(at, scope.versions)
@@ -153,27 +184,83 @@ def _segment_key(scope: Scope) -> Callable[[int], str]:
     return key
 
 
-def _metered(scope: Scope, version: Version, rule: MeterRule, segment: Segment) -> Measured | None:
-    """The measured energy of a segment; None when this version does not meter the register."""
-    period = next(one for one in (*scope.closed, scope.period) if segment.key.startswith(f"{one.first}|"))
-    wanted = (rule.device, rule.register)
-    charges = [at for at, meter in _meters(version) if (meter.device, meter.register_) == wanted]
-    if not charges:
-        return None
-    first, end = scope.window(version, period) or (period.first, period.end)
-    return Measured(
-        measure="energy",
-        device=rule.device,
-        subject=rule.register,
-        first=first,
-        end=end,
+def _metered(scope: Scope, rule: MeterRule, segment: Segment) -> list[tuple[Version, Measured]]:
+    """The measured energy of a segment; none when the version it lies in does not meter the register."""
+    found = _billed_by(scope, rule, segment.key)
+    if found is None:
+        return []
+    version, bare = found
+    measured = msgspec.structs.replace(
+        bare,
         quantity=segment.energy,
-        unit="kWh",
-        belongs_to=scope.belongs_to(period),
         leaves=(segment.opening.leaf, segment.closing.leaf),
         registers=(segment.opening, segment.closing),
         rollovers=segment.rollovers,
         modulus="" if rule.modulus is None else number(rule.modulus),
         quality="" if segment.quality == "actual" else segment.quality,
+    )
+    return [(version, measured)]
+
+
+def _part(scope: Scope, rule: MeterRule, move: Move) -> list[tuple[Version, Measured]]:
+    """A part of a long gap, by a known total or by an estimate."""
+    found = _billed_by(scope, rule, _segment_key(scope)(move.since))
+    if found is None:
+        return []
+    version, bare = found
+    known = move.basis is None
+    measured = msgspec.structs.replace(
+        bare,
+        quantity=move.energy,
+        leaves=(move.opening.leaf, move.closing.leaf) if known else (),
+        registers=(move.opening, move.closing) if known else (),
+        quality=move.quality,
+        level="B" if known else "C",
+        from_ms=move.since,
+        to_ms=move.until,
+        instants=True,
+        rows=rows_of(move),
+    )
+    return [(version, measured)]
+
+
+def rows_of(move: Move) -> tuple[Row, ...]:
+    """How a part of a gap comes about, for the line: the stretch it goes by, and its own length, in hours."""
+    whole = move.closing.leaf.at - move.opening.leaf.at
+    if move.basis is None:
+        return (
+            Row("the gap's length", hours(whole), "h"),
+            Row("of it in this line", hours(move.until - move.since), "h"),
+        )
+    return (
+        Row("measured before", number(move.basis.energy), "kWh"),
+        Row("in", hours(move.opening.leaf.at - move.basis.since), "h"),
+        Row("estimated for", hours(move.until - move.since), "h"),
+    )
+
+
+def hours(ms: int) -> str:
+    """A time in hours, to a ten-thousandth: shown, never counted with."""
+    return short_text(ms, HOUR_MS, 4)
+
+
+def _billed_by(scope: Scope, rule: MeterRule, key: str) -> tuple[Version, Measured] | None:
+    """The version that a segment's key names, and what is measured under it, still without a quantity."""
+    version = next((one for one in scope.versions if key.endswith(f"|{one.version}")), None)
+    wanted = (rule.device, rule.register)
+    charges = [] if version is None else [at for at, one in _meters(version) if (one.device, one.register_) == wanted]
+    if version is None or not charges:
+        return None
+    period = next(one for one in (*scope.closed, scope.period) if key.startswith(f"{one.first}|"))
+    first, end = scope.window(version, period) or (period.first, period.end)
+    return version, Measured(
+        measure="energy",
+        device=rule.device,
+        subject=rule.register,
+        first=first,
+        end=end,
+        quantity=Fraction(0),
+        unit="kWh",
+        belongs_to=scope.belongs_to(period),
         charge=charges[0],
     )

@@ -19,7 +19,7 @@ from wire.records import Draw, DrawResolved, Return, Reversal
 
 DoubtReason = Literal[
     "unverified", "unknown_ref", "resolved_twice", "not_unverified", "reversed_too_much", "duplicate",
-    "unpriced", "register_fall", "register_reset", "implausible_rise", "unknown_unit",
+    "unpriced", "register_fall", "register_reset", "implausible_rise", "unknown_unit", "ratio_missing", "silent",
     "conflict", "robot", "refused", "outside_window", "received_late", "no_price", "repeat",
 ]  # fmt: skip
 

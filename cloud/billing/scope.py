@@ -18,7 +18,8 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
     ``since_ms``: where the settlement begins: with the period itself, or with an earlier one that is worked out again
     because of what came late; ``until_ms``: where it ends (0: with the period). ``settled``: for each log, the index up
-    to which the statements before ``since_ms`` held its leaves. ``registers``: where those left the meters.
+    to which the statements before ``since_ms`` held its leaves. ``registers``: where those left the meters. ``open``:
+    the period is still running, so that a silent meter is not silent at its end.
     """
 
     period: Period
@@ -28,6 +29,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     registers: tuple[RegisterState, ...] = ()
     since_ms: int = 0
     until_ms: int = 0
+    open: bool = False
 
     @property
     def begins_ms(self) -> int:

@@ -75,6 +75,7 @@ def _priced_by_usage(version: Version, measured: Measured) -> bool:
     )
 
 
+AT_THE_END = 10**9
 _EFFECTS = ("usage", "credit", "fixed", "minimum", "maximum", "progressive", "delta")
 
 
@@ -98,6 +99,8 @@ def _order(line: Line) -> tuple[object, ...]:
 
 
 def _opening(line: Line) -> tuple[int, int]:
+    if line.quality == "estimated" and not line.registers:
+        return (AT_THE_END, 0)
     return (line.registers[0].leaf.log, line.registers[0].leaf.index) if line.registers else (0, 0)
 
 

@@ -19,10 +19,23 @@ from cloud.billing.metered import REGISTER, Metered
 from cloud.billing.pieces import Doubt, Piece
 from cloud.billing.scope import Scope
 from cloud.calendar import Cycle, Period
+from cloud.metering.estimate import Move
+from cloud.metering.usage import Quality, worst
 from cloud.money import payables, plain
 from cloud.rating.charges import bucketed_maximum, time_of_use
 from cloud.rating.events import EVENTS, CountedEvent, root_of
-from cloud.rating.lines import ChargeTerms, Evidence, LeafRef, Line, Measured, RatingError, RegisterPoint, exact_of
+from cloud.rating.lines import (
+    ChargeTerms,
+    Evidence,
+    LeafRef,
+    Line,
+    Measured,
+    RatingError,
+    RegisterPoint,
+    exact_of,
+    number,
+)
+from cloud.rating.lines import Step as Row
 from cloud.rating.rate_period import PriceVersion, Rated, commitment_lines, counted, measure, named
 from cloud.rating.rate_usage import charge_models, kind_of, measure_of
 from cloud.rating.usage_terms import UsageTerms
@@ -43,11 +56,13 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """The leaves of a use, and for a register its points."""
+    """The leaves of a use, and for a register its points, how sure it is, and the kWh that nobody read as such."""
 
     leaves: tuple[LeafRef, ...] = ()
     points: tuple[RegisterPoint, ...] = ()
     event: CountedEvent | None = None
+    quality: Quality = "actual"
+    estimated: Fraction = Fraction(0)
 
 
 def rated_of(scope: Scope, period: Period) -> Rated:
@@ -146,6 +161,8 @@ def _proven(measured: Measured, proofs: Mapping[str, Proof], belongs_to: str) ->
     points = [point for proof in mine for point in proof.points]
     devices = {point.device for point in points}
     registers = {point.register for point in points}
+    quality = worst(proof.quality for proof in mine)
+    estimated = sum((proof.estimated for proof in mine), Fraction(0))
     return msgspec.structs.replace(
         measured,
         belongs_to=belongs_to,
@@ -156,6 +173,8 @@ def _proven(measured: Measured, proofs: Mapping[str, Proof], belongs_to: str) ->
         level="C" if events or not mine else "B",
         proofs={use.id: proofs[use.id].leaves for use in measured.uses if use.id in proofs},
         evidence=Evidence(len(events), root_of(events)) if events else None,
+        quality="" if quality == "actual" else quality,
+        rows=(Row("of it over a gap in the readings", number(estimated), "kWh"),) if estimated else (),
     )
 
 
@@ -198,16 +217,17 @@ def _energy(told: Told, rated: Rated, terms: UsageTerms) -> list[tuple[Use, Proo
     for key in sorted(told.metered):
         if key[0] not in terms.source.devices or key[1] not in registers:
             continue
-        stretch: list[tuple[RegisterPoint, RegisterPoint, Fraction]] = []
-        for before, after, energy in told.metered[key].moves:
-            if not rated.period.holds(after.leaf.at):
+        stretch: list[Move] = []
+        for move in told.metered[key].moves:
+            if not rated.period.holds(move.at):
                 continue
-            at = max(before.leaf.at, rated.period.from_ms)
-            if stretch and (stretch[-1][1] != before or _edge_between(edges, stretch[0][0].leaf.at, after.leaf.at)):
+            at = max(move.since, rated.period.from_ms)
+            crosses = stretch and _edge_between(edges, stretch[0].since, move.until)
+            if stretch and (not move.whole or stretch[-1].closing != move.opening or crosses):
                 found.append(_move(stretch, rated.period, key))
                 stretch = []
-            stretch.append((before, after, energy))
-            if edges is None or _edge_between(edges, at, after.leaf.at):
+            stretch.append(move)
+            if not move.whole or edges is None or _edge_between(edges, at, move.until):
                 found.append(_move(stretch, rated.period, key))
                 stretch = []
         if stretch:
@@ -230,18 +250,22 @@ def _edge_between(edges: Sequence[int] | None, at: int, until: int) -> bool:
     return edges is None or any(at < edge < until for edge in edges)
 
 
-def _move(
-    stretch: Sequence[tuple[RegisterPoint, RegisterPoint, Fraction]], period: Period, key: tuple[str, str]
-) -> tuple[Use, Proof]:
-    """One use of the steps of a stretch, proven by its first and last reading."""
-    opening, closing = stretch[0][0], stretch[-1][1]
-    value, scale = scaled(sum((energy for _, _, energy in stretch), Fraction(0)))
-    at = max(opening.leaf.at, period.from_ms)
-    until = closing.leaf.at if closing.leaf.at > at else 0
+def _move(stretch: Sequence[Move], period: Period, key: tuple[str, str]) -> tuple[Use, Proof]:
+    """One use of the moves of a stretch, proven by its first and last reading; a part of a gap stands alone."""
+    opening, closing = stretch[0].opening, stretch[-1].closing
+    whole = stretch[0].whole
+    value, scale = scaled(sum((move.energy for move in stretch), Fraction(0)))
+    at = max(stretch[0].since, period.from_ms)
+    until = stretch[-1].until if stretch[-1].until > at else 0
     name = f"{key[0]} {key[1]} {opening.leaf.log}/{opening.leaf.index}-{closing.leaf.log}/{closing.leaf.index}"
+    name = name if whole else f"{name} {stretch[0].since}"
     labels = {"device": key[0], "subject": key[1]}
     use = Use(at=at, value=value, scale=scale, until=until, source="register", id=name, labels=labels)
-    return use, Proof((opening.leaf, closing.leaf), (opening, closing))
+    quality = worst(move.quality for move in stretch)
+    if whole:
+        return use, Proof((opening.leaf, closing.leaf), (opening, closing), quality=quality)
+    leaves = (opening.leaf, closing.leaf) if stretch[0].basis is None else ()
+    return use, Proof(leaves, quality=quality, estimated=stretch[0].energy)
 
 
 def _runtime(scope: Scope, told: Told, period: Period) -> list[tuple[Use, Proof]]:

@@ -53,7 +53,8 @@ def _doubles(lines: Sequence[Line], origins: Sequence[str]) -> list[Finding]:
     seen: dict[LeafRef, int] = {}
     findings = []
     for at, line in enumerate(lines, 1):
-        if line.corrects is not None and line.amount.startswith("-"):
+        # A gap that periods share is proven in each by the readings at its ends.
+        if (line.corrects is not None and line.amount.startswith("-")) or line.quality == "estimated_split":
             continue
         for leaf in line.leaves[1:] if line.registers and line.corrects is None else line.leaves:
             if leaf in seen:

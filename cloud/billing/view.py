@@ -132,7 +132,9 @@ def line_document(line: Line, currency: str, logs: Sequence[str]) -> Document:
         for name, point in zip(("opening", "closing"), line.registers, strict=True):
             reading = {"value": plain_register(point), "unit": point.unit}
             document[name] = {"register": point.register, "reading": reading, "evidence": _leaf(point.leaf, logs)}
-        document |= {"rollovers": line.rollovers, "modulus": line.modulus, "quality": line.quality or "actual"}
+        document |= {"rollovers": line.rollovers, "modulus": line.modulus}
+    if line.registers or line.quality:
+        document["quality"] = line.quality or "actual"
     return document
 
 

@@ -90,7 +90,7 @@ def _with_earlier_falls(
         # The fall began in an earlier batch: this batch's reading is the one that confirms it.
         last = next(one for one in reversed(entries) if isinstance(one, RegisterPoint))
         held += [] if last in known else [HeldReading(last, "register_reset")]
-    return Course(whole.steps, held, whole.state)
+    return Course(whole.steps, held, whole.state, whole.rule)
 
 
 def _only_rises(before: LiveRegister | None, places: Sequence[int], records: Sequence[Posted]) -> bool:

@@ -10,7 +10,7 @@ worked out from them says how, by a quality code. Source: devices.md 8.1, 8.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import groupby, pairwise
@@ -18,6 +18,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from cloud.money import rounded
 from cloud.rating.lines import LeafRef, RegisterPoint
 
 KWH = {"Wh": Fraction(1, 1000), "kWh": Fraction(1), "MWh": Fraction(1000)}
@@ -29,10 +30,16 @@ LEAST_MS = 1000
 # A fall is believed when so many readings in a row stand by it.
 CONFIRMED = 3
 
-HeldReason = Literal["register_fall", "register_reset", "implausible_rise", "unknown_unit"]
+HeldReason = Literal["register_fall", "register_reset", "implausible_rise", "unknown_unit", "ratio_missing"]
 # How a derived value came about, the best first: what the meter showed; a wrap was added; a total that is known was
-# split by a straight line; nobody measured it; the time is that of its arrival.
-Quality = Literal["actual", "rollover_corrected", "estimated_split", "estimated", "received_time_only"]
+# split by a straight line; a person or a program put the reading in the place of another; nobody measured it; the time
+# is that of its arrival.
+Quality = Literal[
+    "actual", "rollover_corrected", "estimated_split", "edited", "substituted", "estimated", "received_time_only"
+]
+# Parts of a total that has to be split: to the watt-hour where it ends, to the milliwatt-hour where it never does.
+SPLIT_PLACES = 3
+ENDLESS_PLACES = 6
 
 
 class Ratio(msgspec.Struct, frozen=True):
@@ -54,21 +61,44 @@ class MeterRule(msgspec.Struct, frozen=True):
     ratios: tuple[Ratio, ...] = ()
 
 
-class RegisterState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RegisterState(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Where a register stands after a statement: last good reading, the meter's own number ("" unknown), and whether an
     exchange was seen after that reading, so that the next one opens a new register.
+
+    ``modulus``, ``max_kw``: what the meter said of this register, where it did. ``since``, ``energy``: the stretch up
+    to the last reading that an estimate would go by (kWh in plain digits), where the agreement has estimates.
     """
 
     point: RegisterPoint
     number: str
     exchanged: bool
+    modulus: str = ""
+    max_kw: str = ""
+    since: int = 0
+    energy: str = ""
 
 
 class Identified(msgspec.Struct, frozen=True):
-    """The meter told its own number, or an exchange was recorded outright (``number`` "")."""
+    """The meter told its own number, or an exchange was recorded outright (``number`` ""); and the modulus and greatest
+    power of the register in hand, where it knows them ("" where not).
+    """
 
     leaf: LeafRef
     number: str
+    modulus: str = ""
+    max_kw: str = ""
+
+
+class Marks(msgspec.Struct, frozen=True):
+    """What readings say of themselves, by their leaves: a quality other than actual; which of them count behind
+    transformers, so that without a declared ratio they mean nothing.
+    """
+
+    quality: Mapping[LeafRef, Quality] = {}
+    secondary: frozenset[LeafRef] = frozenset()
+
+
+UNMARKED = Marks()
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -94,6 +124,7 @@ class Course(msgspec.Struct, frozen=True):
     steps: list[Step]
     held: list[Held]
     state: RegisterState | None
+    rule: MeterRule
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -164,19 +195,36 @@ def ratio_between(rule: MeterRule, begin: int, end: int) -> tuple[Fraction, bool
     return sum((length * factor for length, factor in inside), Fraction(0)) / total, len(inside) > 1
 
 
-def _stepped(last: RegisterPoint, point: RegisterPoint, raw: Fraction, rule: MeterRule, *, rolled: bool) -> Step:
+def has_ratio(rule: MeterRule, at: int) -> bool:
+    """Whether the transformers' ratio is declared for an instant."""
+    return bool(rule.ratios) and rule.ratios[0].since <= at
+
+
+def ending(kwh: Fraction) -> Fraction:
+    """A quantity whose digits end: a mean over time may not."""
+    rest = kwh.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    return kwh if rest == 1 else Fraction(rounded(kwh, ENDLESS_PLACES, "half_up"))
+
+
+def _stepped(
+    last: RegisterPoint, point: RegisterPoint, raw: Fraction, rule: MeterRule, marks: Marks, *, rolled: bool
+) -> Step:
     factor, split = ratio_between(rule, last.leaf.at, point.leaf.at)
-    codes: list[Quality] = ["actual"]
+    codes: list[Quality] = [marks.quality.get(one.leaf, "actual") for one in (last, point)]
     if rolled:
         codes.append("rollover_corrected")
     if split:
         codes.append("estimated_split")
     if point.leaf.quality == "received_time":
         codes.append("received_time_only")
-    return Step(point, raw * factor, rolled=rolled, opens=False, quality=worst(codes))
+    energy = ending(raw * factor) if split else raw * factor
+    return Step(point, energy, rolled=rolled, opens=False, quality=worst(codes))
 
 
-def _confirmed(fallen: Sequence[RegisterPoint], rule: MeterRule) -> list[Step] | None:
+def _confirmed(fallen: Sequence[RegisterPoint], rule: MeterRule, marks: Marks) -> list[Step] | None:
     """The steps of a new register, once enough readings that follow each other stand by a fall."""
     if len(fallen) < CONFIRMED:
         return None
@@ -184,22 +232,44 @@ def _confirmed(fallen: Sequence[RegisterPoint], rule: MeterRule) -> list[Step] |
     for last, point in pairwise(fallen):
         judged = step_energy(last, point, rule)
         assert not isinstance(judged, str)
-        steps.append(_stepped(last, point, judged[0], rule, rolled=judged[1]))
+        steps.append(_stepped(last, point, judged[0], rule, marks, rolled=judged[1]))
     return steps
 
 
-def follow(state: RegisterState | None, series: Sequence[RegisterPoint | Identified], rule: MeterRule) -> Course:
+def completed(rule: MeterRule, modulus: str, max_kw: str) -> MeterRule:
+    """The rule with what the meter says of itself, where the agreement is silent."""
+    if (rule.modulus is not None or not modulus) and (rule.max_kw is not None or not max_kw):
+        return rule
+    own = Fraction(modulus) if modulus else None
+    most = Fraction(max_kw) if max_kw else None
+    return msgspec.structs.replace(rule, modulus=rule.modulus or own, max_kw=rule.max_kw or most)
+
+
+def follow(
+    state: RegisterState | None,
+    series: Sequence[RegisterPoint | Identified],
+    rule: MeterRule,
+    marks: Marks = UNMARKED,
+) -> Course:
     """Reads a register's series, in log order, from where the last statement left it."""
     steps: list[Step] = []
     held: list[Held] = []
     last = None if state is None else state.point
     number = "" if state is None else state.number
     exchanged = state is not None and state.exchanged
+    own = ("", "") if state is None else (state.modulus, state.max_kw)
+    declared, rule = rule, completed(rule, *own)
     fallen: list[RegisterPoint] = []
     for entry in series:
         if isinstance(entry, Identified):
-            exchanged = exchanged or not entry.number or number not in ("", entry.number)
-            number = entry.number
+            changed = not entry.number or number not in ("", entry.number)
+            # What another meter said of itself does not count for this one.
+            own = (entry.modulus, entry.max_kw) if changed else (entry.modulus or own[0], entry.max_kw or own[1])
+            rule = completed(declared, *own)
+            exchanged, number = exchanged or changed, entry.number
+            continue
+        if entry.leaf in marks.secondary and not has_ratio(rule, entry.leaf.at):
+            held.append(Held(entry, "ratio_missing"))
             continue
         if last is None or exchanged:
             if entry.unit not in KWH:
@@ -211,17 +281,17 @@ def follow(state: RegisterState | None, series: Sequence[RegisterPoint | Identif
             if isinstance(judged, str):
                 held.append(Held(entry, judged))
                 fallen = _fallen(fallen, entry, judged, rule)
-                opened = _confirmed(fallen, rule)
+                opened = _confirmed(fallen, rule, marks)
                 if opened is None:
                     continue
                 # One event for the reset; its readings are believed after all.
                 held = [one for one in held if one.point not in fallen] + [Held(fallen[0], "register_reset")]
                 steps += opened
             else:
-                steps.append(_stepped(last, entry, judged[0], rule, rolled=judged[1]))
+                steps.append(_stepped(last, entry, judged[0], rule, marks, rolled=judged[1]))
         last, exchanged, fallen = entry, False, []
-    after = None if last is None else RegisterState(last, number, exchanged)
-    return Course(steps, held, after)
+    after = None if last is None else RegisterState(last, number, exchanged, *own)
+    return Course(steps, held, after, rule)
 
 
 def _fallen(

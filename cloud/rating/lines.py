@@ -128,6 +128,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     window: str = ""
     evidence: Evidence | None = None
     proofs: Mapping[str, tuple[LeafRef, ...]] = {}
+    # How a quantity that was not just measured came about: rows without amounts, for under the line.
+    rows: tuple[Step, ...] = ()
 
 
 class LineRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -286,6 +288,7 @@ def _line(measured: Measured, kind: str, unit_price: str, numerator: int, denomi
         group=dict(measured.group),
         evidence=measured.evidence,
         quality=measured.quality,
+        steps=list(measured.rows),
     )
 
 
@@ -297,6 +300,8 @@ def exact_of(line: Line) -> Fraction:
 QUALITY_WORDS = {
     "rollover_corrected": "the register started again at 0",
     "estimated_split": "total measured, split estimated",
+    "edited": "edited",
+    "substituted": "substituted",
     "estimated": "estimated",
     "received_time_only": "time of arrival",
 }
@@ -311,8 +316,8 @@ def describe(line: Line) -> str:
     if line.corrects is not None:
         named = f"line {line.corrects.line} of " if line.corrects.line else ""
         late = f" (corrects {named}statement {line.corrects.statement}, {line.belongs_to})"
-    if line.steps:
-        rows = "; ".join(step_text(step) for step in line.steps)
+    rows = "; ".join(step_text(step) for step in line.steps)
+    if rows and (line.quality == "" or any(step.amount for step in line.steps)):
         body = f"{line.name or line.kind}: {line.quantity.value} {line.quantity.unit}{what}{where}: {rows}"
     elif line.month_days:
         body = f"{line.kind}: {line.days} of {line.month_days} days of {line.unit_price}"
@@ -320,6 +325,7 @@ def describe(line: Line) -> str:
         body = line.name or line.kind
     else:
         body = f"{line.quantity.value} {line.quantity.unit}{what}{where}, each {line.unit_price}"
+        body += f" ({rows})" if rows else ""
     if len(line.registers) == 2:
         opening, closing = (f"{plain_register(point)} {point.unit}" for point in line.registers)
         body += f", register {opening} to {closing}"

@@ -293,7 +293,7 @@ def line_of(kind: str, measured: Measured, rows: Sequence[Row], exact: Fraction,
         return price_line(measured, kind, priced[0].unit_price, exact, pricing)
     average = exact / measured.quantity if measured.quantity else Fraction(0)
     line = price_line(measured, kind, short_text(average.numerator, average.denominator, 12), exact, pricing)
-    return msgspec.structs.replace(line, steps=[row.step for row in rows])
+    return msgspec.structs.replace(line, steps=[*measured.rows, *(row.step for row in rows)])
 
 
 def bound_lines(

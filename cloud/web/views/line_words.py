@@ -97,6 +97,12 @@ def step_words(words: Words, said: str) -> str:
         "no running": _("no running"),
         "converted": _("converted"),
         "billed before": _("billed before"),
+        "measured before": _("measured before"),
+        "in": _("in so much time"),
+        "estimated for": _("estimated for"),
+        "the gap's length": _("length of the gap"),
+        "of it in this line": _("of it in this line"),
+        "of it over a gap in the readings": _("of it over a gap in the readings"),
         "all that is known now": _("all that is known now"),
     }
     patterns: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
@@ -134,9 +140,21 @@ def _unusual(words: Words, line: Line, period: Period) -> list[str]:
         found.append(_("the register wrapped at %(modulus)s", modulus=line.modulus))
     if line.registers and any(point.leaf.quality != "synchronised" for point in line.registers):
         found.append(_("time repaired or taken from its arrival"))
-    if line.quality == "estimated_split":
-        found.append(_("the total was measured, its split over time is estimated"))
-    return found
+    sure = quality_words(words, line.quality)
+    return [*found, sure] if sure else found
+
+
+def quality_words(words: Words, quality: str) -> str:
+    """How a quantity that is not just what meters showed came about; "" where there is nothing to say."""
+    _ = words.gettext
+    sentences = {
+        "estimated_split": _("the total was measured, its split over time is estimated"),
+        "edited": _("a person put this reading in the place of another"),
+        "substituted": _("a reading was put in the place of one that was missing"),
+        "estimated": _("estimated: nobody read the meter; it is corrected when it is read again"),
+        "received_time_only": _("the time is that of its arrival"),
+    }
+    return sentences.get(quality, "")
 
 
 def _correction(words: Words, line: Line) -> str:

@@ -183,6 +183,8 @@ def _doubt(words: Words, reason: str) -> str:
         "register_reset": _("The register was reset and began anew"),
         "implausible_rise": _("The register rose faster than this meter can"),
         "unknown_unit": _("The unit is not one that can be billed"),
+        "ratio_missing": _("It counts behind transformers whose ratio the agreement does not name"),
+        "silent": _("The meter is silent, and there is nothing to estimate by"),
         "conflict": _("It was told before with another content"),
         "robot": _("It bears the mark of a robot"),
         "refused": _("It was refused or taken back"),

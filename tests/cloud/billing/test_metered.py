@@ -13,7 +13,8 @@ from cloud.billing.scope import Scope
 from cloud.billing.settle import Settlement, settle
 from cloud.calendar import period
 from cloud.rating.lines import LeafRef, describe
-from tests.cloud.billing.test_settle import BEGIN, DAYS, PLAIN, reading
+from tests.cloud.billing.test_settle import BEGIN, DAYS, PLAIN, reading, said
+from wire.records import DeviceEvent, Reading
 
 HOUR = 3_600_000
 WHOLE = period(DAYS[0], DAYS[6], "UTC")
@@ -78,3 +79,85 @@ def test_a_wrap_and_a_time_of_arrival_are_named() -> None:
 def test_a_ratio_without_offset_factor_or_order_is_refused(wrong: list[dict[str, str]]) -> None:
     with pytest.raises(ValidationError):
         settled([], ratios=wrong)
+
+
+def told(readings: list[dict[str, Any]], **meter: object) -> Settlement:
+    """The bill of readings that say more of themselves, one an hour; what is no reading is what the meter said."""
+    charge = {"kind": "energy", "unit_price": "0.30", "devices": [{"device": "meter-1", **meter}]}
+    terms = AgreementTerms.model_validate(PLAIN | {"zone": "UTC", "charges": [charge]})
+    facts = []
+    for index, fields in enumerate(readings):
+        base: dict[str, Any] = said("meter-1", index)
+        if "wh" in fields:
+            body = {"register": "import_wh", "value": fields["wh"], "scale": 0, "unit": "Wh"}
+            more = {name: value for name, value in fields.items() if name != "wh"}
+            record: Any = Reading(**(base | body | more))
+        else:
+            record = DeviceEvent(**base, event="identified", data=fields)
+        facts.append(Fact(LeafRef(0, index, BEGIN + index * HOUR, "synchronised"), record))
+    scope = Scope(period=WHOLE, closed=(), versions=(Version(1, "2026-11-01", terms),), settled=(0,))
+    return settle(scope, facts)
+
+
+BEHIND = {"q": ["secondary"]}
+
+
+def test_a_register_behind_transformers_is_not_billed_until_its_ratio_is_agreed() -> None:
+    readings = [{"wh": 0} | BEHIND, {"wh": 1000} | BEHIND]
+
+    forgotten = told(readings)
+    agreed = told(readings, ratios=[ratio(0, "40")])
+    outright = told(readings, ratios=[ratio(0, "1")])
+
+    assert forgotten.lines == []
+    assert [(one.reason, len(one.leaves)) for one in forgotten.unbilled] == [("ratio_missing", 2)]
+    assert [found.lines[0].quantity.value for found in (agreed, outright)] == ["40", "1"]
+
+
+def test_a_ratio_that_begins_later_does_not_count_for_readings_before_it() -> None:
+    found = told([{"wh": at * 1000} | BEHIND for at in range(4)], ratios=[ratio(2, "40")])
+
+    assert [line.quantity.value for line in found.lines] == ["40"]
+    assert [(one.reason, len(one.leaves)) for one in found.unbilled] == [("ratio_missing", 2)]
+
+
+def test_what_the_meter_says_of_its_register_counts_where_the_agreement_is_silent() -> None:
+    own = {"number": "1", "registers": {"import_wh": {"modulus": "10000", "max_kw": "10"}}}
+    wrap = [{"wh": 9_999_000}, {"wh": 1000}]
+
+    by_the_meter = told([own, *wrap])
+    by_the_agreement = told([own, *wrap], modulus="100000", max_kw="10")
+
+    assert [(line.quantity.value, line.rollovers, line.modulus) for line in by_the_meter.lines] == [("2", 1, "10000")]
+    assert [one.reason for one in by_the_agreement.unbilled] == ["register_fall"]
+    assert by_the_meter.registers[0].modulus == "10000"
+
+
+@pytest.mark.parametrize("rubbish", ["ten", "-1", "0", "1e5", 10000, None, ["10000"], {"modulus": 1}])
+def test_a_modulus_that_is_no_number_is_no_modulus(rubbish: Any) -> None:
+    own = {"number": "1", "registers": {"import_wh": {"modulus": rubbish, "max_kw": "10"}}}
+
+    found = told([own, {"wh": 9_999_000}, {"wh": 1000}])
+
+    assert [one.reason for one in found.unbilled] == ["register_fall"]
+
+
+def test_another_meter_does_not_inherit_the_modulus_of_the_one_before() -> None:
+    own = {"number": "1", "registers": {"import_wh": {"modulus": "10000", "max_kw": "10"}}}
+
+    found = told([own, {"wh": 10}, {"number": "2"}, {"wh": 9_999_000}, {"wh": 1000}])
+
+    assert [one.reason for one in found.unbilled] == ["register_fall"]
+
+
+def test_a_reading_that_stands_for_another_says_so_on_the_line() -> None:
+    (line,) = told([{"wh": 0}, {"wh": 1000, "quality": "substituted"}, {"wh": 2000}]).lines
+
+    assert (line.quantity.value, line.quality) == ("2", "substituted")
+    assert "substituted" in describe(line)
+
+
+def test_the_mean_ratio_of_a_tiered_charge_ends_its_digits() -> None:
+    found = settled([(0, 0), (3, 1000)], ratios=[ratio(0, "40"), ratio(1, "41")])
+
+    assert found.lines[0].quantity.value == "40.666667"

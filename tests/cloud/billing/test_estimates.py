@@ -1,0 +1,211 @@
+"""A meter that is silent when a period ends: billed as estimated, named so, and put right when it is read again."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.cloud.billing.test_corrections import amount_of
+from tests.cloud.trade import FIRST, HOUR, Trade, refusals
+from tests.cloud.twins import CloudTwin
+
+METER = [{"kind": "energy", "unit_price": "0.85", "devices": ["meter-1"]}]
+TIERS = [
+    {
+        "kind": "graduated", "source": {"measure": "energy", "devices": ["meter-1"], "unit": "kWh"},
+        "tiers": [{"up_to": "10", "unit_price": "1"}, {"unit_price": "2"}],
+    }
+]  # fmt: skip
+MIDNIGHT = "2026-11-02"
+Line = dict[str, Any]
+
+
+def shop(cloud: CloudTwin, charges: list[dict[str, Any]] | None = None, **terms: object) -> Trade:
+    return Trade(cloud, charges=charges or METER, **({"estimates": {"silent_minutes": 60}} | terms))
+
+
+def read_until(trade: Trade, hours: int, wh_an_hour: int = 1000) -> None:
+    """The register at the beginning of the day and so many hours after it, then silence."""
+    trade.read(0)
+    trade.at += hours * HOUR
+    trade.read(hours * wh_an_hour)
+    trade.send()
+
+
+def end_read(trade: Trade, day: str, wh: int) -> None:
+    """A reading so late in the day that nothing is silent at its end."""
+    trade.to(day, 24)
+    trade.at -= HOUR // 2
+    trade.read(wh)
+    trade.send()
+
+
+def told(lines: list[Line]) -> list[tuple[str, str, str]]:
+    return [(line["quantity"]["value"], line.get("quality", "actual"), line["level"]) for line in lines]
+
+
+def test_the_hours_after_the_last_reading_are_estimated_and_named(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    read_until(trade, 18)
+
+    bill = trade.close(FIRST, MIDNIGHT)
+
+    assert told(bill["lines"]) == [("18", "actual", "B"), ("6", "estimated", "C")]
+    assert "estimated" in bill["lines"][1]["text"]
+    assert [step["what"] for step in bill["lines"][1]["steps"]] == ["measured before", "in", "estimated for"]
+    assert refusals(trade.bundle(bill)) == []
+
+
+def test_the_actual_reading_is_trued_up_by_a_delta_line_that_names_the_estimate(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    read_until(trade, 18)
+    first = trade.close(FIRST, MIDNIGHT)
+    trade.to(MIDNIGHT, 12)
+    trade.read(18_000 + 36_000)
+    end_read(trade, MIDNIGHT, 54_000)
+
+    second = trade.close(MIDNIGHT, "2026-11-03")
+
+    # 36 kWh in the 18 hours of silence: 12 of them before midnight, where 6 were estimated.
+    delta = next(line for line in second["lines"] if "corrects" in line)
+    assert (delta["quantity"]["value"], delta["corrects"]["statement"], delta["corrects"]["line"]) == ("6", 1, 2)
+    assert told(second["lines"])[0] == ("24", "estimated_split", "B")
+    assert amount_of([first, second], "2026-11-01/2026-11-02") == Decimal("25.50")
+    assert refusals(trade.bundle(second)) == []
+
+
+def test_a_reading_that_is_known_at_closing_is_split_and_nothing_is_estimated(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    read_until(trade, 18)
+    trade.to(MIDNIGHT, 12)
+    trade.read(54_000)
+    trade.send()
+
+    first = trade.close(FIRST, MIDNIGHT)
+    end_read(trade, MIDNIGHT, 54_000)
+    second = trade.close(MIDNIGHT, "2026-11-03")
+
+    assert told(first["lines"]) == [("18", "actual", "B"), ("12", "estimated_split", "B")]
+    assert told(second["lines"])[0] == ("24", "estimated_split", "B")
+    assert [refusals(trade.bundle(one)) for one in (first, second)] == [[], []]
+
+
+def test_days_of_silence_are_estimated_one_after_the_other_and_corrected_together(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    read_until(trade, 24 * 1 - 2)
+    bills = [trade.close(f"2026-11-0{day}", f"2026-11-0{day + 1}") for day in (1, 2, 3)]
+    trade.to("2026-11-04", 10)
+    trade.read(22_000 + 120_000)
+    trade.send()
+
+    bills.append(trade.close("2026-11-04", "2026-11-05"))
+
+    assert [told(bill["lines"])[-1][:2] for bill in bills[:3]] == [
+        ("2", "estimated"),
+        ("24", "estimated"),
+        ("24", "estimated"),
+    ]
+    # 120 kWh in 60 hours: 2 kW.
+    kwh = [amount_of(bills, bill["period"]["label"]) / Decimal("0.85") for bill in bills[:3]]
+    assert kwh == [Decimal(26), Decimal(48), Decimal(48)]
+    assert [refusals(trade.bundle(bill)) for bill in bills] == [[], [], [], []]
+
+
+def test_a_log_that_comes_late_with_the_readings_takes_the_estimate_back(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    read_until(trade, 18)
+    first = trade.close(FIRST, MIDNIGHT)
+    for hour in range(19, 24):
+        trade.to(FIRST, hour)
+        trade.read(18_000 + (hour - 18) * 500)
+    trade.to(MIDNIGHT, 0)
+    trade.read(21_000)
+    trade.send()
+
+    second = trade.close(MIDNIGHT, "2026-11-03")
+
+    # The last half hour before midnight closes at midnight, and so in the next day.
+    assert amount_of([first, second], "2026-11-01/2026-11-02") == Decimal("17.43")
+    assert {line["corrects"]["line"] for line in second["lines"] if "corrects" in line} == {1, 2}
+    assert refusals(trade.bundle(second)) == []
+
+
+def test_an_exchange_in_the_silence_takes_the_estimate_back(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    read_until(trade, 18)
+    first = trade.close(FIRST, MIDNIGHT)
+    trade.to(MIDNIGHT, 9)
+    trade.event("meter-1", "replaced", was="1", **{"is": "2"})
+    trade.read(5)
+    trade.send()
+
+    second = trade.close(MIDNIGHT, "2026-11-03")
+
+    assert amount_of([first, second], "2026-11-01/2026-11-02") == Decimal("15.30")
+    assert refusals(trade.bundle(second)) == []
+
+
+def test_a_tiered_price_counts_the_estimate_and_says_how_much_of_it_that_is(cloud: CloudTwin) -> None:
+    trade = shop(cloud, TIERS)
+    read_until(trade, 18)
+    first = trade.close(FIRST, MIDNIGHT)
+    trade.to(MIDNIGHT, 12)
+    trade.read(54_000)
+    trade.send()
+
+    second = trade.close(MIDNIGHT, "2026-11-03")
+
+    (line,) = first["lines"]
+    assert (line["quantity"]["value"], line["quality"], line["amount"]["amount"]) == ("24", "estimated", "38.00")
+    assert line["steps"][0] == {"what": "of it over a gap in the readings", "quantity": "6", "unit": "kWh"}
+    assert amount_of([first, second], "2026-11-01/2026-11-02") == Decimal(50)
+    assert [refusals(trade.bundle(one)) for one in (first, second)] == [[], []]
+
+
+def test_the_terms_say_so_and_a_short_pause_is_no_silence(cloud: CloudTwin) -> None:
+    trade = shop(cloud, estimates={"silent_minutes": 600})
+    read_until(trade, 18)
+
+    bill = trade.close(FIRST, MIDNIGHT)
+
+    assert told(bill["lines"]) == [("18", "actual", "B")]
+    options = trade.get("/v1/agreements/agr-1")
+    assert "estimates" in str(options)
+
+
+def test_a_silent_meter_with_a_single_reading_is_listed_and_not_billed(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    trade.read(100)
+    trade.send()
+
+    bill = trade.close(FIRST, MIDNIGHT)
+
+    assert bill["lines"] == []
+    assert [one["reason"] for one in bill["unbilled"]] == ["silent"]
+    assert refusals(trade.bundle(bill)) == []
+
+
+def test_the_running_bill_estimates_nothing_of_the_day_that_is_not_over(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    read_until(trade, 4)
+    trade.cloud.clock.ms = trade.at + 3 * HOUR
+
+    running = trade.get("/v1/agreements/agr-1/running")
+
+    assert told(running["lines"]) == [("4", "actual", "B")]
+
+
+@pytest.mark.parametrize("wh", [0, 7_001, 40_003])
+def test_estimate_and_correction_together_are_the_rating_of_all_data(cloud: CloudTwin, wh: int) -> None:
+    trade = shop(cloud)
+    read_until(trade, 17)
+    statements = [trade.close(f"2026-11-0{day}", f"2026-11-0{day + 1}") for day in (1, 2)]
+    end_read(trade, "2026-11-03", 17_000 + wh)
+
+    statements.append(trade.close("2026-11-03", "2026-11-04"))
+
+    kwh = sum(Decimal(line["quantity"]["value"]) for bill in statements for line in bill["lines"])
+    assert kwh == Decimal(17) + Decimal(wh) / 1000
+    assert refusals(trade.bundle(statements[2])) == []
