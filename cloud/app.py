@@ -23,6 +23,7 @@ from cloud.fleet.desired import Changes
 from cloud.fleet.nonces import Nonces
 from cloud.ingest.intake import Intake
 from cloud.ingest.receive_batch import Desk
+from cloud.ingest.tiles import Tiles
 from cloud.metering import post_readings
 from cloud.metrics import Metrics
 from cloud.settings import Settings
@@ -92,4 +93,5 @@ def build(settings: Settings, clock: Clock, entropy: Entropy, store: Store) -> C
         nonces=Nonces(cosigner, clock, entropy),
         changes=Changes(store, clock),
         metrics=metrics,
+        tiles=Tiles(),
     )

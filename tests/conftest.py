@@ -1,7 +1,7 @@
 """What runs, and what is said about what did not: a run that left something out says so, and never quietly.
 
-Tests marked `slow` run with `--all` (or when named), tests marked `browser` where a Chromium is installed. In CI
-everything runs: a missing browser, or a single skipped test, fails the run there.
+Tests marked `slow` run with `--all` (or when named), tests marked `browser` where a Chromium is installed, those
+marked `go` where Go is. In CI everything runs: a missing browser, or a single skipped test, fails the run there.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+GO_LIBRARY = Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog")
+GO_INSTALL = "apt install golang-go golang-golang-x-mod-dev"
 LEFT_OUT = pytest.StashKey[dict[str, list[str]]]()
 SKIPPED = pytest.StashKey[list[str]]()
 
@@ -40,6 +43,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             left_out.setdefault("no Chromium is installed; `apt install chromium` makes them run", []).append(
                 item.nodeid
             )
+        elif item.get_closest_marker("go") and not (shutil.which("go") and GO_LIBRARY.is_dir()):
+            left_out.setdefault(f"no Go is installed; `{GO_INSTALL}` makes them run", []).append(item.nodeid)
         elif item.get_closest_marker("slow") and not _everything(config) and not _named(config, item):
             left_out.setdefault("slow; `./run test --all` runs them", []).append(item.nodeid)
     away = {nodeid for nodeids in left_out.values() for nodeid in nodeids}

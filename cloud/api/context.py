@@ -13,6 +13,7 @@ from cloud.entropy import Entropy
 from cloud.fleet.desired import Changes
 from cloud.fleet.nonces import Nonces
 from cloud.ingest.intake import Intake
+from cloud.ingest.tiles import Tiles
 from cloud.metrics import Metrics
 from cloud.settings import Settings
 from wire.seal import Signer
@@ -31,6 +32,7 @@ class Context:
     nonces: Nonces
     changes: Changes
     metrics: Metrics
+    tiles: Tiles
 
 
 def context_of(request: Request) -> Context:

@@ -38,11 +38,21 @@ class Outside(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: list[str]
 
 
-class LogEvidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Witnessed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A checkpoint at or behind the range's end that somebody outside cosigned too: the note with the gateway's
+    signature and the witness's cosignature, and the consistency proof (hex) from the range's end to it.
+    """
+
+    note: str
+    path: list[str]
+
+
+class LogEvidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The evidence of one log, in the order of the statement's ``logs``.
 
     ``vkey``: the gateway's key. ``frontier``: peaks (hex) at ``from``. ``leaves``: every leaf of the range, its exact
     text or its hash. ``notes``: the cosigned checkpoints at the sizes that the statement names, the last one at ``to``.
+    ``witnessed``: what outside witnesses cosigned, where there are any.
     """
 
     origin: str
@@ -51,6 +61,7 @@ class LogEvidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     leaves: list[str | Hidden]
     notes: list[str]
     outside: list[Outside]
+    witnessed: list[Witnessed] = []
 
 
 class LineProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ from cloud.agreements import repository as agreements
 from cloud.agreements.signatures import shown
 from cloud.agreements.terms import Version
 from cloud.billing import repository
-from cloud.billing.bundle import FORMAT, Bundle, Hidden, Keys, LineProof, LogEvidence, Outside, TermsVersion
+from cloud.billing.bundle import FORMAT, Bundle, Hidden, Keys, LineProof, LogEvidence, Outside, TermsVersion, Witnessed
 from cloud.billing.facts import LogRange, src_of
 from cloud.billing.gather import events_needed
 from cloud.billing.partial_tree import PartialTree
@@ -20,7 +20,10 @@ from cloud.billing.repository import LogRow
 from cloud.billing.scope import devices_of
 from cloud.billing.statement import Head, Statement
 from cloud.database import Tx
+from cloud.ingest import repository as logs
+from cloud.ingest.tiles import Tiles
 from cloud.rating.events import CountedEvent
+from cloud.witnesses import repository as witnesses
 from wire.log import Frontier
 from wire.proof import proof
 
@@ -83,7 +86,18 @@ def _log(tx: Tx, tenant: str, row: LogRow, stated: LogRange, devices: set[str]) 
         leaves=shown,
         notes=repository.notes(tx, tenant, row.log_no, [receipt.size for receipt in stated.receipts]),
         outside=_outside(tx, tenant, row, stated),
+        witnessed=_witnessed(tx, tenant, row, stated),
     )
+
+
+def _witnessed(tx: Tx, tenant: str, row: LogRow, stated: LogRange) -> list[Witnessed]:
+    """The first checkpoint of each witness that covers the range, with what ties it to the range's end."""
+    place, found = (tenant, row.log_no), []
+    for seen in witnesses.first_from(tx, place, stated.to):
+        piece = logs.pieces_at(tx, place, (seen.size, seen.size))[seen.size]
+        path = Tiles().tree(tx, place, seen.size).consistency(stated.to) if stated.to else []
+        found.append(Witnessed(piece.note + seen.cosignature, [node.hex() for node in path]))
+    return found
 
 
 def _outside(tx: Tx, tenant: str, row: LogRow, stated: LogRange) -> list[Outside]:

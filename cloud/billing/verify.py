@@ -25,6 +25,7 @@ from cloud.billing.verify_events import check_events
 from cloud.billing.verify_lines import compare, openings
 from cloud.billing.verify_logs import Finding, LogReader, check_keys
 from cloud.billing.verify_proofs import check_proofs
+from cloud.billing.verify_witness import check_witnesses
 from cloud.calendar import parse_day
 from wire.ids import log_id
 from wire.seal import SealError, Verifier, open_text, verifier
@@ -34,12 +35,13 @@ BROKE_OFF = "the check broke off, so this is no bundle that this program made"
 
 class Trust(msgspec.Struct, frozen=True):
     """What the checker has from elsewhere (a device's label, a register, the signed agreement): gateways' keys, the
-    cosigner's, and the hashes of the terms.
+    cosigner's, the hashes of the terms, and the witnesses without whose cosignature nothing counts.
     """
 
     gateways: tuple[str, ...] = ()
     cosigner: str = ""
     terms: tuple[str, ...] = ()
+    witnesses: tuple[str, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -89,6 +91,7 @@ def _check(bundle: Bundle, trust: Trust, findings: list[Finding]) -> None:
     check_agreement(bundle, versions, trust.terms, findings)
     chain = check_chain(bundle.statement.head, bundle.previous, versions, findings)
     facts, readers = _check_logs(bundle, versions, cosigner, trust, findings)
+    findings += check_witnesses(bundle, trust.witnesses)
     facts += check_events(bundle, versions, findings)
     if chain is None:
         return

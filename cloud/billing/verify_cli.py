@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _arguments(argv)
     try:
         keys = tuple(verifier(vkey).vkey for vkey in options.key)
+        witnesses = tuple(verifier(vkey).vkey for vkey in options.witness)
         cosigner = "" if options.cosigner is None else verifier(options.cosigner).vkey
         with Path(options.bundle).open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         bundle = load(raw)
     except BundleError as error:
         return _report(None, _broken(str(error)), as_document=options.json)
-    verdict = verify(bundle, Trust(keys, cosigner, tuple(options.terms)))
+    verdict = verify(bundle, Trust(keys, cosigner, tuple(options.terms), witnesses))
     return _report(bundle, verdict, as_document=options.json)
 
 
@@ -63,6 +64,13 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         default=[],
         metavar="HASH",
         help="the hash of terms you signed, one for each version",
+    )
+    parser.add_argument(
+        "--witness",
+        action="append",
+        default=[],
+        metavar="VKEY",
+        help="somebody outside who must have cosigned every log of the statement",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of sentences")
     return parser.parse_args(argv)

@@ -9,6 +9,7 @@ from cloud.database import Tx, Value
 from cloud.ingest.decide_time import Anchor
 from cloud.ingest.incoming import LogIdentity
 from wire.ids import RecordKey
+from wire.ids import log_id as log_id_of
 from wire.log import Frontier
 
 Place = tuple[str, int]
@@ -81,6 +82,35 @@ def identity_of(tx: Tx, tenant: str, log_no: int) -> LogIdentity:
     row = tx.one(f"SELECT {_IDENTITY} FROM logs l WHERE l.tenant_id = ? AND l.log_no = ?", (tenant, log_no))  # noqa: S608 -- constant
     assert row is not None
     return LogIdentity(*row)
+
+
+def find_log(tx: Tx, name: str) -> LogIdentity | None:
+    """The log with this id or this origin."""
+    return identity(tx, name if len(name) == 64 and "/" not in name else log_id_of(name))
+
+
+class Standing(NamedTuple):
+    """A log and where it stands."""
+
+    tenant: str
+    log_no: int
+    log_id: str
+    gateway: str
+    origin: str
+    state: str
+    size: int
+    heard_ms: int
+
+
+def standing(tx: Tx, tenant: str) -> list[Standing]:
+    """Every log of a tenant, or of all where ``tenant`` is empty."""
+    rows = tx.all(
+        "SELECT l.tenant_id, l.log_no, l.log_id, l.gateway_id, l.origin, h.state, h.size, h.heard_ms FROM logs l "
+        "JOIN log_heads h ON h.tenant_id = l.tenant_id AND h.log_no = l.log_no WHERE ? = '' OR l.tenant_id = ? "
+        "ORDER BY l.tenant_id, l.log_no",
+        (tenant, tenant),
+    )
+    return [Standing(*row) for row in rows]
 
 
 def lock_heads(tx: Tx, places: Iterable[Place]) -> dict[Place, Head]:

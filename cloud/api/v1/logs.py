@@ -13,8 +13,10 @@ from cloud.api.signed import NONCE_HEADER, gateway_of
 from cloud.database import Tx
 from cloud.ingest import repository
 from cloud.ingest.incoming import LogIdentity
+from cloud.witnesses import repository as witnesses
 from wire import batch, http_signature
 from wire.batch import MAX_BODY, MAX_LEAVES, Head, Receipt
+from wire.seal import MAX_SIGNATURES
 
 define("unknown-log", 404, "No gateway is enrolled with this log", "Enrol the gateway again with a new code.")
 define("bad-batch", 400, "The body is not a batch", "Send it again; if it stays, the gateway's program is at fault.")
@@ -71,9 +73,11 @@ async def grow(request: Request, log: str) -> Response:
 
 @router.get("/{log}/checkpoint", response_model=None, responses=responses("unknown-log"))
 async def checkpoint(log: LogId, context: Parts) -> Response:
-    """The checkpoint cosigned last, as a signed note (C2SP tlog-checkpoint); empty while the log is."""
+    """The checkpoint cosigned last, as a signed note (C2SP tlog-checkpoint), with its witnesses' cosignatures; empty
+    while the log is.
+    """
     found = await _log(context, log)
-    _, note = await context.store.read(lambda tx: _head(tx, found))
+    note = await context.store.read(lambda tx: _published(tx, found))
     return Response(note, media_type="text/plain; charset=utf-8")
 
 
@@ -105,6 +109,12 @@ async def _log(context: Context, log_id: str) -> LogIdentity:
     if found is None:
         raise Problem("unknown-log", "No gateway is enrolled with this log; enrol it again with a new code.")
     return found
+
+
+def _published(tx: Tx, log: LogIdentity) -> str:
+    stored, note = _head(tx, log)
+    seen = witnesses.at_size(tx, log.place, stored.size)[: MAX_SIGNATURES - 2] if note else []
+    return note + "".join(one.cosignature for one in seen)
 
 
 def _head(tx: Tx, log: LogIdentity) -> tuple[repository.Head, str]:
