@@ -23,7 +23,7 @@ class NobodyKnown(ValueError):
 
 
 def take(tx: Tx, log: LogIdentity, note: str) -> list[Seen]:
-    """Keeps the cosignatures of registered witnesses on a checkpoint of ours; raises NotOurs, NobodyKnown, SealError."""
+    """Keeps registered witnesses' cosignatures on a checkpoint of ours; raises NotOurs, NobodyKnown, SealError."""
     size = note_size(note)
     piece = logs.pieces_at(tx, log.place, (size, size)).get(size)
     if piece is None or split_note(piece.note)[0] != split_note(note)[0]:

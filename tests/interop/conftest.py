@@ -13,10 +13,11 @@ from typing import NamedTuple
 import pytest
 
 from cloud import cli
-from tests.cloud.conftest import databases as databases
+from tests.cloud.conftest import databases
 from tests.cloud.databases import Databases
 from tests.cloud.twins import CloudTwin, GatewayTwin
 
+__all__ = ["databases"]
 SIZES = (1, 2, 255, 256, 300, 513, 700)
 
 

@@ -1,4 +1,4 @@
-"""Builds the Go program beside this file, offline, against Debian's golang.org/x/mod; finds whether that is possible."""
+"""Builds the Go program beside this file, offline, against Debian's golang.org/x/mod, where both are there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a log publishes, read as a stranger does: tiles, checkpoint, proofs, checked by an algorithm that is not ours."""
+"""What a log publishes, read as a stranger does: tiles, checkpoint, proofs; the checking algorithm is not ours."""
 
 from __future__ import annotations
 

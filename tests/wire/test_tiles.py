@@ -39,7 +39,7 @@ def test_a_path_is_spelled_as_the_standard_does_and_read_again(tile: Tile, path:
 @pytest.mark.parametrize(
     "path",
     ["", "tile/0/0", "tile/0/x000/001", "tile/0/000.p/0", "tile/0/000.p/256", "tile/0/000.p/07", "tile/64/000",
-     "tile/00/000", "tile/0/000/", "tile/0/../000", "tile/entries/x1/000", "tile/0/٣٣٣", "tile/0/" + "x999/" * 30 + "999"],
+     "tile/00/000", "tile/0/000/", "tile/0/../000", "tile/entries/x1/000", "tile/0/٣٣٣", "tile/0/" + "x999/" * 30],
 )  # fmt: skip
 def test_another_spelling_is_no_tile(path: str) -> None:
     with pytest.raises(ProofError):
