@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import ctypes
 import json
+import logging
 import os
 import signal
 import sys
@@ -147,13 +148,14 @@ def _command(arguments: argparse.Namespace) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Works until SIGTERM or SIGINT; SIGHUP syncs at once."""
-    from gateway import json_log  # noqa: PLC0415
+    from gateway import json_log, log_tail  # noqa: PLC0415
     from gateway.config_file import ConfigError, load  # noqa: PLC0415
     from gateway.journal.connection import JournalRefusedError  # noqa: PLC0415
     from gateway.ports import NotStored  # noqa: PLC0415
 
     _stay_small()
     json_log.to_stderr(arguments.log_level)
+    logging.getLogger().addHandler(log_tail.TAIL)
     try:
         config = load(Path(arguments.config))
         asyncio.run(_work(config))

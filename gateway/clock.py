@@ -19,6 +19,7 @@ State = Literal["U", "I", "S", "R"]
 # A wall clock before this instant was not set since power-on (2025-01-01T00:00:00Z).
 PLAUSIBLE_MS = 1_735_689_600_000
 _STA_UNSYNC = 0x0040
+_STA_NANO = 0x2000
 _TIME_ERROR = 5
 
 
@@ -37,12 +38,14 @@ class Clock:
         line: Callable[[], float],
         synchronised: Callable[[], bool],
         scale: float = 1.0,
+        offset: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.boot = boot
         self.scale = scale
         self._wall = wall
         self._line = line
         self._synchronised = synchronised
+        self._offset = offset
         self._start = line()
 
     def wall_ms(self) -> int:
@@ -58,6 +61,10 @@ class Clock:
         if self._synchronised():
             return "S"
         return "I" if self._wall() >= PLAUSIBLE_MS else "U"
+
+    def offset_us(self) -> int | None:
+        """Microseconds by which the system still moves the wall, by its own word; None: it does not say."""
+        return self._offset()
 
     def line(self) -> float:
         """Seconds for time-outs on wires; arbitrary zero, never scaled."""
@@ -80,7 +87,10 @@ def system_clock(boot: str, *, scale: float = 1.0, origin_ms: int | None = None,
     that share these three numbers agree, also after a restart.
     """
     if origin_ms is None:
-        return Clock(boot, wall=_real_ms, line=time.monotonic, synchronised=kernel_synchronised, scale=scale)
+        return Clock(
+            boot, wall=_real_ms, line=time.monotonic, synchronised=kernel_synchronised, scale=scale,
+            offset=kernel_offset_us,
+        )  # fmt: skip
     zero = _real_ms() if since_ms is None else since_ms
     start = origin_ms
 
@@ -131,9 +141,24 @@ def _adjtimex() -> Callable[[object], int] | None:
 
 def kernel_synchronised() -> bool:
     """What chrony or timesyncd told the kernel. Containers without the call, and other systems: False."""
+    answer = _asked_kernel()
+    return answer is not None
+
+
+def kernel_offset_us() -> int | None:
+    """What is left of the last correction; None where the kernel was told nothing."""
+    answer = _asked_kernel()
+    if answer is None:
+        return None
+    offset = int(answer.offset)
+    return offset // 1000 if int(answer.status) & _STA_NANO else offset
+
+
+def _asked_kernel() -> _Timex | None:
+    """The kernel's answer, if it says that it is synchronised."""
     adjtimex = _adjtimex()
     if adjtimex is None:
-        return False
+        return None
     answer = _Timex()
     verdict = int(adjtimex(ctypes.byref(answer)))
-    return verdict not in (-1, _TIME_ERROR) and not int(answer.status) & _STA_UNSYNC
+    return answer if verdict not in (-1, _TIME_ERROR) and not int(answer.status) & _STA_UNSYNC else None

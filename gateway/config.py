@@ -98,6 +98,8 @@ class WebSection(Section):
     enabled: bool = True
     host: str = Field("127.0.0.1", description="0.0.0.0 shows the pages to the whole network.")
     port: int = Field(8480, ge=0, le=65535, description="0: any free port.")
+    names: tuple[str, ...] = Field((), description="Host names with dots under which browsers may ask for the pages.")
+    kiosk: Literal["local", "network"] = Field("local", description="network: goods may be drawn from other machines.")
 
 
 class AccessSection(Section):

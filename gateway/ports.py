@@ -271,6 +271,24 @@ class Switch(Protocol):
         """Asks how it stands; None when nothing answers in time. Raises LinkDown."""
 
 
+class Quality(msgspec.Struct, frozen=True):
+    """What the wire did to one device since the start. ``asked`` questions, of which ``silence`` were not answered by
+    one byte, ``noise`` by bytes that are no answer, ``refused`` by answers whose check or content is wrong;
+    ``retried``: asked again after one of these. ``frames`` good ones, ``rejected`` reason -> frames not believed.
+    ``quiet_ms``: since its last good word; None: never a word.
+    """
+
+    asked: int = 0
+    retried: int = 0
+    silence: int = 0
+    noise: int = 0
+    refused: int = 0
+    frames: int = 0
+    noise_bytes: int = 0
+    rejected: dict[str, int] = {}
+    quiet_ms: int | None = None
+
+
 class DeviceStatus(msgspec.Struct, frozen=True):
     """How one device is, as its session sees it. ``answered`` None: not asked yet."""
 
@@ -279,6 +297,7 @@ class DeviceStatus(msgspec.Struct, frozen=True):
     line: str
     answered: bool | None
     detail: str = ""
+    quality: Quality | None = None
 
 
 class Session(Protocol):

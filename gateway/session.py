@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from gateway import recording
 from gateway.device_events import Event, Request, SerialDriver
 from gateway.exchange import Pace, Performer, StepByStep
+from gateway.line_quality import LineQuality
 from gateway.ports import DeviceStatus, Journal, LinkDown, NotStored, Ports, SerialLink, SerialSettings
 from gateway.record_queue import RecordQueue
 from gateway.recording import Stamp, happened, stamp
@@ -73,6 +74,7 @@ class SerialSession:
         self._listeners = [device for device, driver in devices.items() if getattr(driver, "listens", False)]
         self._answered: dict[str, bool | None] = dict.fromkeys(devices)
         self._why: dict[str, str] = {}
+        self._quality = LineQuality(self._drivers, ports.clock.mono_ms)
         self._jobs: deque[tuple[str, Callable[[], Request], asyncio.Future[list[Event] | None]]] = deque()
         self._rounds = Rounds(self._drivers, Pace.of(settings), ports.clock, lambda: bool(self._jobs), self._tell)
         self._wake = asyncio.Event()
@@ -91,7 +93,9 @@ class SerialSession:
     def devices(self) -> list[DeviceStatus]:
         """Each device's state now."""
         return [
-            DeviceStatus(device, driver.kind, self.name, self._answers(device), self._detail(device))
+            DeviceStatus(
+                device, driver.kind, self.name, self._answers(device), self._detail(device), self._quality.of(device)
+            )
             for device, driver in self._drivers.items()
         ]
 
@@ -238,6 +242,7 @@ class SerialSession:
         """Each event with its records, then what the exchange itself is worth."""
         device, cfg = told.device, self._drivers[told.device].cfg
         self._answered[device], self._why[device] = told.answered, told.why
+        self._quality.note(told)
         interpreter = self._interpreters.get(device)
         for event in told.events:
             plain = recording.record(event, told.at, device, cfg)

@@ -7,18 +7,15 @@ The surprise: nothing is listed here by hand. A driver that is added is on this 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
-from jinja2 import Template
+from fastapi.responses import JSONResponse, Response
 
 from gateway import drivers
 from gateway.web.languages import Words
-
-Speaker = Callable[[Request], tuple[str, Words]]
+from gateway.web.rendering import Rendering, wants_a_page
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -41,18 +38,17 @@ class Kind(msgspec.Struct, frozen=True):
     profiles: list[str]
 
 
-def add_kind_pages(pages: FastAPI, template: Template, names: dict[str, str], words: Speaker) -> None:
+def add_kind_pages(pages: FastAPI, rendering: Rendering) -> None:
     """A page for a browser, JSON with the settings' schemas for everything else."""
 
     @pages.get("/setup/devices")
     async def kinds(request: Request) -> Response:
-        code, language = words(request)
-        if "text/html" not in request.headers.get("accept", ""):
+        _code, language = rendering.spoken(request)
+        if not wants_a_page(request):
             schemas = {kind: one.Settings.model_json_schema() for kind, one in drivers.discover().items()}
             found = {one.kind: msgspec.to_builtins(one) | {"schema": schemas[one.kind]} for one in listed(language)}
             return JSONResponse(found)
-        tag = code.replace("_", "-")
-        return HTMLResponse(template.render(kinds=listed(language), tag=tag, languages=names, _=language.gettext))
+        return rendering.page("kinds.html", request, {"kinds": listed(language)})
 
 
 def listed(words: Words) -> list[Kind]:

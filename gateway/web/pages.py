@@ -1,42 +1,35 @@
-"""The pages that the gateway serves itself: kiosk, status, health, metrics. They work with no network.
+"""The pages that the gateway serves itself: kiosk, status, set-up, health, metrics. They work with no network.
 
-`/status` is a page for a browser and JSON for everything else, so that a technician and a script ask the same thing.
+Each page is told here what it may ask of the gateway; what stands before all of them is in `guard.py`.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
-from importlib import resources
+from collections.abc import Callable
 from typing import Annotated, Any, Protocol
 
-import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from jinja2 import BaseLoader, Environment, TemplateNotFound, select_autoescape
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.ports import UnknownCabinetError
-from gateway.premises import Premises
-from gateway.run_controls import Ordered, UnitState
-from gateway.status import Status
 from gateway.take_draw import DrawResult
-from gateway.web.control_pages import add_control_pages, shown, why
+from gateway.web.control_pages import add_control_pages
+from gateway.web.guard import Guard
 from gateway.web.kind_pages import add_kind_pages
-from gateway.web.languages import Words, choose, read_languages
+from gateway.web.languages import Words
 from gateway.web.problems import problem
-from gateway.web.sentences import sentence, title
+from gateway.web.rendering import Rendering, add_static
+from gateway.web.sentences import sentence
+from gateway.web.status_page import Watched, add_status
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Speaker = Callable[[Request], tuple[str, Words]]
-NAMES = {"en": "English", "zh_CN": "\u4e2d\u6587"}
 
 
-class Gateway(Protocol):
+class Gateway(Watched, Protocol):
     """What the pages show and do."""
-
-    premises: Premises | None
 
     async def draw(self, cabinet: str, badge: str, slot: str, quantity: int = 1, for_: str = "") -> DrawResult:
         """Somebody takes something. Raises UnknownCabinetError."""
@@ -47,17 +40,8 @@ class Gateway(Protocol):
     async def count(self, cabinet: str, slot: str, quantity: int, badge: str) -> DrawResult:
         """Somebody counted a slot."""
 
-    def controlled(self) -> Sequence[UnitState]:
-        """Air units and relays as they are now."""
-
-    async def order_level(self, unit: str, badge: str, level: int | None, reason: str, seconds: int) -> Ordered:
-        """A person's order. Raises UnknownUnitError, NotStored."""
-
-    def status(self) -> Status:
-        """How it is now."""
-
     def metrics(self) -> bytes:
-        """The same for Prometheus."""
+        """The status for Prometheus."""
 
 
 class DrawBody(BaseModel):
@@ -83,21 +67,19 @@ class GoodsBody(BaseModel):
     quantity: int = Field(ge=0, le=100_000)
 
 
-def create_pages(gateway: Gateway) -> FastAPI:
-    """The application. Bind it to the local machine unless the site's network is trusted."""
+def create_pages(gateway: Gateway) -> Any:  # noqa: ANN401 - an ASGI application
+    """The application behind its guard. Bind it to the local machine unless the site's network is trusted."""
     pages = FastAPI(title="Tallystick gateway", docs_url=None, redoc_url=None, openapi_url=None)
-    languages = read_languages()
-
-    def words(request: Request) -> tuple[str, Words]:
-        code = choose(request.query_params.get("lang", ""), request.headers.get("accept-language", ""))
-        return code, languages[code]
-
-    _kiosk(pages, gateway, words)
-    _views(pages, gateway, words)
-    add_control_pages(pages, gateway, words)
-    add_kind_pages(pages, _templates().get_template("kinds.html"), NAMES, words)
+    rendering = Rendering()
+    add_static(pages, rendering)
+    _kiosk(pages, gateway, rendering.spoken)
+    add_status(pages, gateway, rendering)
+    _machines(pages, gateway)
+    add_control_pages(pages, gateway, rendering.spoken)
+    add_kind_pages(pages, rendering)
     _problems(pages)
-    return pages
+    web = gateway.config.web
+    return Guard(pages, names=web.names, kiosk_from_afar=web.kiosk == "network")
 
 
 def _kiosk(pages: FastAPI, gateway: Gateway, words: Speaker) -> None:
@@ -121,28 +103,7 @@ def _kiosk(pages: FastAPI, gateway: Gateway, words: Speaker) -> None:
         return told(request, await gateway.count(body.cabinet, body.slot, body.quantity, body.badge))
 
 
-def _views(pages: FastAPI, gateway: Gateway, words: Speaker) -> None:
-    template = _templates().get_template("status.html")
-
-    @pages.get("/")
-    async def home() -> Response:
-        return RedirectResponse("/status")
-
-    @pages.get("/status")
-    async def status(request: Request) -> Response:
-        now, doubtful = gateway.status(), _doubtful(gateway)
-        if "text/html" not in request.headers.get("accept", ""):
-            return JSONResponse({**msgspec.to_builtins(now), "doubtful": doubtful, "units": shown(gateway)})
-        code, language = words(request)
-        tag, _ = code.replace("_", "-"), language.gettext
-        called = functools.partial(title, words=language)
-        told = functools.partial(why, words=language)
-        units = gateway.controlled()
-        page = template.render(
-            now=now, doubtful=doubtful, units=units, tag=tag, languages=NAMES, title=called, why=told, _=_
-        )
-        return HTMLResponse(page)
-
+def _machines(pages: FastAPI, gateway: Gateway) -> None:
     @pages.get("/healthz")
     async def health() -> Response:
         now = gateway.status()
@@ -163,24 +124,3 @@ def _problems(pages: FastAPI) -> None:
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
         wrong = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
         return problem(422, "bad-request", wrong)
-
-
-def _doubtful(gateway: Gateway) -> list[dict[str, Any]]:
-    """Slots that someone should count."""
-    if gateway.premises is None:
-        return []
-    return [{"cabinet": cabinet, "slot": slot} for cabinet, slot in gateway.premises.shelf.doubtful()]
-
-
-class _Packaged(BaseLoader):
-    """Templates out of the installed package."""
-
-    def get_source(self, environment: Environment, template: str) -> tuple[str, None, None]:  # noqa: ARG002
-        file = resources.files("gateway.web").joinpath("templates", template)
-        if not file.is_file():
-            raise TemplateNotFound(template)
-        return file.read_text("utf-8"), None, None
-
-
-def _templates() -> Environment:
-    return Environment(loader=_Packaged(), autoescape=select_autoescape(["html"]), trim_blocks=True)

@@ -109,7 +109,7 @@ def test_the_status_is_a_page_for_people_and_json_for_programs(tmp_path: Path) -
         told = (await client.get("/status")).json()
 
         assert '<html lang="zh-CN">' in page
-        assert read_languages()["zh_CN"].gettext("Devices") in page
+        assert read_languages()["zh_CN"].gettext("Devices and their lines") in page
         assert [(one["device"], one["answered"]) for one in told["devices"]] == [("cab-1", True)]
         assert told["doubtful"] == []
 
