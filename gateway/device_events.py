@@ -254,6 +254,12 @@ class AdapterSaid(msgspec.Struct, frozen=True):
     raw: bytes = b""
 
 
+class BadgeRead(msgspec.Struct, frozen=True):
+    """A person showed a badge; as the list of badges writes it. Never a record: a badge alone has done nothing."""
+
+    badge: str
+
+
 class Presence(msgspec.Struct, frozen=True):
     """A device behind a broker is there, or its will says that it is gone."""
 
@@ -272,7 +278,7 @@ class Publish(msgspec.Struct, frozen=True):
 Event = (
     Measured | AirSample | LockReply | DoorState | Identified | DeviceFault | VendRequested | Dispensed | CabinetState
     | SwitchState | CommandTaken | LevelState | Presence | AuditRead | Weighed | TagsSeen | AdapterSaid | MotorState
-    | SelectionInfo | FanState
+    | SelectionInfo | FanState | BadgeRead
 )  # fmt: skip
 
 

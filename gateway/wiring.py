@@ -10,6 +10,7 @@ from typing import Any, cast
 import msgspec
 
 from gateway import drivers
+from gateway.badge_ear import BadgeEar
 from gateway.board_cabinets import cabinet_of, is_board
 from gateway.config import Broker, Config, Device, EdgeNode, Line
 from gateway.door import Door
@@ -33,6 +34,7 @@ class Site(msgspec.Struct):
     switches: dict[str, Switch] = {}
     units: dict[str, Unit] = {}
     board: Noticeboard = msgspec.field(default_factory=Noticeboard)
+    readers: list[BadgeEar] = []
 
 
 def cabinet_ids(config: Config) -> list[str]:
@@ -95,6 +97,8 @@ def _line(
             from gateway.weigh_cabinet import WeighCabinet  # noqa: PLC0415
 
             inner = site.cabinets[device] = WeighCabinet(device, driver, premises)
+        elif driver.kind.startswith("badge_"):
+            inner = _reader(site, device, driver)
         elif window := getattr(driver, "window", 0):
             inner = Windows(device, window)
         elif runtime := getattr(driver, "runtime", 0):
@@ -109,6 +113,11 @@ def _line(
         if hasattr(driver, "set_level"):
             site.units[device] = LineUnit(device, driver, session)
     site.sessions.append(session)
+
+
+def _reader(site: Site, device: str, driver: Any) -> BadgeEar:  # noqa: ANN401 - driver classes differ in shape
+    site.readers.append(BadgeEar(device, driver.settings.cabinet))
+    return site.readers[-1]
 
 
 def drivers_of(line: Line, profiles: Path | None) -> dict[str, Any]:
@@ -141,6 +150,8 @@ def _broker(site: Site, broker: Broker, ports: Ports, premises: Premises, heard:
             site.units[device] = SwitchUnit(meter.switch)
         if device in heard:
             meter.note = site.board.note
+        if meter.driver.kind.startswith("badge_"):
+            meter.note = _reader(site, device, meter.driver).note
     site.sessions.append(session)
 
 

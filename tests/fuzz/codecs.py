@@ -100,6 +100,7 @@ def mqtt_codec(kind: str, driver: Any, settings: dict[str, Any]) -> Codec:
 
 # What a kind cannot do without; each of these is a codec of its own.
 SETTINGS: dict[str, tuple[dict[str, Any], ...]] = {
+    "badge_mqtt": ({"topic": "hall3/reader/badge"}, {"topic": "tele/reader/SENSOR", "key": "RDM6300.UID"}),
     "mqtt_cabinet": ({"cabinet": "c1"},),
     "mqtt_meters": (
         {"dialect": "tasmota", "name": "pow1"},

@@ -31,6 +31,7 @@ from gateway.device_events import (
     Want,
 )
 from tests.gateway.audit_cases import AUDITS, SCALES
+from tests.gateway.badge_cases import BADGES
 from tests.gateway.board_cases import BOARDS
 from tests.gateway.meter_cases import AIR, FANS, METERS, UNASKED
 from tests.gateway.telegram_cases import TELEGRAMS
@@ -117,7 +118,7 @@ CASES = [
     Case("modbus_meter", "mb-sdm-2", METER, voltage, volts(2304)),
     Case("modbus_meter", "mb-sdm-3", METER, voltage, volts(2299)),
     *(Case(*one) for one in (*TELEGRAMS, *BOARDS)),
-    *(Case(*one, echo=False) for one in TALKERS),
+    *(Case(*one, echo=False) for one in (*TALKERS, *BADGES)),
     *(Case(*one) for one in SCALES),
     Case("modbus_unit", "modbus_unit.02", UNIT, lambda d: d.set_level(3), heard(taken=True)),
     Case("modbus_unit", "modbus_unit.04", UNIT, lambda d: d.look(), level(3)),
