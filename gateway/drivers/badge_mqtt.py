@@ -80,7 +80,7 @@ class BadgeMqtt:
                 return None
         try:
             found: Any = msgspec.json.decode(payload)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         for part in self.settings.key.split("."):
             found = found.get(part) if isinstance(found, dict) else None

@@ -20,7 +20,7 @@ from gateway.drivers.badge_numbers import LONGEST, normal
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 CARD = 0x62E3086CED
-LINES = {
+LINES: dict[str, dict[str, Any]] = {
     "badge_ascii.03": {"frame": "line", "reads": "decimal", "digits": 10},
     "badge_ascii.04": {"frame": "line", "reads": "facility_card", "gives": "facility_card"},
     "badge_ascii.05": {"frame": "line", "reads": "wiegand26", "gives": "facility_card"},
