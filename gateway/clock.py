@@ -88,8 +88,8 @@ def system_clock(boot: str, *, scale: float = 1.0, origin_ms: int | None = None,
     """
     if origin_ms is None:
         return Clock(
-            boot, wall=_real_ms, line=time.monotonic, synchronised=kernel_synchronised, scale=scale,
-            offset=kernel_offset_us,
+            boot, wall=_real_ms, line=time.monotonic, synchronised=_now_and_then(kernel_synchronised),
+            scale=scale,            offset=kernel_offset_us,
         )  # fmt: skip
     zero = _real_ms() if since_ms is None else since_ms
     start = origin_ms
@@ -98,6 +98,20 @@ def system_clock(boot: str, *, scale: float = 1.0, origin_ms: int | None = None,
         return start + int((_real_ms() - zero) * scale)
 
     return Clock(boot, wall=wall, line=time.monotonic, synchronised=lambda: True, scale=scale)
+
+
+def _now_and_then(ask: Callable[[], bool]) -> Callable[[], bool]:
+    """The same answer for a second: every record carries it, and the kernel changes its mind in minutes."""
+    known, until = False, 0.0
+
+    def answer() -> bool:
+        nonlocal known, until
+        now = time.monotonic()
+        if now >= until:
+            known, until = ask(), now + 1.0
+        return known
+
+    return answer
 
 
 def virtual_clock(boot: str, loop: asyncio.AbstractEventLoop, *, origin_ms: int, synchronised: bool = True) -> Clock:

@@ -293,6 +293,8 @@ class SerialDriver(Protocol):
       itself, and is fed all that comes.
     - `shipped: ClassVar[tuple[str, ...]]`: line formats it is met with, the likeliest first ("9600 8N1"); and
       `candidates() -> Iterable[dict[str, Any]]` (classmethod): settings to try when a line is searched.
+    - `steady: ClassVar[bool]`: the same wants are the same question, whatever was said before (but for `pending` ones):
+      the line may ask several before their answers are fed, each after its own `request`.
     - `limits: block_reads.Limits`: what one request may read.
     - `outgoing() -> bytes`: takes what must be written at once; asked after every `feed`, `kept` and `idle`.
     - `kept(event) -> None`: the journal holds the records of this event, on disk: now the device may hear "got it".

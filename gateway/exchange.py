@@ -21,8 +21,6 @@ from gateway.ports import SerialLink, SerialSettings
 ADAPTER_SECONDS = 0.05
 # Noise that never ends must not stop a line for ever: after so long the question is asked into it.
 LONGEST_NOISE = 0.25
-# Awake so long before the last byte is expected.
-NAP_MARGIN = 0.0004
 
 
 class Say(NamedTuple):
@@ -56,13 +54,41 @@ class Heard(NamedTuple):
     at: float
 
 
+class Ask(NamedTuple):
+    """A question whose usual answer is known: `whole` bytes that begin with `begins`.
+
+    Seconds from the sending of its first bit: `nap`, until when nothing is needed; `first` and `until` as in `Hear`.
+    """
+
+    say: Say
+    whole: int
+    begins: bytes
+    nap: float
+    first: float
+    until: float
+
+
+class InTurn(NamedTuple):
+    """Ask after ask, as long as each brings its usual answer and nobody wants the line.
+
+    `told` is filled with what was heard before each question and as its answer, the last of which may be another one
+    than was awaited, or none. Heard back: the last. The surprise is why: after each sleep everything that is touched
+    has to be brought back to the processor, so what can be worked out for many answers at once is.
+    """
+
+    asks: tuple[Ask, ...]
+    called: Callable[[], bool]
+    told: list[tuple[Heard, Heard]]
+
+
 class Answer(NamedTuple):
     """What an exchange brought. `events` None: nothing that fits came in time. `said`: events of that silence.
 
     `asked` and `done` are line times of the first bit sent and of the last byte heard; `turn` the seconds the device
     took for itself, as near as the line can tell. `why`: nothing that fits came because of "silence" (not one byte),
     "noise" (bytes, but no frame of ours: speed, format, a cut, two with one address) or "refused" (a frame whose check
-    or content is wrong); "" when it was answered.
+    or content is wrong); "" when it was answered. `prompt`: it was there when it was looked for first, so it may have
+    been earlier than `done`. `begins`: the first bytes, where exactly the usual ones came.
     """
 
     events: list[Event] | None
@@ -71,10 +97,15 @@ class Answer(NamedTuple):
     done: float
     turn: float
     why: str = ""
+    prompt: bool = False
+    begins: bytes = b""
 
 
 T = TypeVar("T")
-Steps = Generator[Say | Hear, Heard, T]
+Step = Say | Hear | InTurn
+Steps = Generator[Step, Heard, T]
+# So much of an answer tells it from an answer to another question: address, function, length.
+BEGINS = 3
 
 
 class Performer(Protocol):
@@ -115,46 +146,63 @@ def silence_seconds(baud: int, bits: int) -> float:
     return 0.00175 if baud > 19200 else 3.5 * bits / baud
 
 
-def exchange(
-    driver: SerialDriver,
-    request: Request,
-    pace: Pace,
-    *,
-    patience: float = 1.0,
-    quick: float | None = None,
-    turn: float = 0.0,
-) -> Steps[Answer]:
-    """The steps of one exchange. `quick`: a healthy device begins its answer within so many seconds of its turn;
-    None: unknown, so wait as long as `request.delay` allows. `turn`: it never began earlier than that.
+class Patience(NamedTuple):
+    """How long a question waits: `most`, as a share of what its device may take; `quick`, the seconds within which a
+    healthy device begins its answer (None: not known); `turn`, the seconds before which it never did.
     """
+
+    most: float = 1.0
+    quick: float | None = None
+    turn: float = 0.0
+
+
+def ask(request: Request, pace: Pace, patience: Patience, begins: bytes = b"") -> Ask:
+    """The question as it goes to the line, with its times."""
     baud = request.baud or pace.baud
-    answers = request.answer_baud or baud
-    char = pace.char(answers)
-    before = yield Say(request.data, pace.quiet(baud), baud, pace.char(baud))
-    driver.counters.noise_bytes += len(before.data)
-    sent = before.at + len(request.data) * pace.char(baud)
-    until = before.at + pace.longest(request, patience)
+    char = pace.char(request.answer_baud or baud)
+    silence = pace.quiet(baud)
     # The device sees the end of the question only after the silence, and a first byte takes its time to arrive.
-    first = until if quick is None else min(until, sent + pace.quiet(baud) + char + quick)
+    sent = len(request.data) * pace.char(baud) + silence
+    until = pace.longest(request, patience.most)
+    first = until if patience.quick is None else min(until, sent + char + patience.quick)
+    nap = sent + patience.turn + request.usual * char if request.usual else 0.0
+    return Ask(Say(request.data, silence, baud, pace.char(baud)), request.usual, begins, nap, first, until)
+
+
+def exchange(
+    driver: SerialDriver, request: Request, pace: Pace, patience: Patience, begun: tuple[Heard, Heard] | None = None
+) -> Steps[Answer]:
+    """The steps of one exchange; `begun`: it was asked already, and this was heard."""
+    asked = ask(request, pace, patience)
+    before = (yield asked.say) if begun is None else begun[0]
+    driver.counters.noise_bytes += len(before.data)
+    answers = request.answer_baud or asked.say.baud
+    char = pace.char(answers)
+    start = before.at
     events: list[Event] = []
-    came, done, refused = 0, sent, driver.counters.refused
-    margin = max(char, NAP_MARGIN)
-    nap = sent + pace.quiet(baud) + turn + request.usual * char - margin if request.usual else 0.0
+    came, looks, done, refused = 0, 0, start + len(request.data) * asked.say.char, driver.counters.refused
+    begins, nap = b"", start + asked.nap
+    heard = None if begun is None else begun[1]
     while request.expect and not driver.answered:
-        heard = yield Hear(until, until if came else first, nap, answers)
+        if heard is None:
+            heard = yield Hear(start + asked.until, start + (asked.until if came else asked.first), nap, answers)
         if not heard.data:
             told = events + driver.expired(heard.at)
             why = "refused" if driver.counters.refused > refused else "noise" if came else "silence"
-            return Answer(None, told, before.at, heard.at, 0.0, why)
+            return Answer(None, told, start, heard.at, 0.0, why)
+        looks += 1
         came += len(heard.data)
         done = heard.at
-        nap = done + (request.usual - came) * char - margin
+        begins = begins or heard.data[:BEGINS]
+        nap = done + (request.usual - came) * char
         events += driver.feed(heard.data, heard.at)
-    took = done - sent - came * char - pace.quiet(baud)
-    return Answer(events, [], before.at, done, max(took, 0.0))
+        heard = None
+    took = done - start - len(request.data) * asked.say.char - came * char - asked.say.quiet
+    usual = begins if came == request.usual else b""
+    return Answer(events, [], start, done, max(took, 0.0), prompt=looks == 1, begins=usual)
 
 
-def carried_out(steps: Steps[T], do: Callable[[Say | Hear], Heard]) -> T:
+def carried_out(steps: Steps[T], do: Callable[[Step], Heard]) -> T:
     """Carries out all steps with a function that may block."""
     heard: Heard | None = None
     while True:
@@ -183,6 +231,14 @@ class StepByStep:
             except StopIteration as end:
                 result: T = end.value
                 return result
+            if isinstance(step, InTurn):
+                # One after another: whoever owns time here does not sleep.
+                ask = step.asks[0]
+                before = await self._say(ask.say)
+                start = before.at
+                heard = await self._hear(Hear(start + ask.until, start + ask.first, 0.0, ask.say.baud))
+                step.told.append((before, heard))
+                continue
             heard = await (self._say(step) if isinstance(step, Say) else self._hear(step))
 
     async def _say(self, step: Say) -> Heard:

@@ -28,9 +28,9 @@ class Stamp(NamedTuple):
     m: int
 
 
-def stamp(clock: Clock) -> Stamp:
-    """Now, as records say it."""
-    return Stamp(clock.wall_ms(), clock.state(), clock.boot, clock.mono_ms())
+def stamp(clock: Clock, *, ago: int = 0) -> Stamp:
+    """Now, or some milliseconds `ago`, as records say it."""
+    return Stamp(clock.wall_ms() - ago, clock.state(), clock.boot, clock.mono_ms() - ago)
 
 
 @lru_cache(maxsize=8)

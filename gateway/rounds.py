@@ -7,7 +7,7 @@ takes is learnt: the line sleeps until its answer can be there, and does not wai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,14 +15,18 @@ import msgspec
 from gateway.block_reads import Limits
 from gateway.clock import Clock
 from gateway.device_events import Event, Request
-from gateway.exchange import ADAPTER_SECONDS, Answer, Hear, Heard, Pace, Say, exchange
+from gateway.exchange import ADAPTER_SECONDS, Answer, Ask, Heard, InTurn, Pace, Patience, Steps, ask, exchange
 from gateway.recording import Stamp, stamp
-from gateway.schedule import LineSchedule, Turn
+from gateway.schedule import LineSchedule, Places, Turn
 
 # Parts of one conversation (more data follows) before anybody else is asked.
 PARTS = 64
 # Answers after which it is known how long a device takes.
 KNOWN = 4
+# Seconds by which the next look is sooner after an answer that was waiting, and later after one that was not there.
+SOONER, LATER = 20e-6, 100e-6
+# Questions that are asked before their answers are worked out: so many, and for so long.
+AHEAD, AHEAD_SECONDS = 32, 0.3
 
 
 class Told(NamedTuple):
@@ -40,15 +44,22 @@ class Told(NamedTuple):
 
 
 class Habit(msgspec.Struct):
-    """How long a device took to begin its answers, in seconds: the quickest and the slowest of late."""
+    """How long a device took to begin its answers, in seconds: the quickest and the slowest of late.
+
+    An answer that was there at the first look may have come sooner, so the next look is a little earlier; one that was
+    not there tells exactly when it came.
+    """
 
     answers: int = 0
     quickest: float = 0.0
     slowest: float = 0.0
 
-    def learn(self, took: float) -> None:
+    def learn(self, took: float, *, prompt: bool = False) -> None:
         """One more answer; old extremes fade."""
-        self.quickest = min(took, self.quickest * 1.01 + 1e-5) if self.answers else took
+        if prompt and self.answers:
+            self.quickest = max(self.quickest - SOONER, 0.0)
+        else:
+            self.quickest = min(took, self.quickest * 1.01 + LATER) if self.answers else took
         self.slowest = max(took, self.slowest * 0.99)
         self.answers += 1
 
@@ -56,6 +67,14 @@ class Habit(msgspec.Struct):
     def patience(self) -> float | None:
         """Seconds after which such a device has begun its answer, if it is alive; None: not known yet."""
         return 2 * self.slowest + ADAPTER_SECONDS if self.answers >= KNOWN else None
+
+
+class Ahead(NamedTuple):
+    """A turn that is asked with others, and the schedule before it was supposed to be answered."""
+
+    turn: Turn
+    ask: Ask
+    before: list[int]
 
 
 class Rounds:
@@ -77,28 +96,57 @@ class Rounds:
         self._called = called
         self._tell = tell
         self._habits = {device: Habit() for device in drivers}
+        self._usual: dict[tuple[str, Places], Ask] = {}
 
-    def series(self) -> Generator[Say | Hear, Heard, int]:
+    def series(self) -> Steps[int]:
         """Poll after poll while something is due; the milliseconds until something is, 0 when the line is wanted."""
         while not self._called():
-            turn = self.schedule.turn(self._clock.mono_ms())
+            mono = self._clock.mono_ms()
+            turn = self.schedule.turn(mono)
             if not isinstance(turn, Turn):
                 return turn
+            ahead = self._ahead(turn, mono)
+            if ahead:
+                yield from self._in_turn(ahead)
+                continue
             yield from self._poll(turn)
             if hasattr(self._drivers[turn.device], "kept"):
                 return 0
         return 0
 
-    def command(self, device: str, ask: Callable[[], Request]) -> Generator[Say | Hear, Heard, list[Event] | None]:
+    def _ahead(self, first: Turn, mono: int) -> list[Ahead]:
+        """The turns that come next as long as all are answered as usual; none where a turn is anything but usual."""
+        ahead: list[Ahead] = []
+        turn: Turn | int = first
+        wall, spent = self._clock.wall_ms(), 0.0
+        while isinstance(turn, Turn) and len(ahead) < AHEAD and spent < AHEAD_SECONDS and self.schedule.healthy(turn):
+            known = self._usual.get((turn.device, turn.places))
+            if known is None or self._drivers[turn.device].pending() is not None:
+                break
+            later = self._ms(spent) if ahead else 0
+            ahead.append(Ahead(turn, known, self.schedule.suppose(turn, mono + later, wall + later)))
+            spent += known.nap + known.say.quiet
+            turn = self.schedule.turn(mono + self._ms(spent))
+        for one in reversed(ahead):
+            self.schedule.recall(one.turn, one.before)
+        return ahead
+
+    def _in_turn(self, ahead: Sequence[Ahead]) -> Steps[None]:
+        step = InTurn(tuple(one.ask for one in ahead), self._called, [])
+        yield step
+        for one, begun in zip(ahead, step.told, strict=False):
+            yield from self._poll(one.turn, (one.ask, begun))
+
+    def command(self, device: str, worded: Callable[[], Request]) -> Steps[list[Event] | None]:
         """One command with the parts of its answer, as patiently as the device may need; None: no answer.
 
-        Raises what `ask` raises.
+        Raises what `worded` raises.
         """
         driver = self._drivers[device]
         first = driver.pending()
         if first is not None:
             yield from self._exchange(device, first, patient=True)
-        request: Request | None = ask()
+        request: Request | None = worded()
         found: list[Event] = []
         asked = b""
         for _ in range(PARTS):
@@ -112,54 +160,82 @@ class Rounds:
             request = driver.pending()
         return found
 
-    def _poll(self, turn: Turn) -> Generator[Say | Hear, Heard, None]:
-        """The device's own questions (who are you), what is due, and the parts that follow; a miss ends it."""
+    def _poll(self, turn: Turn, begun: tuple[Ask, tuple[Heard, Heard]] | None = None) -> Steps[None]:
+        """The device's own questions (who are you), what is due, and the parts that follow; a miss ends it.
+
+        `begun`: what is due was asked already, and this was heard.
+        """
         driver = self._drivers[turn.device]
-        asked = b""
-        while (request := driver.pending()) is not None and request.data != asked:
-            asked = request.data
-            if not (yield from self._asked(turn, request)):
-                return
-        mono, wall = self._clock.mono_ms(), self._clock.wall_ms()
+        request = None
+        if begun is None:
+            asked = b""
+            while (request := driver.pending()) is not None and request.data != asked:
+                asked = request.data
+                if not (yield from self._asked(turn, request)):
+                    return
+        ago = self._since(begun[1][0].at) if begun else 0
+        mono, wall = self._clock.mono_ms() - ago, self._clock.wall_ms() - ago
         fit = request is None
         request = driver.request(turn.wants) if fit else None
+        if begun and request and request.data != begun[0].say.data:
+            # An answer was lost meanwhile, and the driver words its questions in another way for a while.
+            self._usual.pop((turn.device, turn.places), None)
+            return
+        heard = begun[1] if begun else None
         for _ in range(PARTS):
             if request is None:
                 break
-            if not (yield from self._asked(turn, request)):
+            if not (yield from self._asked(turn, request, heard)):
                 return
-            request = driver.pending()
+            heard, request = None, driver.pending()
         if self.schedule.answered(turn, mono, wall, fit=fit):
             self._tell(Told(turn.device, [], stamp(self._clock), answered=True, news="back"))
 
-    def _asked(self, turn: Turn, request: Request) -> Generator[Say | Hear, Heard, bool]:
+    def _asked(self, turn: Turn, request: Request, begun: tuple[Heard, Heard] | None = None) -> Steps[bool]:
         again = turn.probe or turn.spared
-        answer = yield from self._exchange(turn.device, request, patient=turn.patient, again=again)
+        answer = yield from self._exchange(turn.device, request, patient=turn.patient, again=again, begun=begun)
+        key = (turn.device, turn.places)
         if answer.events is not None:
+            if answer.begins and getattr(self._drivers[turn.device], "steady", False):
+                self._usual[key] = ask(request, self._pace, self._patience(turn.device), answer.begins)
             return True
+        self._usual.pop(key, None)
         if self.schedule.missed(turn, self._clock.mono_ms(), self._clock.wall_ms()):
             self._drivers[turn.device].restarted()
             self._tell(Told(turn.device, [], stamp(self._clock), answered=False, news="silent", why=answer.why))
         return False
 
+    def _patience(self, device: str, *, patient: bool = False, again: bool = False) -> Patience:
+        habit = self._habits[device]
+        quick = habit.patience
+        most = 0.5 if again and not patient and quick is None else 1.0
+        return Patience(most, None if patient else quick, habit.quickest if habit.answers >= KNOWN else 0.0)
+
     def _exchange(
-        self, device: str, request: Request, *, patient: bool, again: bool = False
-    ) -> Generator[Say | Hear, Heard, Answer]:
+        self,
+        device: str,
+        request: Request,
+        *,
+        patient: bool,
+        again: bool = False,
+        begun: tuple[Heard, Heard] | None = None,
+    ) -> Steps[Answer]:
         habit, pace = self._habits[device], self._pace
         quick = habit.patience
-        patience = 0.5 if again and not patient and quick is None else 1.0
-        answer = yield from exchange(
-            self._drivers[device], request, pace, patience=patience,
-            quick=None if patient else quick, turn=habit.quickest if habit.answers >= KNOWN else 0.0,
-        )  # fmt: skip
+        patience = self._patience(device, patient=patient, again=again)
+        answer = yield from exchange(self._drivers[device], request, pace, patience, begun)
         if answer.events is not None and request.expect:
-            habit.learn(answer.turn)
+            habit.learn(answer.turn, prompt=answer.prompt)
         begins = len(request.data) * pace.char(request.baud) + pace.quiet(request.baud) + pace.char(request.baud)
         cost = pace.longest(request, 0.5) if quick is None else begins + quick
         self.schedule.costs(device, self._ms(cost), self._ms(pace.longest(request, 1.0)))
         said = answer.said if answer.events is None else answer.events
-        self._tell(Told(device, said, stamp(self._clock), answered=answer.events is not None, why=answer.why))
+        at = stamp(self._clock, ago=self._since(answer.done) if begun else 0)
+        self._tell(Told(device, said, at, answered=answer.events is not None, why=answer.why))
         return answer
+
+    def _since(self, at: float) -> int:
+        return int((self._clock.line() - at) * 1000 * self._clock.scale)
 
     def _ms(self, seconds: float) -> int:
         return int(seconds * 1000 * self._clock.scale) + 1

@@ -10,11 +10,11 @@ deadline is ever further away than one period. All times are milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from gateway.block_reads import Limits, block_of
+from gateway.block_reads import Limits, blocks
 from gateway.device_events import Want
 
 MISSES = 2
@@ -24,13 +24,16 @@ SHARE = 50
 # A question to a silent device waits so long for a spare moment before it takes one from the others.
 HOPE_MS = 2_000
 FOREVER = 86_400_000
+# What one device has due together is met again and again: so many plans of it are remembered.
+REMEMBERED = 64
+Places = tuple[int, ...]
 
 
 class Turn(msgspec.Struct, frozen=True):
     """Ask `device` for these wants, in one frame. A probe only asks whether it is there again.
 
     `patient`: wait as long as such a device may ever take; else only as long as it took so far. `spared`: the line had
-    no time for it and took it from the others.
+    no time for it and took it from the others. `places`: where the schedule keeps these wants.
     """
 
     device: str
@@ -38,13 +41,19 @@ class Turn(msgspec.Struct, frozen=True):
     probe: bool = False
     patient: bool = False
     spared: bool = False
+    places: tuple[int, ...] = ()
 
 
 class Standing(msgspec.Struct):
-    """What the line knows about one device. Silent since `misses` questions, it is asked again from `ready` on."""
+    """What the line knows about one device: when each of its `wants` (by table and address) is due, the first of them
+    at `earliest`. Silent since `misses` questions, it is asked again from `ready` on.
+    """
 
-    due: dict[Want, int]
+    wants: tuple[Want, ...]
+    due: list[int]
     limits: Limits
+    plans: dict[Places, dict[int, tuple[Places, tuple[Want, ...]]]] = {}
+    earliest: int = 0
     misses: int = 0
     probes: int = 0
     aside: bool = False
@@ -59,7 +68,8 @@ class LineSchedule:
     def __init__(self, wants: Mapping[str, Sequence[Want]], limits: Mapping[str, Limits] | None = None) -> None:
         known = limits or {}
         self._devices = {
-            device: Standing(dict.fromkeys(wanted, 0), known.get(device, Limits())) for device, wanted in wants.items()
+            device: Standing(_in_order(wanted), [0] * len(set(wanted)), known.get(device, Limits()))
+            for device, wanted in wants.items()
         }
         self._given = 0
         self._spare_from = 0
@@ -73,10 +83,8 @@ class LineSchedule:
         """The turn that is due, or the milliseconds until one will be."""
         first: tuple[int, str] | None = None
         for device, standing in self._devices.items():
-            if standing.due and not standing.misses:
-                at = min(standing.due.values())
-                if first is None or at < first[0]:
-                    first = (at, device)
+            if standing.due and not standing.misses and (first is None or standing.earliest < first[0]):
+                first = (standing.earliest, device)
         slack = FOREVER if first is None else max(0, first[0] - mono)
         self._given = mono
         silent = self._silent(mono, slack)
@@ -84,9 +92,26 @@ class LineSchedule:
             return silent
         if first is None or slack:
             return min(slack, silent)
-        standing = self._devices[first[1]]
-        due = _due(standing, mono)
-        return Turn(first[1], block_of(due[0], due, standing.limits))
+        places, wants = _block(self._devices[first[1]], mono)
+        return Turn(first[1], wants, places=places)
+
+    def healthy(self, turn: Turn) -> bool:
+        """Whether its device answered when it was asked last."""
+        return not self._devices[turn.device].misses
+
+    def suppose(self, turn: Turn, mono: int, wall: int) -> list[int]:
+        """As if the turn had been answered at this time, so that the next one can be known; `recall` with the result
+        takes it back.
+        """
+        standing = self._devices[turn.device]
+        before = standing.due.copy()
+        _advance(standing, turn.places, mono, wall)
+        return before
+
+    def recall(self, turn: Turn, before: list[int]) -> None:
+        """Takes back what was supposed last."""
+        standing = self._devices[turn.device]
+        standing.due, standing.earliest = before, min(before)
 
     def answered(self, turn: Turn, mono: int, wall: int, *, fit: bool = True) -> bool:
         """The device spoke; its wants move to their next grid instant. True when it had been set aside.
@@ -97,8 +122,8 @@ class LineSchedule:
         was_aside, standing.aside = standing.aside, False
         standing.misses = standing.probes = 0
         if was_aside and fit:
-            standing.due = dict.fromkeys(standing.due, mono)
-        _advance(standing, turn.wants if fit else tuple(standing.due), mono, wall)
+            standing.due = [mono] * len(standing.due)
+        _advance(standing, turn.places if fit else range(len(standing.due)), mono, wall)
         return was_aside
 
     def missed(self, turn: Turn, mono: int, wall: int) -> bool:
@@ -115,7 +140,7 @@ class LineSchedule:
         if standing.misses < MISSES:
             return False
         standing.aside, standing.ready = True, mono + PROBE_MS
-        _advance(standing, tuple(standing.due), mono, wall)
+        _advance(standing, range(len(standing.due)), mono, wall)
         return True
 
     def is_aside(self, device: str) -> bool:
@@ -137,25 +162,54 @@ class LineSchedule:
                 patient = False
             spared = (standing.patient_ms if patient else standing.quick_ms) > slack
             if not spared or mono >= from_others:
-                due = _due(standing, mono)
-                wants = tuple(due[:1]) if standing.aside else block_of(due[0], due, standing.limits)
-                return Turn(device, wants, probe=standing.aside, patient=patient, spared=spared)
+                places, wants = _block(standing, mono)
+                if standing.aside:
+                    first = _urgent(standing, mono)[1]
+                    places, wants = (first,), (standing.wants[first],)
+                return Turn(device, wants, probe=standing.aside, patient=patient, spared=spared, places=places)
             wait = min(wait, from_others - mono)
         return wait
 
 
-def _due(standing: Standing, mono: int) -> list[Want]:
-    """What is due, the most urgent first; of a device of which nothing is, everything."""
-    due = [want for want, at in standing.due.items() if at <= mono] or list(standing.due)
-    return sorted(due, key=lambda want: (standing.due[want], want.table, want.address))
+def _in_order(wants: Sequence[Want]) -> tuple[Want, ...]:
+    return tuple(sorted(dict.fromkeys(wants), key=lambda want: (want.table, want.address)))
 
 
-def _advance(standing: Standing, wants: Sequence[Want], mono: int, wall: int) -> None:
+def _urgent(standing: Standing, mono: int) -> tuple[Places, int]:
+    """What is due (of a device of which nothing is, everything), and the most urgent of it."""
+    at = standing.due
+    due = tuple([place for place, when in enumerate(at) if when <= mono]) or tuple(range(len(at)))
+    return due, min(due, key=at.__getitem__)
+
+
+def _block(standing: Standing, mono: int) -> tuple[Places, tuple[Want, ...]]:
+    """The wants that travel with the most urgent one, and their places."""
+    due, first = _urgent(standing, mono)
+    plan = standing.plans.get(due)
+    if plan is None:
+        if len(standing.plans) >= REMEMBERED:
+            standing.plans.clear()
+        plan = standing.plans[due] = _planned(standing, due)
+    return plan[first]
+
+
+def _planned(standing: Standing, due: Places) -> dict[int, tuple[Places, tuple[Want, ...]]]:
+    found: dict[int, tuple[Places, tuple[Want, ...]]] = {}
+    place = {standing.wants[one]: one for one in due}
+    for block in blocks(list(place), standing.limits):
+        places = tuple(place[want] for want in block)
+        found.update(dict.fromkeys(places, (places, block)))
+    return found
+
+
+def _advance(standing: Standing, places: Iterable[int], mono: int, wall: int) -> None:
     every, next_at = 0.0, 0
-    for want in wants:
-        if want.every != every:
-            every, next_at = want.every, mono + until_next(wall, max(1, int(want.every * 1000)))
-        standing.due[want] = next_at
+    for place in places:
+        wanted = standing.wants[place].every
+        if wanted != every:
+            every, next_at = wanted, mono + until_next(wall, max(1, int(wanted * 1000)))
+        standing.due[place] = next_at
+    standing.earliest = min(standing.due, default=FOREVER)
 
 
 def until_next(wall: int, every: int) -> int:

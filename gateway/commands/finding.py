@@ -18,7 +18,7 @@ from gateway.clock import system_clock
 from gateway.commands import FINDINGS, FINE, CommandError, Outcome
 from gateway.device_events import Identified, SerialDriver
 from gateway.entropy import boot_id
-from gateway.exchange import Pace, exchange
+from gateway.exchange import Pace, Patience, exchange
 from gateway.links.serial import SerialPort
 from gateway.ports import LinkDown, SerialSettings
 
@@ -118,7 +118,7 @@ async def _asked(link: SerialPort, driver: SerialDriver, form: str) -> list[Any]
         if request is None or request.data == asked:
             break
         asked = request.data
-        steps = exchange(driver, request, Pace.of(line_settings("", form)), quick=QUICK)
+        steps = exchange(driver, request, Pace.of(line_settings("", form)), Patience(quick=QUICK))
         answer = await link.perform(steps)
         if answer.events is None:
             return None

@@ -58,6 +58,7 @@ class ModbusMeter:
     kind: ClassVar[str] = "modbus_meter"
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
     bus: ClassVar[str] = "modbus"
+    steady: ClassVar[bool] = True
     shipped: ClassVar[tuple[str, ...]] = ("9600 8N1", "2400 8N1", "19200 8E1", "4800 8N1")
     Settings: ClassVar[type[BaseModel]] = MeterSettings
 
@@ -66,7 +67,7 @@ class ModbusMeter:
         self.profile = profile
         self.counters = Counters()
         self.limits = profile.limits
-        self._known = {register.name: register for register in profile.register}
+        self._known = {register.name: self._as_set_up(register) for register in profile.register}
         chosen = settings.registers or dict.fromkeys(_usual(profile), 0.0)
         unknown = sorted(set(chosen) - set(self._known))
         if unknown:
@@ -86,6 +87,7 @@ class ModbusMeter:
         self._lost: dict[tuple[int, int], tuple[int, float]] = {}
         self._parts: deque[tuple[Want, ...]] = deque()
         self._narrow = False
+        self._planned: tuple[Sequence[Want], tuple[tuple[Want, ...], ...]] = ((), ())
         self._air_at: dict[str, float] = {}
         self._steps: deque[tuple[Want, ...]] = self._start_up()
 
@@ -102,8 +104,10 @@ class ModbusMeter:
 
     def request(self, wants: Sequence[Want]) -> Request:
         """One read from the first to the last of these; its pieces, where the meter refuses to be read through gaps."""
-        limits = msgspec.structs.replace(self.limits, gap=0) if self._narrow else self.limits
-        self._parts = deque(block_reads.blocks(wants, limits))
+        if wants is not self._planned[0] or not isinstance(wants, tuple):
+            limits = msgspec.structs.replace(self.limits, gap=0) if self._narrow else self.limits
+            self._planned = wants, block_reads.blocks(wants, limits)
+        self._parts = deque(self._planned[1])
         return self._read(self._parts.popleft())
 
     def feed(self, data: bytes, now: float) -> list[Event]:
@@ -186,7 +190,7 @@ class ModbusMeter:
             self._steps.popleft()
             self._steps.extendleft(reversed(singles))
         else:
-            self._narrow = True
+            self._narrow, self._planned = True, ((), ())
             self._parts.extendleft(reversed(singles))
 
     def _values(self, answer: Answer) -> list[Event]:
@@ -249,7 +253,7 @@ class ModbusMeter:
         """None when the value is plausible."""
         assert register.check is not None
         low, high = register.check
-        value = self._decode(register, data)
+        value = self.profile.raw(register, data)
         if value is not None and low <= value <= high:
             self._faults.discard(f"implausible {register.name}")
             return None
@@ -259,13 +263,14 @@ class ModbusMeter:
 
     def _value(self, want: Want, data: bytes, frame: bytes) -> list[Event]:
         register = self._known[want.name]
-        value = self._decode(register, data)
+        value = self.profile.raw(register, data)
         beyond = bool(register.wraps) and value is not None and value >= register.wraps
         if value is None or beyond or (register.energy and value < 0):
             self.counters.refused += 1
             return self._fault("value_refused", {"register": register.name, "hex": data.hex()}, frame)
-        self._faults.discard(f"value_refused {register.name}")
-        factor, power = self._factor(register)
+        if self._faults:
+            self._faults.discard(f"value_refused {register.name}")
+        factor, power = self._factor(register) if register.ratio else (1, 0)
         if register.energy:
             q = ("secondary",) if register.ratio and factor * 10 ** max(power, 0) != 10 ** max(-power, 0) else ()
             return [Measured(register.name, value, register.scale, register.unit, frame, q)]
@@ -287,10 +292,10 @@ class ModbusMeter:
         self._faults.add(name)
         return [DeviceFault(event, data=data, raw=frame)]
 
-    def _decode(self, register: Register, data: bytes) -> int | None:
+    def _as_set_up(self, register: Register) -> Register:
         if register.energy and self.settings.energy_in == "MWh":
-            register = msgspec.structs.replace(register, decimals=register.decimals + 3)
-        return self.profile.raw(register, data)
+            return msgspec.structs.replace(register, decimals=register.decimals + 3)
+        return register
 
 
 def _usual(profile: Profile) -> list[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -130,7 +131,13 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     def raw(self, register: Register, data: bytes) -> int | None:
         """The register as a scaled integer; None where the bytes are no number (NaN, infinity, no BCD, `none`)."""
-        return decoded(register.type, ordered(data, register.order or self.order), register.decimals, register.none)
+        return _raw(register.type, register.order or self.order, data, register.decimals, register.none)
+
+
+@lru_cache(maxsize=4096)
+def _raw(kind: Type, order: Order, data: bytes, decimals: int, none: tuple[int, ...]) -> int | None:
+    """Most registers of a meter have not moved since they were read last."""
+    return decoded(kind, ordered(data, order), decimals, none)
 
 
 def read_profile(document: Mapping[str, Any], name: str) -> Profile:
@@ -202,6 +209,8 @@ def worth(value: int, scale: int) -> str:
 
 def ordered(data: bytes, order: Order) -> bytes:
     """The bytes of a value, highest first. CDAB, DCBA: the low register travels first; BADC, DCBA: the low byte."""
+    if order == "ABCD":
+        return data
     words = [data[at : at + 2] for at in range(0, len(data), 2)]
     if order in ("CDAB", "DCBA"):
         words.reverse()

@@ -15,6 +15,7 @@ import functools
 import os
 import select
 import socket
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -22,7 +23,7 @@ from typing import ParamSpec, TypeVar
 import serial
 
 from gateway.clock import line_now
-from gateway.exchange import LONGEST_NOISE, Hear, Heard, Say, Steps, carried_out
+from gateway.exchange import LONGEST_NOISE, Ask, Hear, Heard, InTurn, Say, Step, Steps, carried_out
 from gateway.ports import LinkDown, SerialSettings
 
 P = ParamSpec("P")
@@ -32,6 +33,8 @@ MOST = 4096
 SHORTEST_SILENCE = 0.002
 # The end of a silence is waited for awake: a sleep ends so much too late.
 SPIN = 0.00005
+# A sleep below this is not worth being woken from when the line is closed; a plain one is cheaper.
+SHORT = 0.1
 _PR_SET_TIMERSLACK = 29
 
 
@@ -112,7 +115,40 @@ class SerialPort:
         return port
 
     def _perform(self, steps: Steps[T]) -> T:
-        return carried_out(steps, lambda step: self._say(step) if isinstance(step, Say) else self._hear(step))
+        return carried_out(steps, self._do)
+
+    def _do(self, step: Step) -> Heard:
+        if isinstance(step, Say):
+            return self._say(step)
+        return self._hear(step) if isinstance(step, Hear) else self._in_turn(step)
+
+    def _in_turn(self, step: InTurn) -> Heard:
+        told = step.told
+        for ask in step.asks:
+            if told and step.called():
+                break
+            before = self._say(ask.say)
+            data, at = self._whole(ask, before.at)
+            told.append((before, Heard(data, at)))
+            if len(data) != ask.whole or not data.startswith(ask.begins):
+                break
+        return told[-1][1]
+
+    def _whole(self, ask: Ask, start: float) -> Heard:
+        """The usual answer; less, where no more came in time."""
+        left = start + ask.nap - line_now()
+        if left > 0:
+            self._doze(left)
+        data = self._take()
+        at = self._quiet = line_now()
+        while len(data) < ask.whole:
+            first = ask.until if data else ask.first
+            nap = at + (ask.whole - len(data)) * ask.say.char if data else 0.0
+            more, at = self._hear(Hear(start + ask.until, start + first, nap, ask.say.baud))
+            if not more:
+                break
+            data += more
+        return Heard(data, at)
 
     def _say(self, step: Say) -> Heard:
         if self._port is None:
@@ -120,17 +156,15 @@ class SerialPort:
         self._change_over(step.baud)
         junk = b""
         limit = line_now() + LONGEST_NOISE
+        clear = self._quiet + step.quiet
         while True:
+            at = self._wait_until(clear)
             more = self._take()
-            now = line_now()
-            if more:
-                junk += more
-                self._quiet = now
-            clear = self._quiet + step.quiet
-            if now >= clear or now >= limit:
+            if not more or at >= limit:
                 break
-            self._wait_until(clear)
-        at = line_now()
+            junk += more
+            at = self._quiet = line_now()
+            clear = at + step.quiet
         self._write(step.data)
         self._quiet = at + len(step.data) * step.char
         return Heard(junk, at)
@@ -141,7 +175,8 @@ class SerialPort:
         now = line_now()
         while True:
             if step.nap > now and limit > now:
-                ready = self._doze(min(step.nap, limit) - now)
+                self._doze(min(step.nap, limit) - now)
+                ready = False
             else:
                 ready = self._readable(max(limit - now, 0.0))
             data = self._take(ready=ready)
@@ -151,18 +186,25 @@ class SerialPort:
             if data or now >= limit or self._port is None:
                 return Heard(data, now)
 
-    def _wait_until(self, clear: float) -> None:
-        left = clear - line_now()
-        if left > SPIN:
-            self._doze(left - SPIN)
-        while line_now() < clear:
-            pass
+    def _wait_until(self, clear: float) -> float:
+        """Sleeps until just before, and is awake then; the time it is."""
+        now = line_now()
+        if clear - now > SPIN:
+            self._doze(clear - now - SPIN)
+            now = line_now()
+        while now < clear:
+            now = line_now()
+        return now
 
-    def _doze(self, seconds: float) -> bool:
-        """Sleeps, whatever comes in meanwhile; ends early when the line is closed. Says nothing about the port."""
-        if select.select([self._stop.fileno()], [], [], seconds)[0]:
+    def _doze(self, seconds: float) -> None:
+        """Sleeps, whatever comes in meanwhile; a long sleep ends early when the line is closed."""
+        if seconds < SHORT:
+            time.sleep(seconds)
+            ended = self._port is None
+        else:
+            ended = bool(select.select([self._stop.fileno()], [], [], seconds)[0])
+        if ended:
             raise LinkDown(f"line {self._settings.name} is closed")
-        return False
 
     def _take(self, *, ready: bool = False) -> bytes:
         """What is there, without waiting. A port that is `ready` and has nothing is gone."""

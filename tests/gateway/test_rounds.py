@@ -1,0 +1,129 @@
+"""Questions asked in turn, whose answers are worked out afterwards: nothing is lost, doubled or dated wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from gateway.clock import Clock
+from gateway.drivers.modbus_meter import MeterSettings, ModbusMeter
+from gateway.drivers.modbus_profile import Profile, Register
+from gateway.drivers.modbus_rtu import crc
+from gateway.exchange import Ask, Hear, Heard, InTurn, Pace, Say, Step, carried_out
+from gateway.rounds import Rounds, Told
+
+PROFILE = Profile(
+    model="bench", order="ABCD", table=4, register=(Register(name="v", address=0, type="uint16", unit="V"),)
+)
+POLL = 0.03
+
+
+class Wire:
+    """A meter that counts its questions, on a clock that moves by one poll each; `spoil` may change an answer."""
+
+    def __init__(self, polls: int, spoil: Callable[[int, bytes], bytes] = lambda _, answer: answer) -> None:
+        self.now = 0.0
+        self.asked = 0
+        self.trains: list[int] = []
+        self.told: list[Told] = []
+        self._polls, self._spoil = polls, spoil
+        clock = Clock("b" * 16, wall=lambda: int(self.now * 1000), line=lambda: self.now, synchronised=lambda: True)
+        meter = ModbusMeter(MeterSettings(registers={"v": 0.001}), PROFILE)
+        self.rounds = Rounds({"m": meter}, Pace(10, 9600), clock, self.called, self.told.append)
+
+    def called(self) -> bool:
+        """Somebody wants the line after so many polls."""
+        return self.asked >= self._polls
+
+    def run(self) -> None:
+        """Polls until the line is wanted."""
+        while not self.called():
+            waited = carried_out(self.rounds.series(), self._do)
+            self.now += waited / 1000
+
+    def values(self) -> list[int]:
+        """What was measured, in order."""
+        return [event.value for told in self.told for event in told.events]  # type: ignore[union-attr]
+
+    def _do(self, step: Step) -> Heard:
+        if isinstance(step, Say):
+            self._sent = Heard(b"", self.now)
+            return self._sent
+        if isinstance(step, Hear):
+            answer = self._answer() if self._sent.at == self.now else b""
+            self.now = max(self.now, step.until) if not answer else self.now
+            return Heard(answer, self.now)
+        self.trains.append(0)
+        for ask in self._train(step):
+            start = Heard(b"", self.now)
+            heard = Heard(self._answer(), self.now)
+            step.told.append((start, heard))
+            self.trains[-1] += 1
+            if len(heard.data) != ask.whole or not heard.data.startswith(ask.begins):
+                break
+        return step.told[-1][1]
+
+    def _train(self, step: InTurn) -> Iterator[Ask]:
+        for ask in step.asks:
+            if step.told and step.called():
+                return
+            yield ask
+
+    def _answer(self) -> bytes:
+        self.asked += 1
+        body = bytes((1, 4, 2)) + self.asked.to_bytes(2, "big")
+        self.now += POLL
+        return self._spoil(self.asked, body + crc(body))
+
+
+def test_usual_questions_go_out_together_and_each_answer_counts_once() -> None:
+    wire = Wire(polls=40)
+
+    wire.run()
+
+    assert wire.values() == list(range(1, 41))
+    assert max(wire.trains) > 5
+
+
+def test_each_answer_has_the_time_at_which_it_came() -> None:
+    wire = Wire(polls=40)
+
+    wire.run()
+
+    times = [told.at.m for told in wire.told]
+    assert all(abs(at - (number + 1) * POLL * 1000) <= 1 for number, at in enumerate(times))
+
+
+def test_a_damaged_answer_in_the_middle_is_no_reading_and_the_others_are() -> None:
+    wire = Wire(polls=40, spoil=lambda number, answer: answer[:-1] + b"\0" if number == 20 else answer)
+
+    wire.run()
+
+    assert wire.values() == [number for number in range(1, 41) if number != 20]
+    assert [told.why for told in wire.told if not told.answered] == ["refused"]
+
+
+def test_an_answer_cut_short_ends_the_train_and_is_a_miss() -> None:
+    wire = Wire(polls=40, spoil=lambda number, answer: answer[:4] if number == 20 else answer)
+
+    wire.run()
+
+    assert wire.values() == [number for number in range(1, 41) if number != 20]
+    assert len(wire.trains) >= 2
+
+
+def test_an_answer_of_another_shape_is_read_by_the_driver_as_ever() -> None:
+    refused = bytes((1, 0x84, 2))
+    wire = Wire(polls=40, spoil=lambda number, answer: refused + crc(refused) if number == 20 else answer)
+
+    wire.run()
+
+    faults = [event for told in wire.told for event in told.events if not hasattr(event, "value")]
+    assert [fault.data["meaning"] for fault in faults] == ["illegal_address"]  # type: ignore[union-attr]
+
+
+def test_whoever_wants_the_line_waits_for_one_answer_at_most() -> None:
+    wire = Wire(polls=17)
+
+    wire.run()
+
+    assert wire.asked == 17
