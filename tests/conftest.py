@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,9 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what was not asked for, and remember it."""
-    browser = any(map(shutil.which, BROWSERS))
-    if not browser and _in_ci() and any(item.get_closest_marker("browser") for item in items):
-        raise pytest.UsageError("browser tests, and no Chromium: in CI all tests run (`apt-get install chromium`)")
+    browser = _has_browser() or _in_ci()
     left_out: dict[str, list[str]] = {}
     for item in items:
         if item.get_closest_marker("browser") and not browser:
@@ -52,6 +51,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in away])
         items[:] = [item for item in items if item.nodeid not in away]
     config.stash[LEFT_OUT] = left_out
+    # What takes longest begins first: at the end no worker waits long for another.
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """In CI a page is not left out where no browser is: its test fails and says what to install."""
+    if item.get_closest_marker("browser") and not _has_browser():
+        pytest.fail("a browser test, and no Chromium: in CI all tests run (`apt-get install chromium`)", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -64,9 +72,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """A skipped test is a failure wherever everything was asked for."""
-    if session.config.stash[SKIPPED] and exitstatus == pytest.ExitCode.OK and _everything(session.config):
+    """A skipped test is a failure wherever everything was asked for. A worker of xdist tells whoever started it."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["left_out"], told["skipped"] = session.config.stash[LEFT_OUT], session.config.stash[SKIPPED]
+    elif session.config.stash[SKIPPED] and exitstatus == pytest.ExitCode.OK and _everything(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a worker left out, which is the same for each of them, and what it skipped."""
+    told = getattr(node, "workeroutput", {})  # nothing of one that broke down: its test has failed
+    node.config.stash[LEFT_OUT].update(told.get("left_out", {}))
+    node.config.stash[SKIPPED].extend(told.get("skipped", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -79,6 +98,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("FAILED: skipped, where nothing may be", red=True, bold=True)
         for nodeid in config.stash[SKIPPED]:
             terminalreporter.line(nodeid)
+
+
+def _has_browser() -> bool:
+    return any(map(shutil.which, BROWSERS))
 
 
 def _in_ci() -> bool:

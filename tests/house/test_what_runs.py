@@ -14,6 +14,7 @@ CONFTEST = Path(__file__).parents[1] / "conftest.py"
 SLOW = "import pytest\n\n@pytest.mark.slow\ndef test_a_whole_week(): ...\n\ndef test_one_draw(): ...\n"
 PAGE = "import pytest\n\n@pytest.mark.browser\ndef test_the_page(): ...\n\ndef test_one_draw(): ...\n"
 SKIP = "import pytest\n\ndef test_elsewhere():\n    pytest.skip('no printer')\n\ndef test_one_draw(): ...\n"
+WORKERS = ("-p", "xdist", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 MARKERS = "[pytest]\nmarkers =\n    slow\n    browser\n"
 
 
@@ -27,7 +28,8 @@ def folder(tmp_path: Path) -> Path:
 def run(folder: Path, test: str, *words: str, ci: str = "", path: str = "") -> tuple[int, str]:
     """Exit code and output of pytest in that folder, in a world with only these programs on PATH."""
     (folder / "test_it.py").write_text(test)
-    env = {**os.environ, "CI": ci, "PATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    env |= {"CI": ci, "PATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
@@ -61,10 +63,11 @@ def test_a_page_test_without_a_browser_is_named(folder: Path) -> None:
     assert "1 tests DID NOT RUN: no Chromium is installed" in said
 
 
-def test_a_page_test_without_a_browser_fails_in_ci(folder: Path) -> None:
-    status, said = run(folder, PAGE, ci="true")
+@pytest.mark.parametrize("words", [(), WORKERS])
+def test_a_page_test_without_a_browser_fails_in_ci(folder: Path, words: tuple[str, ...]) -> None:
+    status, said = run(folder, PAGE, *words, ci="true")
 
-    assert status == pytest.ExitCode.USAGE_ERROR
+    assert status == pytest.ExitCode.TESTS_FAILED
     assert "no Chromium: in CI all tests run" in said
 
 
@@ -84,3 +87,28 @@ def test_a_skipped_test_fails_wherever_everything_was_asked_for(
 
     assert ended == status
     assert ("FAILED: skipped, where nothing may be" in said) == bool(status)
+
+
+@pytest.mark.parametrize(
+    ("test", "said_of_it"), [(SLOW, "1 tests DID NOT RUN: slow"), (PAGE, "1 tests DID NOT RUN: no")]
+)
+def test_what_a_worker_left_out_is_named(folder: Path, test: str, said_of_it: str) -> None:
+    status, said = run(folder, test, *WORKERS)
+
+    assert status == 0
+    assert said_of_it in said
+
+
+def test_what_a_worker_skipped_fails_the_run(folder: Path) -> None:
+    status, said = run(folder, SKIP, *WORKERS, "--all")
+
+    assert status == 1
+    assert "FAILED: skipped, where nothing may be" in said
+
+
+def test_what_is_slow_begins_first(folder: Path) -> None:
+    (folder / "test_a.py").write_text("def test_at_once(): ...\n")
+
+    said = run(folder, SLOW, "--all", "-v")[1]
+
+    assert said.index("test_a_whole_week") < said.index("test_at_once")
