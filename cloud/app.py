@@ -17,6 +17,7 @@ from cloud.api.discovery import routers
 from cloud.api.fast_lane import FastLane
 from cloud.api.v1 import logs
 from cloud.clock import Clock
+from cloud.credit import shares
 from cloud.database import Store
 from cloud.entropy import Entropy
 from cloud.fleet.desired import Changes
@@ -29,7 +30,7 @@ from cloud.metrics import Metrics
 from cloud.settings import Settings
 from cloud.stock import post_records
 
-LEDGERS = (post_records.post, post_readings.post)
+LEDGERS = (post_records.post, post_readings.post, shares.post)
 DESCRIPTION = "Vending cabinets and meters: what was taken, restocked and billed, each line with its proof."
 
 

@@ -1,4 +1,4 @@
-"""The commands of ``tally-cloud`` for those who close the books: close, dun, import-bank-file, books.
+"""The commands of ``tally-cloud`` for those who close the books: close, dun, credit, import-bank-file, books.
 
 They do what the API does, for a cron job or a shell; each may be repeated and run beside others.
 """
@@ -16,6 +16,7 @@ from cloud.billing.close_due import close_due, gaps
 from cloud.books import repository as ledger
 from cloud.books.beancount import export, to_csv
 from cloud.books.book_events import book
+from cloud.credit.accrue import accrue_all
 from cloud.database import Store, Tx
 from cloud.entropy import Entropy
 from cloud.invoices import repository as documents
@@ -44,6 +45,10 @@ def add_commands(command: Commands, with_store: WithStore) -> None:
     close.add_argument("--no-drafts", action="store_true", help="final statements only")
     run = command("dun", "Take overdue documents to their next step.", _dun(with_store))
     run.add_argument("tenant", help="the tenant's id")
+    credit = command(
+        "credit", "Count what services have run up; fill the gateways' credit shares.", _credit(with_store)
+    )
+    credit.add_argument("tenant", help="the tenant's id")
     books = command("books", "Book what is not booked yet; write the books as beancount or CSV.", _books(with_store))
     books.add_argument("tenant", help="the tenant's id")
     books.add_argument("--accrue", action="store_true", help="also what runs up by the day")
@@ -77,6 +82,19 @@ def _dun(with_store: WithStore) -> Run:
         def work(tx: Tx) -> Result:
             _known(tx, options.tenant)
             return {"reached": dun(tx, options.tenant, now_ms)}
+
+        return with_store(settings, lambda store: store.run(work))
+
+    return run
+
+
+def _credit(with_store: WithStore) -> Run:
+    def run(settings: Settings, options: argparse.Namespace) -> Result:
+        now_ms = settings.clock().now_ms()
+
+        def work(tx: Tx) -> Result:
+            _known(tx, options.tenant)
+            return {"lines": accrue_all(tx, options.tenant, now_ms)}
 
         return with_store(settings, lambda store: store.run(work))
 

@@ -6,7 +6,7 @@ A gateway that may decide without the cloud gets its share beforehand, and that 
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -33,13 +33,18 @@ class Delegated(BaseModel):
 
     gateway: Id
     limit: Price
+    when_spent: Annotated[
+        Literal["deny", "essentials", "allow"] | None, Field(description="what then; left out: deny")
+    ] = None
 
 
 class CreditTerms(BaseModel):
     """Grades from the lowest score up; below the lowest, everything is paid at the order.
 
     ``reserved_minutes``: how long a decision holds for a draw that nobody confirms. ``suspended_after_days``: use on
-    credit ends when a document is overdue by so many days, and begins again when none is.
+    credit ends when a document is overdue by so many days, and begins again when none is. ``accrue_minutes``: how old
+    the figure of what services have run up may be (60 when left out). ``share_days``: a gateway that was not heard of
+    for so long gives nothing on its own any more (no end when left out).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -48,6 +53,8 @@ class CreditTerms(BaseModel):
     delegated: Annotated[list[Delegated], Field(max_length=1000)] = []
     reserved_minutes: Annotated[int, Field(ge=1, le=10_080)] = 30
     suspended_after_days: Annotated[int, Field(ge=0, le=365)] = 30
+    accrue_minutes: Annotated[int, Field(ge=1, le=10_080)] | None = None
+    share_days: Annotated[int, Field(ge=1, le=365)] | None = None
 
     @model_validator(mode="after")
     def _grades_rise(self) -> Self:

@@ -14,7 +14,7 @@ from cloud.agreements import repository as agreements
 from cloud.agreements.terms import AgreementTerms, Version, version_at
 from cloud.credit import repository
 from cloud.credit.exposure import Exposure
-from cloud.credit.repository import CreditLine, Delegation, Owner
+from cloud.credit.repository import CreditLine, Owner
 from cloud.database import Tx
 from cloud.invoices.minor import nearest_minor, to_minor
 from cloud.invoices.taxes import rule_of
@@ -166,20 +166,3 @@ def end_decision(tx: Tx, tenant: str, reservation_id: str, *, state: str) -> boo
         raise NoCredit(f"There is no decision {reservation_id}.")
     repository.line(tx, tenant, owner, lock=True)
     return repository.end_reservation(tx, tenant, reservation_id, state) == 1
-
-
-def delegate(tx: Tx, tenant: str, terms: AgreementTerms, now_ms: int) -> list[Delegation]:
-    """Fills the gateways' shares up to what was agreed, as far as the limit allows. Raises NoCredit."""
-    owner = owner_of(terms)
-    line = repository.line(tx, tenant, owner, lock=True)
-    if line is None or terms.credit is None:
-        raise NoCredit(f"{terms.customer_id} has no credit line with {terms.supplier_id} in {terms.currency}.")
-    known = {one.gateway_id: one for one in repository.delegations(tx, tenant, owner)}
-    wanted = {one.gateway: to_minor(one.limit, line.currency) for one in terms.credit.delegated}
-    for gateway in [*known, *(one for one in wanted if one not in known)]:
-        limit = wanted.get(gateway, 0) if line.state == "active" else 0
-        left = known[gateway].left_minor if gateway in known else 0
-        available = exposure_of(tx, tenant, line, terms, now_ms).available
-        filled = min(limit, left + available)
-        repository.put_delegation(tx, tenant, owner, Delegation(gateway, limit, filled))
-    return repository.delegations(tx, tenant, owner)

@@ -14,7 +14,7 @@ from cloud.agreements.repository import Agreement
 from cloud.agreements.terms import version_at
 from cloud.credit import repository
 from cloud.credit.decide import exposure_of, owner_of, price_of
-from cloud.credit.repository import Delegation
+from cloud.credit.shares import fill_up, use_share
 from cloud.database import Tx
 from cloud.ingest.posted import Posted
 from cloud.stock.ledger import MICRO, Move, Position
@@ -76,7 +76,7 @@ def _post(
         if reservation is not None:
             repository.end_reservation(tx, tenant, reservation, "used")
         elif minor is not None and minor > 0 and source is not None:
-            flag = _use_share(tx, tenant, owner, shares, source.gateway, minor)
+            flag = use_share(tx, tenant, owner, shares, source.gateway, minor)
         total += minor or 0
         rows.append((agreement.agreement_id, move.device, *move.at, move.item, minor or 0, move.at_ms, flag))
     over = exposure_of(tx, tenant, line, agreement.terms, now_ms)
@@ -84,6 +84,9 @@ def _post(
         rows = [(*row[:-1], row[-1] or "over_limit") for row in rows]
     repository.add_draws(tx, tenant, rows)
     repository.add_unbilled(tx, tenant, owner, total, now_ms)
+    used = [shares[name] for name in sorted({one.gateway for one in posted.values()}) if name in shares]
+    if used:
+        fill_up(tx, tenant, agreement, used, now_ms)
 
 
 def _price(agreement: Agreement, move: Move) -> int | None:
@@ -92,15 +95,3 @@ def _price(agreement: Agreement, move: Move) -> int | None:
         return None
     minor = price_of(version, move.device, move.item, Fraction(move.micro, MICRO), move.unit)
     return None if minor is None else (minor if move.target == "consumed" else -minor)
-
-
-def _use_share(
-    tx: Tx, tenant: str, owner: repository.Owner, shares: dict[str, Delegation], gateway: str, minor: int
-) -> str:
-    """A draw that nobody was asked about uses the gateway's own share; a flag when that is not enough."""
-    share = shares.get(gateway)
-    if share is None:
-        return "undecided"
-    shares[gateway] = share._replace(left_minor=max(0, share.left_minor - minor))
-    repository.put_delegation(tx, tenant, owner, shares[gateway])
-    return "" if minor <= share.left_minor else "over_share"

@@ -25,14 +25,13 @@ def recount(
     line = repository.line(tx, tenant, owner, lock=True)
     if line is None:
         return None
-    accrued = line.accrued_minor
     if billed:
         repository.mark_billed(tx, tenant, billed, before_ms)
-        accrued = 0
+        repository.put_accrual(tx, tenant, billed, 0, 0)
     counted = line._replace(
         receivable_minor=repository.receivable(tx, tenant, owner),
         unbilled_minor=repository.unbilled(tx, tenant, owner),
-        accrued_minor=accrued,
+        accrued_minor=repository.accrued(tx, tenant, owner),
     )
     if line.state == "suspended" or today:
         state, reason = _standing(tx, tenant, owner, counted, today)

@@ -34,11 +34,20 @@ class CreditLine(NamedTuple):
 
 
 class Delegation(NamedTuple):
-    """What a gateway may let go on its own, and what is left of it."""
+    """What a gateway may let go on its own: the agreed limit, what is left by any document it may hold (counts as
+    used), by the newest, in which version that is, for which agreement, and until when (ms UTC, 0: no lease).
+    """
 
     gateway_id: str
     limit_minor: int
     left_minor: int
+    next_minor: int
+    version: int
+    agreement_id: str
+    until_ms: int
+
+
+_SHARE = ("gateway_id", "limit_minor", "left_minor", "next_minor", "version", "agreement_id", "until_ms")
 
 
 def line(tx: Tx, tenant: str, owner: Owner, *, lock: bool = False) -> CreditLine | None:
@@ -224,22 +233,77 @@ def add_unbilled(tx: Tx, tenant: str, owner: Owner, minor: int, now_ms: int) -> 
 def delegations(tx: Tx, tenant: str, owner: Owner) -> list[Delegation]:
     """What each gateway may let go on its own."""
     rows = tx.all(
-        "SELECT gateway_id, limit_minor, left_minor FROM credit_delegations WHERE tenant_id = ? AND supplier_id = ? "
+        f"SELECT {', '.join(_SHARE)} FROM credit_delegations WHERE tenant_id = ? AND supplier_id = ? "  # noqa: S608 -- constant
         "AND customer_id = ? AND currency = ? ORDER BY gateway_id",
         (tenant, *owner),
     )
     return [Delegation(*row) for row in rows]
 
 
+def delegations_of(tx: Tx, tenant: str, gateway: str) -> list[tuple[Owner, Delegation]]:
+    """What a gateway may let go, of whose credit."""
+    rows = tx.all(
+        f"SELECT supplier_id, customer_id, currency, {', '.join(_SHARE)} FROM credit_delegations "  # noqa: S608 -- constant
+        "WHERE tenant_id = ? AND gateway_id = ? ORDER BY supplier_id, customer_id, currency",
+        (tenant, gateway),
+    )
+    return [((row[0], row[1], row[2]), Delegation(*row[3:])) for row in rows]
+
+
 def put_delegation(tx: Tx, tenant: str, owner: Owner, one: Delegation) -> None:
     """Writes what a gateway may let go."""
+    changed = ", ".join(f"{name} = excluded.{name}" for name in _SHARE[1:])
     tx.insert(
         "credit_delegations",
-        ("tenant_id", "supplier_id", "customer_id", "currency", "gateway_id", "limit_minor", "left_minor"),
+        ("tenant_id", "supplier_id", "customer_id", "currency", *_SHARE),
         [(tenant, *owner, *one)],
-        "ON CONFLICT (tenant_id, supplier_id, customer_id, currency, gateway_id) "
-        "DO UPDATE SET limit_minor = excluded.limit_minor, left_minor = excluded.left_minor",
+        f"ON CONFLICT (tenant_id, supplier_id, customer_id, currency, gateway_id) DO UPDATE SET {changed}",
     )
+
+
+def devices_at(tx: Tx, tenant: str, gateway: str) -> set[str]:
+    """The devices that hang on a gateway."""
+    rows = tx.all("SELECT device_id FROM devices WHERE tenant_id = ? AND gateway_id = ?", (tenant, gateway))
+    return {str(row[0]) for row in rows}
+
+
+def counters(tx: Tx, tenant: str, devices: Sequence[str]) -> dict[str, int]:
+    """The last record of each device and epoch that is booked, by "device/epoch"."""
+    rows = tx.all(
+        "SELECT k.src, k.ep, MAX(k.n) FROM GIVEN(device_id text) AS g "
+        "JOIN record_keys k ON k.tenant_id = ? AND k.src = g.device_id GROUP BY k.src, k.ep ORDER BY k.src, k.ep",
+        ([[device] for device in devices], tenant),
+    )
+    return {f"{src}/{ep}": int(n) for src, ep, n in rows}
+
+
+def accrual(tx: Tx, tenant: str, agreement_id: str) -> tuple[int, int] | None:
+    """(minor, at) of what an agreement's services had run up when that was last counted."""
+    row = tx.one(
+        "SELECT minor, at_ms FROM credit_accruals WHERE tenant_id = ? AND agreement_id = ?", (tenant, agreement_id)
+    )
+    return None if row is None else (int(row[0]), int(row[1]))
+
+
+def put_accrual(tx: Tx, tenant: str, agreement_id: str, minor: int, at_ms: int) -> None:
+    """Writes what an agreement's services have run up."""
+    tx.insert(
+        "credit_accruals",
+        ("tenant_id", "agreement_id", "minor", "at_ms"),
+        [(tenant, agreement_id, minor, at_ms)],
+        "ON CONFLICT (tenant_id, agreement_id) DO UPDATE SET minor = excluded.minor, at_ms = excluded.at_ms",
+    )
+
+
+def accrued(tx: Tx, tenant: str, owner: Owner) -> int:
+    """What the customer's services have run up, over all agreements."""
+    row = tx.one(
+        "SELECT COALESCE(SUM(c.minor), 0) FROM agreements a JOIN credit_accruals c ON c.tenant_id = a.tenant_id "
+        "AND c.agreement_id = a.agreement_id WHERE a.tenant_id = ? AND a.supplier_id = ? AND a.customer_id = ? "
+        "AND a.currency = ?",
+        (tenant, *owner),
+    )
+    return int(row[0] if row else 0)
 
 
 def devices_on_credit(tx: Tx, tenant: str, agreement_id: str, devices: Sequence[str], *, on: bool) -> None:

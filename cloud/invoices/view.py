@@ -133,6 +133,9 @@ def credit_document(line: CreditLine, exposure: Exposure, delegations: Sequence[
                 "gateway_id": one.gateway_id,
                 "limit": money(one.limit_minor, currency),
                 "left": money(one.left_minor, currency),
+                "told": money(one.next_minor, currency),
+                "version": one.version,
+                "until_ms": one.until_ms,
             }
             for one in delegations
         ],

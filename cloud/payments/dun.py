@@ -6,7 +6,9 @@ from cloud.agreements import repository as agreements
 from cloud.agreements.payment_terms import PaymentTerms
 from cloud.agreements.terms import AgreementTerms
 from cloud.calendar import local_day
+from cloud.credit import repository as credit
 from cloud.credit.recount import recount
+from cloud.credit.shares import share_out_again
 from cloud.database import Tx
 from cloud.invoices import repository as documents
 from cloud.invoices.document import Item
@@ -41,7 +43,10 @@ def dun(tx: Tx, tenant: str, now_ms: int) -> list[dict[str, str]]:
         _charge(tx, tenant, row, terms, (found.step.name, found.step.fee, today, found.days), now_ms)
         reached.append({"document_id": row.document_id, "number": row.number_text, "step": found.step.name})
     for owner in owners:
-        recount(tx, tenant, owner, today=latest)
+        before = credit.line(tx, tenant, owner, lock=True)
+        after = recount(tx, tenant, owner, today=latest)
+        if before is not None and after is not None and before.state != after.state:
+            share_out_again(tx, tenant, owner, now_ms)
     return reached
 
 

@@ -13,18 +13,19 @@ from cloud.agreements.terms import AgreementTerms
 from cloud.api.access import Reading, Writing
 from cloud.api.problems import Problem, define, responses
 from cloud.credit import repository
+from cloud.credit.accrue import accrue, accrue_all
 from cloud.credit.decide import (
     Asked,
     Granted,
     NoCredit,
     decide,
-    delegate,
     end_decision,
     exposure_of,
     owner_of,
 )
 from cloud.credit.recount import recount
 from cloud.credit.repository import CreditLine
+from cloud.credit.shares import share_out, share_out_again, write_off
 from cloud.database import Tx
 from cloud.invoices.minor import to_minor
 from cloud.invoices.view import credit_document, money
@@ -84,6 +85,9 @@ async def grant(agreement_id: Id, body: LineIn, call: Writing) -> Response:
         made = CreditLine(*owner, body.score, limit, body.state, body.reason, 0, 0, 0, call.now_ms)
         repository.put(tx, call.tenant, made)
         repository.devices_on_credit(tx, call.tenant, agreement_id, terms.devices, on=True)
+        recount(tx, call.tenant, owner)
+        accrue(tx, call.tenant, agreement_id, call.now_ms, only_old=True)
+        share_out_again(tx, call.tenant, owner, call.now_ms)
         return _shown(tx, call.tenant, recount(tx, call.tenant, owner) or made, call.now_ms)
 
     return await call.write(work)
@@ -111,6 +115,9 @@ async def decided(agreement_id: Id, body: AskedIn, call: Writing) -> Response:
     """Whether a draw may happen on credit. A yes holds its money until the draw is told or the decision runs out."""
     asked = Asked(agreement_id, body.device_id, body.item_id, Fraction(body.quantity), body.unit, body.intent)
     reservation = call.context.entropy.new_id("crd")
+
+    # Apart, so that the figure stays when the draw is refused.
+    await call.context.store.run(lambda tx: accrue(tx, call.tenant, agreement_id, call.now_ms, only_old=True))
 
     def work(tx: Tx) -> dict[str, object]:
         try:
@@ -147,12 +154,15 @@ async def void(decision_id: Id, call: Writing) -> Response:
 
 @router.post("/v1/agreements/{agreement_id}/credit-shares", responses=responses("not-found", "no-credit"))
 async def shares(agreement_id: Id, call: Writing) -> Response:
-    """Fills the gateways' shares for deciding offline, as far as the limit allows; they count as used."""
+    """Fills the gateways' shares for deciding offline, as far as the limit allows; they count as used.
+
+    A share that gets smaller is free only when its gateway's log says that it has taken that over.
+    """
 
     def work(tx: Tx) -> dict[str, object]:
         terms = _terms(tx, call.tenant, agreement_id)
         try:
-            delegate(tx, call.tenant, terms, call.now_ms)
+            share_out(tx, call.tenant, agreement_id, call.now_ms, anew=True)
         except NoCredit as error:
             raise Problem("no-credit", str(error)) from error
         line = repository.line(tx, call.tenant, owner_of(terms))
@@ -160,6 +170,31 @@ async def shares(agreement_id: Id, call: Writing) -> Response:
         return _shown(tx, call.tenant, line, call.now_ms)
 
     return await call.write(work)
+
+
+@router.delete(
+    "/v1/agreements/{agreement_id}/credit-shares/{gateway_id}", responses=responses("not-found", "no-credit")
+)
+async def written_off(agreement_id: Id, gateway_id: Id, call: Writing) -> Response:
+    """The gateway is lost and will never give anything again: its share is free at once, on your word."""
+
+    def work(tx: Tx) -> dict[str, object]:
+        terms = _terms(tx, call.tenant, agreement_id)
+        try:
+            write_off(tx, call.tenant, agreement_id, gateway_id, call.now_ms)
+        except NoCredit as error:
+            raise Problem("no-credit", str(error)) from error
+        line = repository.line(tx, call.tenant, owner_of(terms))
+        assert line is not None, "it has shares"
+        return _shown(tx, call.tenant, line, call.now_ms)
+
+    return await call.write(work)
+
+
+@router.post("/v1/credit-runs")
+async def run(call: Writing) -> Response:
+    """Counts anew what services have run up under every agreement on credit, and fills or takes back shares."""
+    return await call.write(lambda tx: {"items": accrue_all(tx, call.tenant, call.now_ms)})
 
 
 def _terms(tx: Tx, tenant: str, agreement_id: str) -> AgreementTerms:
