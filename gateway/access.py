@@ -1,17 +1,20 @@
-"""May this badge take this, now? Decided from the cached list, so the answer is the same with no network. PURE.
+"""May this person take this, now? Decided from cached rules, so the answer is the same with no network. PURE.
 
-The surprise is that the age of the list is part of the answer: a list nobody confirmed for too long decides by the
-stated policy, and every draw keeps the version it was allowed by. A refusal always says why, in a word for machines and
-a sentence for the person in front of the cabinet.
+The surprise is that the age of the rules is part of the answer: rules that nobody confirmed for too long decide by the
+stated policy of the cabinet (deny, essentials, allow), and every draw keeps the version it was allowed by. A refusal
+always says why, in a word for machines, in a sentence for the person in front of the cabinet, and whom to ask.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
 from gateway.ports import Badge, Desired, Planogram, Slot
+from gateway.rules import CabinetRules, Item, Person, Share, WhenOld
+from gateway.uses import Left, Now, Uses, price_of
 
 Reason = Literal[
     "",
@@ -19,38 +22,131 @@ Reason = Literal[
     "unknown_cabinet",
     "unknown_slot",
     "unknown_badge",
+    "badge_blocked",
+    "person_blocked",
+    "person_inactive",
+    "item_blocked",
+    "not_your_item",
+    "needs_job",
+    "unknown_job",
+    "needs_cost_centre",
+    "unknown_cost_centre",
     "list_too_old",
+    "not_essential",
+    "limit_quantity",
+    "limit_value",
+    "credit",
     "empty",
     "one_at_a_time",
     "quantity",
+    "slot_off",
+    "slot_reserved",
+    "lot_expired",
+    "is_a_loan",
     "busy",
+    "door_open",
+    "service_mode",
+    "recovering",
     "too_late",
 ]
+Whom = Literal["", "supervisor", "supplier", "restocker"]
 
 SENTENCES: dict[str, str] = {
     "no_list": "This gateway has no list of badges yet. Connect it to the network once.",
     "unknown_cabinet": "This cabinet has no planogram. Ask the operator to set it up.",
     "unknown_slot": "There is no such slot in this cabinet.",
     "unknown_badge": "This badge is not known here. Ask your supervisor.",
+    "badge_blocked": "This badge is blocked.",
+    "person_blocked": "You are blocked from drawing at present.",
+    "person_inactive": "This person is not active any more.",
+    "item_blocked": "This item is called back and not given out.",
+    "not_your_item": "This item is not for your group.",
+    "needs_job": "Say for which job it is.",
+    "unknown_job": "This job is not open, or not yours.",
+    "needs_cost_centre": "Say for which cost centre it is.",
+    "unknown_cost_centre": "This cost centre is not open, or not yours.",
     "list_too_old": "The list of badges is too old to be used. Connect the gateway to the network.",
+    "not_essential": "The rules are too old; until they are confirmed only essential items are given.",
+    "limit_quantity": "The limit for this period is reached.",
+    "limit_value": "The limit of money for this period is reached.",
+    "credit": "The credit agreed for this cabinet is used up.",
     "empty": "This slot is empty.",
     "one_at_a_time": "This slot gives one piece at a time.",
-    "busy": "Someone is being served. Wait a moment.",
-    "too_late": "The request came too late. Please ask again.",
     "quantity": "Ask for at least one piece and not more than the slot holds.",
+    "slot_off": "This slot is out of order. Take another one.",
+    "slot_reserved": "What lies here is put by for somebody.",
+    "lot_expired": "What lies here is past its date.",
+    "is_a_loan": "This is a tool to borrow: take it as a loan.",
+    "busy": "Someone is being served. Wait a moment.",
+    "door_open": "A door is still open. Close it first.",
+    "service_mode": "The cabinet is being refilled. Wait until that is done.",
+    "recovering": "The cabinet has just started and looks at what it gave last. Wait a moment.",
+    "too_late": "The request came too late. Please ask again.",
+}
+
+ASK: dict[str, Whom] = {
+    "unknown_badge": "supervisor", "badge_blocked": "supervisor", "person_blocked": "supervisor",
+    "person_inactive": "supervisor", "not_your_item": "supervisor", "limit_quantity": "supervisor",
+    "limit_value": "supervisor", "unknown_job": "supervisor", "unknown_cost_centre": "supervisor",
+    "slot_reserved": "supervisor", "credit": "supplier", "list_too_old": "supplier", "not_essential": "supplier",
+    "no_list": "supplier", "unknown_cabinet": "supplier", "item_blocked": "supplier", "lot_expired": "restocker",
+    "empty": "restocker", "slot_off": "restocker", "unknown_slot": "supplier",
+}  # fmt: skip
+WHOM: dict[Whom, str] = {
+    "": "",
+    "supervisor": "Ask your supervisor.",
+    "supplier": "Ask the supplier of this cabinet.",
+    "restocker": "Ask whoever refills this cabinet.",
 }
 
 
 class AccessPolicy(msgspec.Struct, frozen=True):
-    """How long the list is good without the cloud, and what then. 0 days: for ever."""
+    """How long the rules are good without the cloud, and what then, where the cabinet's own say nothing. 0 days: for
+    ever.
+    """
 
     max_age_days: int = 30
-    when_old: Literal["deny", "allow"] = "deny"
+    when_old: WhenOld = "deny"
     refuse_empty: bool = False
+
+    def too_old(self, cabinet: CabinetRules, age_seconds: int | None) -> bool:
+        """Whether rules of this age decide by the policy; an age that nobody knows refuses nobody."""
+        longest = self.max_age_days * 86_400 if cabinet.max_age_hours is None else cabinet.max_age_hours * 3600
+        return bool(longest and age_seconds is not None and age_seconds > longest)
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What is asked for. `person` names who identified himself without a badge; `for_` is the account to charge;
+    `lend`: as a loan; `waiting`: the goods put by that are picked up.
+    """
+
+    cabinet: str
+    slot: str
+    quantity: int = 1
+    badge: str = ""
+    person: str = ""
+    for_: str = ""
+    lend: bool = False
+    waiting: str = ""
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """What holds at the moment of asking, besides the rules. `off`: the slot is out of order."""
+
+    uses: Uses | None = None
+    now: Now | None = None
+    on_hand: int | None = None
+    off: bool = False
+    expired: bool = False
+
+
+NOTHING_KNOWN = Situation()
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """Yes or no, for whom, by which versions. `q` are quality flags for the records that follow."""
+    """Yes or no, for whom, by which versions. `q` are quality flags for the records that follow; `limit` is the one
+    that is nearest; `left` how many may be drawn (None: no limit).
+    """
 
     allowed: bool
     reason: Reason = ""
@@ -60,57 +156,225 @@ class Decision(msgspec.Struct, frozen=True):
     rules: int = 0
     age_seconds: int | None = None
     q: tuple[str, ...] = ()
+    for_: str = ""
+    limit: Left | None = None
+    left: int | None = None
+    asks: str = ""
 
     @property
     def sentence(self) -> str:
         """Why not, for the person who asked."""
         return SENTENCES.get(self.reason, "")
 
+    @property
+    def ask(self) -> str:
+        """Whom to ask, as a sentence; the site's own words where it has some."""
+        return "" if self.allowed else self.asks or WHOM[ASK.get(self.reason, "")]
+
+
+class Verdict(msgspec.Struct):
+    """A decision in the making: the first reason stands."""
+
+    reason: Reason = ""
+    q: list[str] = []
+    limit: Left | None = None
+    left: int | None = None
+    asks: str = ""
+
+    def no(self, reason: Reason) -> None:
+        """Refused, unless it is already."""
+        self.reason = self.reason or reason
+
 
 def decide(
-    desired: Desired,
-    age_seconds: int | None,
-    policy: AccessPolicy,
-    *,
-    cabinet: str,
-    badge: str,
-    slot: str,
-    quantity: int,
-    on_hand: int | None = None,
+    desired: Desired, age_seconds: int | None, policy: AccessPolicy, asked: Asked, at: Situation = NOTHING_KNOWN
 ) -> Decision:
     """The decision for one request. `age_seconds` None: the age is not known, which alone refuses nobody."""
-    planogram = desired.planograms.get(cabinet)
-    place = planogram.find(slot) if planogram else None
-    holder = desired.badges.get(badge)
-    old = bool(policy.max_age_days and age_seconds is not None and age_seconds > policy.max_age_days * 86_400)
-    reason = _refusal(desired, planogram, place, holder, quantity)
-    if not reason and old and policy.when_old == "deny":
-        reason = "list_too_old"
-    if not reason and policy.refuse_empty and on_hand is not None and on_hand < quantity:
-        reason = "empty"
+    rules = desired.book
+    planogram = desired.planograms.get(asked.cabinet)
+    place = planogram.find(asked.slot) if planogram else None
+    holder = desired.badges.get(asked.badge)
+    name = asked.person or (holder.person if holder else "")
+    person = rules.person(name)
+    groups = frozenset((*person.groups, *(holder.groups if holder else ())))
+    found = Verdict(q=[])
+    for_ = asked.for_ or person.cost_centre
+    found.no(_known(desired, planogram, place, name))
+    found.no(_barred(desired, asked, person))
+    if place is not None:
+        found.no(_piece(place, asked, at))
+        item = rules.item(place.item)
+        found.no(_reserved(desired, asked, at.now))
+        if (item.groups and not groups & frozenset(item.groups)) or (place.item in rules.blocked.items):
+            found.no("item_blocked" if place.item in rules.blocked.items else "not_your_item")
+        if item.loan_days and not asked.lend:
+            found.no("is_a_loan")
+        found.no(_account(desired, item, person, for_))
+        _age(found, policy, desired, asked, item, age_seconds)
+        if name:
+            _limits(found, desired, asked, place, (name, groups, for_), at)
+            if not asked.lend:
+                _credit(found, desired, asked, place.item, at)
+        if policy.refuse_empty and at.on_hand is not None and at.on_hand < asked.quantity:
+            found.no("empty")
     return Decision(
-        allowed=not reason,
-        reason=reason,
-        person=holder.person if holder else "",
+        allowed=not found.reason,
+        reason=found.reason,
+        person=name,
         slot=place,
         planogram=planogram.version if planogram else 0,
-        rules=desired.rules or desired.version,
+        rules=rules.version or desired.rules or desired.version,
         age_seconds=age_seconds,
-        q=("old_list",) if old else (),
+        q=tuple(found.q),
+        for_=for_,
+        limit=found.limit,
+        left=found.left,
+        asks=found.asks or (rules.help if ASK.get(found.reason) == "supervisor" else ""),
     )
 
 
-def _refusal(
-    desired: Desired, planogram: Planogram | None, place: Slot | None, holder: Badge | None, quantity: int
-) -> Reason:
+def _known(desired: Desired, planogram: Planogram | None, place: Slot | None, person: str) -> Reason:
     if not desired.version:
         return "no_list"
     if planogram is None:
         return "unknown_cabinet"
     if place is None:
         return "unknown_slot"
-    if holder is None:
-        return "unknown_badge"
-    if quantity < 1 or (place.capacity and quantity > place.capacity):
+    return "" if person else "unknown_badge"
+
+
+def _barred(desired: Desired, asked: Asked, person: Person) -> Reason:
+    blocked = desired.book.blocked
+    if asked.badge and asked.badge in blocked.badges:
+        return "badge_blocked"
+    if person.person in blocked.persons:
+        return "person_blocked"
+    return "" if person.active else "person_inactive"
+
+
+def _piece(place: Slot, asked: Asked, at: Situation) -> Reason:
+    if asked.quantity < 1 or (place.capacity and asked.quantity > place.capacity):
         return "quantity"
-    return "one_at_a_time" if place.confirm == "door" and quantity > 1 else ""
+    if place.confirm == "door" and asked.quantity > 1:
+        return "one_at_a_time"
+    if at.expired:
+        return "lot_expired"
+    return "slot_off" if at.off else ""
+
+
+def _reserved(desired: Desired, asked: Asked, now: Now | None) -> Reason:
+    """Goods put by are for whom they are put by, as long as they are."""
+    here = [one for one in desired.book.waiting if (one.cabinet, one.slot) == (asked.cabinet, asked.slot)]
+    over = [one for one in here if one.until_ms and now is not None and now.ts == "S" and now.t >= one.until_ms]
+    return "slot_reserved" if len(here) > len(over) and asked.waiting not in {one.id for one in here} else ""
+
+
+def _account(desired: Desired, item: Item, person: Person, for_: str) -> Reason:
+    """Whether what is to be charged is there, open, and this person's to charge."""
+    rules = desired.book
+    centre, job = rules.charged(for_)
+    if item.needs_job and not job:
+        return "needs_job"
+    if item.needs_cost_centre and not centre:
+        return "needs_cost_centre"
+    if rules.jobs and job:
+        known = rules.job(job)
+        if known is None or not known.open or (person.jobs and job not in person.jobs):
+            return "unknown_job"
+    if rules.cost_centres and centre:
+        account = rules.cost_centre(centre)
+        mine = not person.cost_centres or centre in (*person.cost_centres, person.cost_centre)
+        if account is None or not account.open or not mine:
+            return "unknown_cost_centre"
+    return ""
+
+
+def _age(
+    found: Verdict, policy: AccessPolicy, desired: Desired, asked: Asked, item: Item, age_seconds: int | None
+) -> None:
+    cabinet = desired.book.cabinet(asked.cabinet)
+    if not policy.too_old(cabinet, age_seconds):
+        return
+    found.q.append("old_list")
+    when = cabinet.when_old or policy.when_old
+    if when == "deny":
+        found.no("list_too_old")
+    elif when == "essentials" and not item.essential:
+        found.no("not_essential")
+
+
+def _limits(
+    found: Verdict,
+    desired: Desired,
+    asked: Asked,
+    place: Slot,
+    who: tuple[str, frozenset[str], str],
+    at: Situation,
+) -> None:
+    """All limits that this request meets; the one that leaves least is shown."""
+    rules, (person, groups, for_) = desired.book, who
+    if at.uses is None or at.now is None or not rules.limits:
+        return
+    if at.now.ts not in ("S", "R"):
+        found.q.append("limit_unsure")
+    centre, job = rules.charged(for_)
+    worth = price_of(place.item, rules, _prices(desired, asked.cabinet))
+    for limit in rules.limits_on(place.item):
+        mine = (
+            (not limit.cabinets or asked.cabinet in limit.cabinets)
+            and (not limit.persons or person in limit.persons)
+            and (not limit.groups or bool(groups & frozenset(limit.groups)))
+            and (not limit.cost_centres or centre in limit.cost_centres)
+            and (not limit.jobs or job in limit.jobs)
+        )
+        if not mine or (limit.quantity is None and limit.value_minor is None):
+            continue
+        stands = at.uses.standing(
+            limit, rules, at.now, person=person, groups=groups, for_=for_, prices=_prices(desired, asked.cabinet)
+        )
+        by_value = limit.value_minor is not None
+        if by_value and not worth:
+            found.q.append("unpriced")
+            continue
+        left = stands.left // (worth or 1) if by_value else stands.left
+        if found.left is None or left < found.left:
+            found.left, found.limit = left, stands
+        if asked.quantity > left and not found.reason:
+            found.no("limit_value" if by_value else "limit_quantity")
+            found.asks, found.left, found.limit = limit.ask, left, stands
+            return
+
+
+def _credit(found: Verdict, desired: Desired, asked: Asked, item: str, at: Situation) -> None:
+    """What the cloud lets this gateway give away on its own."""
+    for share in desired.credit.values():
+        if asked.cabinet not in share.devices:
+            continue
+        worth = price_of(item, desired.book, share.prices)
+        if worth is None:
+            found.q.append("unpriced")
+            continue
+        left = _share_left(share, desired, at) // worth if worth else None
+        if left is not None and (found.left is None or left < found.left):
+            found.left = left
+        if left is not None and asked.quantity > left:
+            spared = share.when_spent == "essentials" and desired.book.item(item).essential
+            if share.when_spent == "allow" or spared:
+                found.q.append("over_credit")
+            else:
+                found.no("credit")
+
+
+def _share_left(share: Share, desired: Desired, at: Situation) -> int:
+    over = bool(share.until_ms and at.now is not None and at.now.ts == "S" and at.now.t >= share.until_ms)
+    spent = at.uses.spent(share, desired.book) if at.uses is not None else 0
+    return 0 if over else max(0, share.limit_minor - share.used_minor - spent)
+
+
+def _prices(desired: Desired, cabinet: str) -> Mapping[str, int]:
+    return next((one.prices for one in desired.credit.values() if cabinet in one.devices), {})
+
+
+def roles(desired: Desired, badge: Badge | None, person: str) -> frozenset[str]:
+    """The groups of whoever stands there, by badge and by rules."""
+    return frozenset((*desired.book.person(person).groups, *(badge.groups if badge else ())))

@@ -21,6 +21,7 @@ from gateway.downlink import Downlink
 from gateway.identity import Identity
 from gateway.journal.connection import Busy
 from gateway.journal.store import Journal
+from gateway.kiosk_desk import KioskDesk
 from gateway.mqtt_session import MqttSession
 from gateway.notify import Notifier
 from gateway.ports import Desired, DesiredSource, Ports, UnknownCabinetError
@@ -54,6 +55,7 @@ class Gateway:
         self.downlink: Downlink | None = None
         self.watch = watch.Watch(self, notifier)
         self.controls: Controls | None = None
+        self.kiosk: KioskDesk | None = None
         self._busy = Busy()
         self._stopping = asyncio.Event()
 
@@ -156,9 +158,8 @@ class Gateway:
         desired: DesiredSource = boot.NoDesired()
         if self.identity is not None:
             desired = self.downlink = Downlink(config.gateway.state, self.identity, ports.clock, self._applied)
-        shelf = Shelf()
-        await boot.refill_shelf(journal, shelf, cabinet_ids(config))
-        premises = Premises(ports.clock, journal, desired, shelf, config.access.policy)
+        premises = Premises(ports.clock, journal, desired, Shelf(), config.access.policy)
+        await boot.remember(journal, cabinet_ids(config), premises.remember)
         site = wire_up(config, ports, premises)
         self.premises, self.site = premises, site
         if self.identity is not None and client is not None:
@@ -172,6 +173,8 @@ class Gateway:
                 session.serve(premises)
             start(session.run(), session.name)
         start(recover_draws(premises, site.cabinets), "recover draws")
+        kiosk = self.kiosk = KioskDesk(premises, site.cabinets, ports.salt)
+        start(kiosk.run(), "kiosk")
         if config.controls:
             self.controls = await self._steer(journal, site, desired)
             start(self.controls.run(), "controls")

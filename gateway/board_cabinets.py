@@ -71,6 +71,15 @@ class MixedCabinet:
         """As the one behind this slot."""
         return await self._behind(intent.slot).recall(intent, key, confirm)
 
+    @property
+    def standing_open(self) -> frozenset[str]:
+        """Of the locks."""
+        return self._locks.standing_open
+
+    async def admit(self, slot: str) -> bool:
+        """Of a lock; a motor's slot is filled by hand."""
+        return self._coils.drives(slot) or await self._locks.admit(slot)
+
     def resume(self, intent: Intent, key: RecordKey) -> None:
         """For the motors."""
         if self._coils.drives(intent.slot):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -16,10 +16,9 @@ from gateway.journal.connection import SAFE_SQLITE
 from gateway.journal.store import Journal
 from gateway.ports import Desired, NotStored
 from gateway.recording import stamp
-from gateway.shelf import Shelf
 from wire.canonical import LeafError
 from wire.ids import RecordKey
-from wire.records import DeviceEvent, GatewayEvent, decode
+from wire.records import DeviceEvent, GatewayEvent, Record, decode
 
 log = logging.getLogger("gateway")
 
@@ -105,13 +104,13 @@ async def begin_epoch(journal: Journal, clock: Clock, identity: Identity) -> Non
     log.warning("a new log epoch begins", extra={"origin": identity.origin, "after": data["old_origin"]})
 
 
-async def refill_shelf(journal: Journal, shelf: Shelf, cabinets: Sequence[str]) -> None:
-    """What lies in the slots, by all that was ever recorded of these cabinets."""
+async def remember(journal: Journal, cabinets: Sequence[str], tell: Callable[[Record], None]) -> None:
+    """What lies in the slots and who drew what, by all that was ever recorded of these cabinets, in order."""
     for cabinet in cabinets:
         for boot in await journal.read(reading.boots_of, cabinet):
             n = 0
             while said := await journal.read(reading.said_after, boot, cabinet, n, AT_ONCE):
-                _apply(shelf, said)
+                _apply(tell, said)
                 n = said[-1][0]
 
 
@@ -132,9 +131,9 @@ async def events_of(journal: Journal, device: str) -> list[DeviceEvent]:
     return found
 
 
-def _apply(shelf: Shelf, said: Sequence[tuple[int, bytes]]) -> None:
+def _apply(tell: Callable[[Record], None], said: Sequence[tuple[int, bytes]]) -> None:
     for _, leaf in said:
         try:
-            shelf.apply(decode(leaf))
+            tell(decode(leaf))
         except LeafError as error:
             log.warning("a stored record is not understood", extra={"why": str(error)})

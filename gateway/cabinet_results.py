@@ -17,10 +17,12 @@ from gateway.take_count import resolved
 from gateway.take_draw import draw
 from gateway.vending import OutOfOrderError, State, dispensed, verdict
 from wire.ids import RecordKey
-from wire.records import DeviceEvent, Draw, DrawResolved, Intent
+from wire.records import DeviceEvent, Draw, DrawResolved, Intent, Loan
 
 
-def asked_for(event: Dispensed, intent: Intent, key: RecordKey, confirm: Confirm, at: Stamp) -> tuple[Draw, Given]:
+def asked_for(
+    event: Dispensed, intent: Intent, key: RecordKey, confirm: Confirm, at: Stamp
+) -> tuple[Draw | Loan, Given]:
     """The draw that ends an attempt, and the same for whoever waits."""
     fact, qty = dispensed(event, confirm, intent.asked, intent.before.get("ctr"))
     words = event.drop if event.motor != "none" else event.reason or "not driven"

@@ -21,7 +21,7 @@ from gateway.premises import CabinetUnreachableError, Given, Premises
 from gateway.recording import Stamp, happened
 from gateway.vending import Fact
 from wire.ids import RecordKey
-from wire.records import Draw, Intent, Record
+from wire.records import Draw, Intent, Loan, Record
 
 PROVEN = ("seen", "extra", "off")
 
@@ -139,7 +139,7 @@ class CoilCabinet:
         attempt = self._planned.pop(id(event), None)
         if attempt is None or attempt.given is None or attempt.ended.done():
             return
-        key = next((key for record, key in held if isinstance(record, Draw)), None)
+        key = next((key for record, key in held if isinstance(record, Draw | Loan)), None)
         attempt.ended.set_result(msgspec.structs.replace(attempt.given, recorded=key))
 
     def tick(self, at: Stamp) -> Sequence[Record]:  # noqa: ARG002 - nothing here depends on time
@@ -223,6 +223,9 @@ class CoilCabinet:
             if unverified is not None and event.motor != "unknown":
                 self._last = None
                 return cabinet_results.late(event, unverified, last.confirm, at)
+            if self._premises.uses.lent(self.device, f"{last.key.ep}/{last.key.n}"):
+                self._last = None
+                return cabinet_results.spare("result_late", event, self.device, at)
         if event.motor in ("none", "unknown") or not event.slot:
             return cabinet_results.spare("result_unasked", event, self.device, at)
         return cabinet_results.unasked(event, self.device, cfg, self._premises, at)

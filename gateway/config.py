@@ -106,7 +106,7 @@ class AccessSection(Section):
     """Whom a list of badges lets in when the cloud has not confirmed it for long."""
 
     max_age_days: int = Field(30, ge=0, description="0: the list is good for ever.")
-    when_old: Literal["deny", "allow"] = "deny"
+    when_old: Literal["deny", "essentials", "allow"] = "deny"
     refuse_empty: bool = Field(default=False, description="Refuse a slot that is empty by our own count.")
     switchers: tuple[str, ...] = Field(("supplier",), description="Groups whose badges may cut a customer off.")
 

@@ -19,6 +19,7 @@ from gateway.clock import Clock
 from gateway.cloud_requests import Cloud, CloudError
 from gateway.identity import Identity
 from gateway.ports import Badge, Confirm, Desired, Planogram, Slot
+from gateway.rules import Rules, Share
 from wire.http_signature import SignatureError, verify_answer
 
 log = logging.getLogger("gateway.downlink")
@@ -54,6 +55,8 @@ class _Document(msgspec.Struct):
     planograms: dict[str, _Planogram] = {}
     badges: list[Badge] = []
     rules_version: int = 0
+    rules: Rules = Rules()
+    credit: dict[str, Share] = {}
 
 
 class _Kept(msgspec.Struct):
@@ -82,7 +85,8 @@ def understand(body: bytes, identity: Identity) -> Desired:
         for cabinet, one in document.planograms.items()
     }
     badges = {badge.badge: badge for badge in document.badges}
-    return Desired(document.version, planograms, badges, document.rules_version)
+    rules = document.rules.version or document.rules_version
+    return Desired(document.version, planograms, badges, rules, document.rules, document.credit)
 
 
 class Downlink:

@@ -106,6 +106,32 @@ class LockCabinet:
         finally:
             self._serving.discard(intent.slot)
 
+    @property
+    def standing_open(self) -> frozenset[str]:
+        """The doors that stand open now, by command or by force."""
+        return frozenset(self._open)
+
+    async def admit(self, slot: str) -> bool:
+        """Opens a door so that something is put in, and waits until it is closed; False: it certainly stayed shut.
+
+        Raises CabinetUnreachableError.
+        """
+        await self.look(slot)
+        self._serving.add(slot)
+        try:
+            word = await self._unlock(slot)
+            if word == "failed":
+                return False
+            since = self._clock.line()
+            while word == "unknown" and self._clock.line() - since < UNSEEN_SECONDS:
+                word = "opened" if await self._closed_or_none(slot) is False else word
+                await self._clock.sleep(DOOR_POLL)
+            while word == "opened" and await self._closed_or_none(slot) is not True:
+                await self._pause(DOOR_POLL)
+            return True
+        finally:
+            self._serving.discard(slot)
+
     async def _evidence(self, intent: Intent, confirm: Confirm, seconds: float) -> Given:
         """What became of a latch that nobody saw move, as soon as the board answers."""
         closed = await self._patiently(intent.slot, seconds)

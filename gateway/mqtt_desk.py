@@ -122,7 +122,7 @@ class Desk:
         except (NotStored, RecordRefused) as error:
             log.warning("cabinet %s: a draw waits for the next start: %s", self.device, error)
         finally:
-            self.premises.busy.discard(self.device)
+            self.premises.over(self.device)
 
     # What the session calls
 
@@ -168,8 +168,9 @@ class Desk:
         late = event.at is not None and at.ts == "S" and at.t - event.at > self.driver.settings.patience * 1000
         if decision.allowed and late:
             decision = msgspec.structs.replace(decision, allowed=False, reason="too_late")
-        elif decision.allowed and self.device in self.premises.busy:
-            decision = msgspec.structs.replace(decision, allowed=False, reason="busy")
+        elif decision.allowed and self.device in self.premises.busy | self.premises.service:
+            reason = "service_mode" if self.device in self.premises.service else "busy"
+            decision = msgspec.structs.replace(decision, allowed=False, reason=reason)
         if decision.allowed:
             self.premises.busy.add(self.device)
             before = self._snapshot(event.slot)
@@ -193,7 +194,8 @@ class Desk:
         unverified = self.premises.shelf.unverified(self.device, event.slot, "/".join(event.cmd_id.rsplit("-", 1)))
         if unverified is not None:
             return cabinet_results.late(event, unverified, confirm, at)
-        if event.motor == "none" or event.cmd_id in self._done:
+        lent = self.premises.uses.lent(self.device, "/".join(event.cmd_id.rsplit("-", 1)))
+        if event.motor == "none" or event.cmd_id in self._done or lent:
             return cabinet_results.spare("result_unasked", event, self.device, at)
         return cabinet_results.unasked(event, self.device, self.cfg, self.premises, at)
 

@@ -17,6 +17,7 @@ import msgspec
 
 from gateway.clock import Clock
 from gateway.device_events import CommandTaken, Event, Request, SwitchState
+from gateway.rules import Rules, Share
 from wire.ids import RecordKey
 from wire.records import Intent, Record
 
@@ -189,7 +190,7 @@ class Journal(Protocol):
         """Notes durably that the command of this intent is about to leave; raises NotStored."""
 
     async def open_attempts(self) -> list[Attempt]:
-        """Intents that no draw names yet, oldest first."""
+        """Intents that no draw and no loan names yet, oldest first."""
 
     async def told(self, device: str, count: int) -> list[str]:
         """The device's own names (``did``) of the last events we hold of it, newest first; raises NotStored."""
@@ -236,6 +237,8 @@ class Desired(msgspec.Struct, frozen=True):
     planograms: dict[str, Planogram] = {}
     badges: dict[str, Badge] = {}
     rules: int = 0
+    book: Rules = Rules()
+    credit: dict[str, Share] = {}
 
 
 class DesiredSource(Protocol):

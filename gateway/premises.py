@@ -6,15 +6,18 @@ One rule lives here: the shelf moves only after the journal holds the record, an
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
 
-from gateway.access import AccessPolicy, Decision, decide
+from gateway.access import AccessPolicy, Asked, Decision, Situation, decide
 from gateway.clock import Clock
+from gateway.pins import Tries
 from gateway.ports import Confirm, Desired, DesiredSource, Journal, NotStored, Slot
+from gateway.recording import stamp
 from gateway.shelf import Shelf
+from gateway.uses import Now, Uses
 from gateway.vending import Fact
 from wire.ids import RecordKey
 from wire.records import Intent, Record
@@ -40,6 +43,16 @@ class Given(msgspec.Struct, frozen=True):
     recorded: RecordKey | None = None
 
 
+class Attempting(msgspec.Struct, frozen=True):
+    """What is being given now, for whoever watches."""
+
+    slot: str
+    item: str
+    who: str
+    stage: str
+    since_ms: int
+
+
 class Cabinet(Protocol):
     """Something with slots that can let goods go. One attempt at a time; `Premises.busy` sees to that."""
 
@@ -62,33 +75,78 @@ class Cabinet(Protocol):
 
 
 class Premises:
-    """Handed to every use case. `busy` holds the cabinets that serve someone right now."""
+    """Handed to every use case. `busy` holds the cabinets that serve someone right now, `service` those that are being
+    refilled, `recovering` those whose last attempts are not settled yet. `changed` is told of every record by its
+    cabinet.
+    """
 
     def __init__(
-        self, clock: Clock, journal: Journal, desired: DesiredSource, shelf: Shelf, policy: AccessPolicy | None = None
+        self,
+        clock: Clock,
+        journal: Journal,
+        desired: DesiredSource,
+        shelf: Shelf,
+        policy: AccessPolicy | None = None,
     ) -> None:
         self.clock = clock
         self.journal = journal
         self.desired = desired
         self.shelf = shelf
         self.policy = policy or AccessPolicy()
+        self.uses = Uses()
+        self.tries = Tries(clock.boot)
         self.busy: set[str] = set()
+        self.service: set[str] = set()
+        self.recovering: set[str] = set()
+        self.changed: list[Callable[[Record], None]] = []
+        self.attempts: dict[str, Attempting] = {}
+        self.stirred: Callable[[str], None] = lambda _: None
         self._told: dict[str, int] = {}
         self._places: dict[tuple[str, str], tuple[Slot, int]] = {}
         self._places_of: Desired | None = None
 
-    def decide(self, cabinet: str, badge: str, slot: str, quantity: int) -> Decision:
+    def closed(self, cabinet: str) -> str:
+        """Why nobody is served here now, as a reason; empty: somebody may be."""
+        if cabinet in self.service:
+            return "service_mode"
+        return "recovering" if cabinet in self.recovering else ""
+
+    def begun(self, cabinet: str, intent: Intent, *, commanded: bool = False) -> None:
+        """An attempt is under way; for who watches."""
+        stage = "commanded" if commanded else "intended"
+        self.attempts[cabinet] = Attempting(intent.slot, intent.item, intent.who, stage, self.clock.wall_ms())
+        self.stirred(cabinet)
+
+    def over(self, cabinet: str) -> None:
+        """Nobody is served here any more."""
+        self.busy.discard(cabinet)
+        self.attempts.pop(cabinet, None)
+        self.stirred(cabinet)
+
+    def decide(
+        self, cabinet: str, badge: str, slot: str, quantity: int, *, for_: str = "", person: str = ""
+    ) -> Decision:
         """May this badge take this now."""
-        return decide(
-            self.desired.current,
-            self.desired.age_seconds,
-            self.policy,
-            cabinet=cabinet,
-            badge=badge,
-            slot=slot,
-            quantity=quantity,
-            on_hand=self.shelf.look(cabinet, slot).on_hand,
+        return self.judge(Asked(cabinet, slot, quantity, badge=badge, person=person, for_=for_))
+
+    def judge(self, asked: Asked) -> Decision:
+        """May this be taken now, by all rules, limits and what lies in the slot."""
+        desired, now = self.desired.current, self.now()
+        held = self.shelf.look(asked.cabinet, asked.slot)
+        jams = desired.book.cabinet(asked.cabinet).jams_until_off
+        ends = held.lot.expires if held.lot else None
+        situation = Situation(
+            self.uses,
+            now,
+            held.on_hand,
+            off=bool(jams and held.jams >= jams),
+            expired=bool(ends and now.ts == "S" and now.t >= ends),
         )
+        return decide(desired, self.desired.age_seconds, self.policy, asked, situation)
+
+    def now(self) -> Now:
+        """The moment, for limits."""
+        return Now(*stamp(self.clock))
 
     async def keep(self, *records: Record) -> list[RecordKey]:
         """Into the journal, all or none, then onto the shelf. Raises NotStored or RecordRefused."""
@@ -103,7 +161,16 @@ class Premises:
                 continue
             if record.did:
                 self._told[key.src] = key.n
-            self.shelf.apply(msgspec.structs.replace(record, n=key.n))
+            numbered = msgspec.structs.replace(record, n=key.n)
+            self.remember(numbered)
+            for told in self.changed:
+                told(numbered)
+
+    def remember(self, record: Record) -> None:
+        """What follows from a record that the journal holds; at a start, from each of them in order."""
+        self.shelf.apply(record)
+        self.uses.apply(record)
+        self.tries.apply(record)
 
     async def keep_for_sure(self, *records: Record) -> list[RecordKey]:
         """As `keep`, but a fact that has happened is offered until the journal takes it."""

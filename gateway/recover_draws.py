@@ -24,6 +24,7 @@ async def recover_draws(premises: Premises, cabinets: Mapping[str, Cabinet]) -> 
     for attempt in attempts:
         by_cabinet.setdefault(attempt.intent.src, []).append(attempt)
     premises.busy.update(by_cabinet)
+    premises.recovering.update(by_cabinet)
     async with asyncio.TaskGroup() as group:
         for device, theirs in by_cabinet.items():
             group.create_task(_recover(premises, device, cabinets.get(device), theirs))
@@ -35,7 +36,8 @@ async def _recover(premises: Premises, device: str, cabinet: Cabinet | None, att
         for attempt in attempts:
             await _end(premises, cabinet, attempt)
     finally:
-        premises.busy.discard(device)
+        premises.recovering.discard(device)
+        premises.over(device)
 
 
 async def _end(premises: Premises, cabinet: Cabinet | None, attempt: Attempt) -> None:

@@ -11,25 +11,51 @@ from collections.abc import Sequence
 
 import msgspec
 
+from gateway.lots import Lot, first, level, put, take
 from wire.ids import RecordKey
-from wire.records import Count, Draw, DrawResolved, Outcome, Record, Ref, Refill
+from wire.records import (
+    Count,
+    DeviceEvent,
+    Draw,
+    DrawResolved,
+    Goods,
+    Loan,
+    LoanBack,
+    Outcome,
+    Record,
+    Ref,
+    Refill,
+    Return,
+    Reversal,
+)
 
 Place = tuple[str, str]
+# Draws that a reversal may still name.
+REMEMBERED = 5000
 
 
 class Contents(msgspec.Struct):
-    """One slot. `on_hand` is None until a count or refill gave it a beginning."""
+    """One slot. `on_hand` is None until a count or refill gave it a beginning; `jams` in a row since a person was
+    there; `lots` in the order in which they end.
+    """
 
     item: str = ""
     on_hand: int | None = None
     record: tuple[str, int] | None = None
     doubtful: bool = False
     unverified: dict[RecordKey, Draw] = {}
+    jams: int = 0
+    lots: list[Lot] = []
 
     @property
     def last(self) -> str:
         """The last record of the slot, as "ep/n"; empty when there is none."""
         return f"{self.record[0]}/{self.record[1]}" if self.record else ""
+
+    @property
+    def lot(self) -> Lot | None:
+        """The lot that is drawn next."""
+        return first(self.lots)
 
 
 class Resolution(msgspec.Struct, frozen=True):
@@ -46,6 +72,7 @@ class Shelf:
     def __init__(self) -> None:
         self._places: dict[Place, Contents] = {}
         self._draws: dict[RecordKey, Place] = {}
+        self._confirmed: dict[RecordKey, str] = {}
 
     def look(self, cabinet: str, slot: str) -> Contents:
         """What we believe about one slot."""
@@ -59,23 +86,38 @@ class Shelf:
             case Refill():
                 place = self._place(record.src, record.slot, record)
                 place.on_hand = (place.on_hand or 0) + record.qty
+                place.jams = 0
+                self._lots(place, record)
             case Count():
                 place = self._place(record.src, record.slot, record)
                 place.on_hand = record.qty
                 place.doubtful = False
+                place.jams = 0
                 place.unverified.clear()
+                level(place.lots, record.qty)
             case DrawResolved():
                 self._resolve(record)
+            case Loan() | LoanBack() | Return():
+                self._moved(record)
+            case Reversal():
+                self._reverse(record)
+            case DeviceEvent() if record.event in ("slot_doubtful", "reported"):
+                self.doubt(record.src, record.slot)
             case _:
                 pass
 
     def doubt(self, cabinet: str, slot: str) -> None:
         """Someone should count this slot."""
-        self._places.setdefault((cabinet, slot), Contents(unverified={})).doubtful = True
+        self._begun((cabinet, slot)).doubtful = True
 
     def doubtful(self) -> list[Place]:
         """Cabinet and slot of each that should be counted."""
         return sorted(where for where, place in self._places.items() if place.doubtful)
+
+    def waiting(self) -> list[Draw]:
+        """Every unverified draw that nobody has decided, oldest first."""
+        found = [draw for place in self._places.values() for draw in place.unverified.values()]
+        return sorted(found, key=lambda draw: (draw.t, draw.n))
 
     def resolutions(self, cabinet: str, slot: str, counted: int) -> Sequence[Resolution]:
         """What a count of so many pieces proves about the unverified draws of the slot; empty: nothing."""
@@ -93,22 +135,34 @@ class Shelf:
         """The draw of this intent ("ep/n"), if nobody has decided it yet."""
         return next((draw for draw in self.look(cabinet, slot).unverified.values() if draw.intent == intent), None)
 
-    def _place(self, cabinet: str, slot: str, record: Draw | Refill | Count) -> Contents:
-        place = self._places.setdefault((cabinet, slot), Contents(unverified={}))
+    def _begun(self, where: Place) -> Contents:
+        return self._places.setdefault(where, Contents(unverified={}, lots=[]))
+
+    def _place(self, cabinet: str, slot: str, record: Draw | Goods) -> Contents:
+        place = self._begun((cabinet, slot))
         place.item, place.record = record.item, (record.ep, record.n)
         return place
 
     def _draw(self, draw: Draw) -> None:
-        if draw.outcome == "denied":
+        if draw.outcome in ("denied", "cancelled"):
             return
         place = self._place(draw.src, draw.slot, draw)
         if draw.qty and place.on_hand is not None:
             place.on_hand -= draw.qty
+        if draw.qty:
+            take(place.lots, draw.qty, draw.lot)
+        if draw.outcome == "confirmed":
+            place.jams = 0
+            self._confirmed[draw.key] = draw.slot
+            if len(self._confirmed) > REMEMBERED:
+                del self._confirmed[next(iter(self._confirmed))]
         if draw.outcome == "unverified":
             place.unverified[draw.key] = draw
             self._draws[draw.key] = (draw.src, draw.slot)
-        if draw.outcome in ("unverified", "jammed"):
+        if draw.outcome in ("unverified", "jammed") or "no_drop" in draw.q or "slot_slow" in draw.q:
             place.doubtful = True
+        if draw.outcome == "jammed":
+            place.jams += 1
 
     def _resolve(self, resolved: DrawResolved) -> None:
         where = self._draws.pop(resolved.ref.key, None)
@@ -119,7 +173,28 @@ class Shelf:
             if place.on_hand is not None:
                 place.on_hand += draw.qty - resolved.qty
 
+    def _moved(self, record: Loan | LoanBack | Return) -> None:
+        """What is lent leaves; what comes back lies there again (used goods name another slot: see ``take_return``)."""
+        place = self._place(record.src, record.slot, record)
+        if isinstance(record, Loan):
+            take(place.lots, record.qty, record.lot)
+        else:
+            self._lots(place, record)
+        if place.on_hand is not None or not isinstance(record, Loan):
+            place.on_hand = (place.on_hand or 0) + (-record.qty if isinstance(record, Loan) else record.qty)
 
-def ref(record: Draw) -> Ref:
+    def _reverse(self, record: Reversal) -> None:
+        """Taken back on paper: the piece lies there after all."""
+        place = self._places.get((record.src, self._confirmed.get(record.ref.key, "")))
+        if place is not None and place.on_hand is not None:
+            place.on_hand += record.qty
+
+    @staticmethod
+    def _lots(place: Contents, record: Goods) -> None:
+        if record.lot or record.expires:
+            put(place.lots, record.lot, record.expires or None, record.qty)
+
+
+def ref(record: Draw | Loan) -> Ref:
     """How other records name this one."""
     return Ref(record.src, record.ep, record.n)

@@ -11,21 +11,29 @@ from wire.records import Count, DrawResolved
 
 
 async def take_count(premises: Premises, cabinet: Cabinet, slot: str, quantity: int, badge: str) -> DrawResult:
-    """Records `quantity` pieces as seen. Resolutions come first, so that the count finds the shelf as it really is."""
+    """Records `quantity` pieces as seen, by whose badge it is."""
     decision = premises.decide(cabinet.device, badge, slot, 1)
     if decision.slot is None or not decision.person:
         return DrawResult("refused", reason=decision.reason, sentence=decision.sentence)
+    return await take_count_as(premises, cabinet, slot, quantity, decision.person)
+
+
+async def take_count_as(premises: Premises, cabinet: Cabinet, slot: str, quantity: int, person: str) -> DrawResult:
+    """The same by name. Resolutions come first, so that the count finds the shelf as it really is."""
+    place, _ = premises.place(cabinet.device, slot)
+    if place is None:
+        return DrawResult("refused", reason="unknown_slot", sentence="There is no such slot in this cabinet.")
     if quantity < 0:
         return DrawResult("refused", reason="quantity", sentence="A count is zero or more.")
     if cabinet.device in premises.busy:
         return DrawResult("busy", reason="busy", sentence="Someone is being served. Count when the door is closed.")
     premises.busy.add(cabinet.device)
     try:
-        return await _count(premises, cabinet.device, decision.slot, quantity, decision.person)
+        return await _count(premises, cabinet.device, place, quantity, person)
     except (NotStored, RecordRefused) as error:
         return not_stored(error)
     finally:
-        premises.busy.discard(cabinet.device)
+        premises.over(cabinet.device)
 
 
 async def _count(premises: Premises, device: str, slot: Slot, quantity: int, person: str) -> DrawResult:

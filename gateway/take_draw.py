@@ -10,18 +10,19 @@ import asyncio
 
 import msgspec
 
-from gateway.access import Decision
+from gateway.access import SENTENCES as ACCESS_SENTENCES
+from gateway.access import Asked, Decision
 from gateway.ports import Confirm, JournalFull, NotStored, RecordRefused
 from gateway.premises import Cabinet, CabinetUnreachableError, Given, Premises
 from gateway.recording import Stamp, happened, stamp
 from gateway.vending import Fact, State, verdict
 from wire.ids import RecordKey
-from wire.records import DeviceEvent, Draw, Intent
+from wire.records import DeviceEvent, Draw, Intent, Loan
 
 
 class DrawResult(msgspec.Struct, frozen=True):
     """What to tell the person: outcome (`refused` and `busy` besides a draw's own), pieces, the reason as a word and a
-    sentence. `key` is the record's, None when nothing had to be written.
+    sentence, whom to ask. `key` is the record's, None when nothing had to be written. `facts` are for the sentence.
     """
 
     outcome: str
@@ -29,6 +30,8 @@ class DrawResult(msgspec.Struct, frozen=True):
     reason: str = ""
     sentence: str = ""
     key: RecordKey | None = None
+    ask: str = ""
+    facts: dict[str, int] = {}
 
 
 BUSY = DrawResult("busy", reason="busy", sentence="Someone is being served. Wait until the door is closed.")
@@ -38,30 +41,48 @@ _running: set[asyncio.Task[DrawResult]] = set()
 async def take_draw(
     premises: Premises, cabinet: Cabinet, badge: str, slot: str, *, quantity: int = 1, for_: str = ""
 ) -> DrawResult:
-    """The whole draw. A caller that goes away (a browser that hangs up) does not stop it half-way."""
+    """The whole draw, by badge."""
+    return await take(premises, cabinet, Asked(cabinet.device, slot, quantity, badge=badge, for_=for_))
+
+
+async def take(premises: Premises, cabinet: Cabinet, asked: Asked, *, due: int | None = None) -> DrawResult:
+    """The whole draw, or loan. A caller that goes away (a browser that hangs up) does not stop it half-way."""
     if cabinet.device in premises.busy:
         return BUSY
+    closed = premises.closed(cabinet.device)
+    if closed:
+        return DrawResult("refused", reason=closed, sentence=REFUSALS[closed])
     premises.busy.add(cabinet.device)
-    task = asyncio.create_task(_draw(premises, cabinet, badge, slot, quantity=quantity, for_=for_))
+    task = asyncio.create_task(_draw(premises, cabinet, asked, due))
     _running.add(task)
     task.add_done_callback(_running.discard)
-    task.add_done_callback(lambda _: premises.busy.discard(cabinet.device))
+    task.add_done_callback(lambda _: premises.over(cabinet.device))
     return await asyncio.shield(task)
 
 
-async def _draw(premises: Premises, cabinet: Cabinet, badge: str, slot: str, *, quantity: int, for_: str) -> DrawResult:
-    decision = premises.decide(cabinet.device, badge, slot, quantity)
+async def _draw(premises: Premises, cabinet: Cabinet, asked: Asked, due: int | None) -> DrawResult:
+    decision = premises.judge(asked)
     if not decision.allowed or decision.slot is None:
-        return await refuse(premises, cabinet, decision, slot, quantity)
+        return await refuse(premises, cabinet, decision, asked.slot, asked.quantity)
     try:
-        before = await cabinet.look(slot)
+        before = dict(await cabinet.look(asked.slot))
     except CabinetUnreachableError as error:
         return DrawResult("refused", reason="unreachable", sentence=str(error))
-    intent = intend(decision, stamp(premises.clock), cabinet, quantity, before=dict(before), for_=for_)
+    # Somebody may have drawn at another cabinet while this one was looked at: limits and credit are shared.
+    decision = premises.judge(asked)
+    if not decision.allowed or decision.slot is None:
+        return await refuse(premises, cabinet, decision, asked.slot, asked.quantity)
+    q = (LOAN,) if asked.lend else ()
+    if due is not None:
+        before["due"] = due
+    intent = intend(decision, stamp(premises.clock), cabinet, asked.quantity, before=before, for_=decision.for_, q=q)
+    held = premises.uses.hold(intent)
     try:
         (key,) = await premises.keep(intent)
     except (NotStored, RecordRefused) as error:
         return not_stored(error)
+    finally:
+        premises.uses.release(held)
     return await carry_out(premises, cabinet, intent, key, decision.slot.confirm)
 
 
@@ -69,11 +90,13 @@ async def carry_out(
     premises: Premises, cabinet: Cabinet, intent: Intent, key: RecordKey, confirm: Confirm
 ) -> DrawResult:
     """From an intent that the journal holds to the draw: the mark, then the command, then the proof."""
+    premises.begun(cabinet.device, intent)
     try:
         await premises.journal.mark_commanded(key)
     except NotStored as error:
         await premises.keep_for_sure(never_sent(intent, key, stamp(premises.clock)))
         return not_stored(error)
+    premises.begun(cabinet.device, intent, commanded=True)
     return await finish(premises, intent, key, await cabinet.give(intent, key, confirm))
 
 
@@ -87,7 +110,8 @@ async def finish(
         (draw_key,) = await premises.keep_for_sure(draw(intent, key, given, stamp(premises.clock), q=q))
     if end.doubt:
         premises.shelf.doubt(intent.src, intent.slot)
-    return DrawResult(end.outcome, end.qty, end.incident, SENTENCES[end.outcome], draw_key)
+    outcome = "lent" if LOAN in intent.q and end.qty else end.outcome
+    return DrawResult(outcome, end.qty, end.incident, SENTENCES[outcome], draw_key)
 
 
 async def refuse(
@@ -100,7 +124,7 @@ async def refuse(
         record = denied(decision, at, cabinet, quantity, did=did)
     else:
         record = happened("draw_refused", at, cabinet.device, slot=slot[:64], data={"reason": decision.reason}, did=did)
-    result = DrawResult("refused", reason=decision.reason, sentence=decision.sentence)
+    result = refused(decision)
     try:
         (key,) = await premises.keep(record)
     except (NotStored, RecordRefused):
@@ -117,12 +141,13 @@ def intend(
     before: dict[str, int],
     for_: str = "",
     did: str = "",
+    q: tuple[str, ...] = (),
 ) -> Intent:
     """The record that goes to disk before the first byte of the command."""
     assert decision.slot is not None
     return Intent(
         v=1, z="", src=cabinet.device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
-        did=did, who=decision.person, for_=for_, cfg=cabinet.cfg, q=list(decision.q),
+        did=did, who=decision.person, for_=for_, cfg=cabinet.cfg, q=[*decision.q, *q],
         slot=decision.slot.slot, item=decision.slot.item, asked=quantity,
         planogram=decision.planogram, rules=decision.rules, before=before,
     )  # fmt: skip
@@ -133,7 +158,7 @@ def denied(decision: Decision, at: Stamp, cabinet: Cabinet, quantity: int, *, di
     assert decision.slot is not None
     return Draw(
         v=1, z="", src=cabinet.device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
-        did=did, who=decision.person, q=list(decision.q),
+        did=did, who=decision.person, for_=decision.for_, q=list(decision.q),
         slot=decision.slot.slot, item=decision.slot.item, asked=quantity, qty=0, outcome="denied",
         actuation="none", confirmation=decision.reason, planogram=decision.planogram, rules=decision.rules,
     )  # fmt: skip
@@ -149,11 +174,13 @@ def draw(
     did: str = "",
     raw: str = "",
     q: tuple[str, ...] = (),
-) -> Draw:
-    """The draw that ends an intent."""
+) -> Draw | Loan:
+    """The record that ends an intent. A tool that went out on loan is one; one that did not is a draw of nothing."""
     end = verdict(given.fact, given.qty, state)
     flags = (*q, end.incident) if end.incident else q
     over = given.qty > intent.asked and end.outcome == "confirmed"
+    if LOAN in intent.q and end.qty:
+        return _loan(intent, key, given, at, end.outcome, did=did, raw=raw, q=flags)
     return Draw(
         v=1, z="", src=intent.src, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
         did=did, who=intent.who, for_=intent.for_, raw=raw, cfg=intent.cfg,
@@ -165,19 +192,47 @@ def draw(
     )  # fmt: skip
 
 
+def _loan(
+    intent: Intent, key: RecordKey, given: Given, at: Stamp, outcome: str, *, did: str, raw: str, q: tuple[str, ...]
+) -> Loan:
+    """Lent, or presumed so: who borrows is answerable either way, nothing is billed, and a count can undo it."""
+    due = intent.before.get("due")
+    return Loan(
+        v=1, z="", src=intent.src, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
+        did=did, who=intent.who, for_=intent.for_, raw=raw, cfg=intent.cfg,
+        q=[*(one for one in intent.q if one != LOAN), *q, *(("unverified",) if outcome == "unverified" else ())],
+        slot=intent.slot, item=intent.item, qty=given.qty, unit=intent.unit, scale=intent.scale,
+        due=due if due is not None else msgspec.UNSET, intent=f"{key.ep}/{key.n}",
+        actuation=given.actuation, confirmation=given.confirmation,
+    )  # fmt: skip
+
+
+def refused(decision: Decision) -> DrawResult:
+    """What a refused person is told."""
+    limit = decision.limit
+    facts = {"used": limit.used, "allowed": limit.allowed} if limit is not None else {}
+    return DrawResult("refused", reason=decision.reason, sentence=decision.sentence, ask=decision.ask, facts=facts)
+
+
 def not_stored(error: Exception) -> DrawResult:
     """No record, no goods."""
     reason = "journal_full" if isinstance(error, JournalFull) else "not_stored"
     return DrawResult("refused", reason=reason, sentence="It could not be written down, so nothing was given.")
 
 
-def never_sent(intent: Intent, key: RecordKey, at: Stamp) -> Draw:
+def never_sent(intent: Intent, key: RecordKey, at: Stamp) -> Draw | Loan:
     """An intent whose command never left."""
     given = Given(Fact.NEVER_SENT, 0, "not_commanded", "no byte of the command was sent")
     return draw(intent, key, given, at, state=State.INTENDED, q=("interrupted",))
 
 
+LOAN = "loan"
+REFUSALS = {
+    "service_mode": ACCESS_SENTENCES["service_mode"],
+    "recovering": ACCESS_SENTENCES["recovering"],
+}
 SENTENCES = {
+    "lent": "Lent to you. Bring it back here.",
     "confirmed": "Taken. Thank you.",
     "not_dispensed": "It did not come out. Nothing was charged.",
     "jammed": "The slot is jammed. Nothing was charged; someone will look at it.",

@@ -11,7 +11,7 @@ from wire.records import Refill
 
 async def take_refill(premises: Premises, cabinet: Cabinet, slot: str, quantity: int, badge: str) -> DrawResult:
     """Records `quantity` pieces as put in. Refused for an unknown slot or badge, and while someone is being served."""
-    if cabinet.device in premises.busy:
+    if cabinet.device in premises.busy or cabinet.device in premises.service:
         return DrawResult("busy", reason="busy", sentence="Someone is being served. Wait until the door is closed.")
     decision = premises.decide(cabinet.device, badge, slot, 1)
     if decision.slot is None or not decision.person:

@@ -89,6 +89,8 @@ class Draw(Base, frozen=True, kw_only=True, tag="draw"):
     scale: Scale = 0
     before: dict[str, Integer] = {}
     after: dict[str, Integer] = {}
+    lot: Text = ""
+    serial: Text = ""
 
 
 class Intent(Base, frozen=True, kw_only=True, tag="intent"):
@@ -126,13 +128,19 @@ class Reversal(Base, frozen=True, kw_only=True, tag="reversal"):
 
 
 class Goods(Base, frozen=True, kw_only=True):
-    """What refills, counts, returns and loans have in common: so much of an item at a slot."""
+    """What refills, counts, returns and loans have in common: so much of an item at a slot.
+
+    ``lot`` and ``serial`` where the item has them, ``expires`` (ms UTC) where the lot ends.
+    """
 
     slot: Name
     item: Name
     qty: Count_
     unit: Name = "pc"
     scale: Scale = 0
+    lot: Text = ""
+    serial: Text = ""
+    expires: Integer | msgspec.UnsetType = msgspec.UNSET
 
 
 class Refill(Goods, frozen=True, kw_only=True, tag="refill"):
@@ -157,9 +165,12 @@ class Return(Goods, frozen=True, kw_only=True, tag="return"):
 
 
 class Loan(Goods, frozen=True, kw_only=True, tag="loan"):
-    """A tool was borrowed: no consumption."""
+    """A tool was borrowed: no consumption. ``intent`` names the attempt that gave it out, as a draw does."""
 
     due: Integer | msgspec.UnsetType = msgspec.UNSET
+    intent: Text = ""
+    actuation: Text = ""
+    confirmation: Text = ""
 
 
 class LoanBack(Goods, frozen=True, kw_only=True, tag="loan_back"):

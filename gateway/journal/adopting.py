@@ -16,7 +16,7 @@ from gateway.journal.connection import transaction
 from gateway.journal.sealing import LogState, read_log
 from wire.canonical import LeafError
 from wire.log import Frontier, leaf_hash
-from wire.records import Draw, Intent, decode
+from wire.records import Draw, Intent, Loan, decode
 
 CHUNK = 1000
 
@@ -109,7 +109,7 @@ def _note_vend(db: sqlite3.Connection, leaf: bytes) -> None:
         record = decode(leaf)
     except LeafError:
         return
-    if isinstance(record, Intent | Draw):
+    if isinstance(record, Intent | Draw | Loan):
         note_vends(db, [record])
 
 

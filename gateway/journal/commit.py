@@ -16,7 +16,7 @@ from gateway.journal.connection import transaction
 from gateway.ports import RecordRefused
 from wire.canonical import LeafError
 from wire.ids import RecordKey
-from wire.records import Draw, Intent, Record, encode
+from wire.records import Draw, Intent, Loan, Record, encode
 
 INSERT = "INSERT INTO records (src, ep, n, did, leaf, hash) VALUES (?, ?, ?, ?, ?, ?)"
 Row = tuple[str, str, int, str | None, bytes, bytes]
@@ -28,7 +28,7 @@ LONGEST_NUMBER = 16
 
 _replace = msgspec.structs.replace
 _new = tuple.__new__
-_VENDS = (Intent, Draw)
+_VENDS = (Intent, Draw, Loan)
 _read_back = msgspec.json.Decoder(Record).decode
 
 
@@ -74,7 +74,7 @@ class Batch:
         self._held = held
         self.last: dict[str, int] = {}
         self._rows: list[Row] = []
-        self._vends: list[Intent | Draw] = []
+        self._vends: list[Intent | Draw | Loan] = []
 
     def take(self, groups: Sequence[Sequence[Record]]) -> list[Outcome]:
         """Encodes all; a group with a record that has no leaf is left out whole."""
@@ -133,8 +133,8 @@ class Batch:
             note_vends(db, self._vends)
 
 
-def note_vends(db: sqlite3.Connection, records: Sequence[Intent | Draw]) -> None:
-    """An intent opens an attempt; the draw that names it closes it. What begins and ends here leaves no trace."""
+def note_vends(db: sqlite3.Connection, records: Sequence[Intent | Draw | Loan]) -> None:
+    """An intent opens an attempt; the draw or loan that names it closes it. What both begins and ends here is none."""
     opened: dict[tuple[str, str], tuple[str, str, int]] = {}
     closed: list[tuple[str, str, int]] = []
     for record in records:

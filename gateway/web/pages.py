@@ -5,31 +5,28 @@ Each page is told here what it may ask of the gateway; what stands before all of
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.kiosk_desk import KioskDesk
 from gateway.ports import UnknownCabinetError
 from gateway.take_draw import DrawResult
 from gateway.web.control_pages import add_control_pages
 from gateway.web.guard import Guard
 from gateway.web.kind_pages import add_kind_pages
-from gateway.web.languages import Words
+from gateway.web.kiosk_api import add_kiosk_api
 from gateway.web.problems import problem
 from gateway.web.rendering import Rendering, add_static
-from gateway.web.sentences import sentence
 from gateway.web.status_page import Watched, add_status
-
-Name = Annotated[str, Field(min_length=1, max_length=64)]
-Speaker = Callable[[Request], tuple[str, Words]]
 
 
 class Gateway(Watched, Protocol):
     """What the pages show and do."""
+
+    kiosk: KioskDesk | None
 
     async def draw(self, cabinet: str, badge: str, slot: str, quantity: int = 1, for_: str = "") -> DrawResult:
         """Somebody takes something. Raises UnknownCabinetError."""
@@ -44,35 +41,12 @@ class Gateway(Watched, Protocol):
         """The status for Prometheus."""
 
 
-class DrawBody(BaseModel):
-    """A badge, a slot, and how many pieces for which job."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    cabinet: Name
-    badge: Name
-    slot: Name
-    quantity: int = Field(default=1, ge=1, le=99)
-    for_: str = Field(default="", max_length=100, alias="for")
-
-
-class GoodsBody(BaseModel):
-    """A slot, how many pieces were put in or counted, and by whom."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    cabinet: Name
-    badge: Name
-    slot: Name
-    quantity: int = Field(ge=0, le=100_000)
-
-
 def create_pages(gateway: Gateway) -> Any:  # noqa: ANN401 - an ASGI application
     """The application behind its guard. Bind it to the local machine unless the site's network is trusted."""
     pages = FastAPI(title="Tallystick gateway", docs_url=None, redoc_url=None, openapi_url=None)
     rendering = Rendering()
     add_static(pages, rendering)
-    _kiosk(pages, gateway, rendering.spoken)
+    add_kiosk_api(pages, gateway, rendering.spoken)
     add_status(pages, gateway, rendering)
     _machines(pages, gateway)
     add_control_pages(pages, gateway, rendering.spoken)
@@ -80,27 +54,6 @@ def create_pages(gateway: Gateway) -> Any:  # noqa: ANN401 - an ASGI application
     _problems(pages)
     web = gateway.config.web
     return Guard(pages, names=web.names, kiosk_from_afar=web.kiosk == "network")
-
-
-def _kiosk(pages: FastAPI, gateway: Gateway, words: Speaker) -> None:
-    def told(request: Request, result: DrawResult) -> JSONResponse:
-        key = f"{result.key.src}/{result.key.ep}/{result.key.n}" if result.key else ""
-        text = sentence(result, words(request)[1])
-        body = {"outcome": result.outcome, "qty": result.qty, "reason": result.reason, "sentence": text, "record": key}
-        return JSONResponse(body)
-
-    @pages.post("/kiosk/v1/draws")
-    async def draw(request: Request, body: DrawBody) -> Response:
-        result = await gateway.draw(body.cabinet, body.badge, body.slot, body.quantity, body.for_)
-        return told(request, result)
-
-    @pages.post("/kiosk/v1/refills")
-    async def refill(request: Request, body: GoodsBody) -> Response:
-        return told(request, await gateway.refill(body.cabinet, body.slot, body.quantity, body.badge))
-
-    @pages.post("/kiosk/v1/counts")
-    async def count(request: Request, body: GoodsBody) -> Response:
-        return told(request, await gateway.count(body.cabinet, body.slot, body.quantity, body.badge))
 
 
 def _machines(pages: FastAPI, gateway: Gateway) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gateway.take_draw import DrawResult
 from gateway.web.languages import Words
 
@@ -21,6 +23,12 @@ OUTCOMES = {
     "refilled": _("The refill is written down. Thank you."),
     "counted": _("The count is written down. Thank you."),
     "busy": _("Someone is being served. Wait a moment."),
+    "lent": _("Lent to you. Bring it back here."),
+    "returned": _("The return is written down. Thank you."),
+    "brought_back": _("The tool is back. Thank you."),
+    "reported": _("Written down. Someone will count the slot."),
+    "picked_up": _("Picked up. Thank you."),
+    "opened": _("The door is closed again."),
 }
 
 REASONS = {
@@ -36,7 +44,44 @@ REASONS = {
     "unreachable": _("The cabinet cannot be reached. Nothing was given."),
     "journal_full": _("The gateway has no room to write. Nothing was given. Call the operator."),
     "not_stored": _("It could not be written down, so nothing was given. Call the operator."),
+    "badge_blocked": _("This badge is blocked."),
+    "person_blocked": _("You are blocked from drawing at present."),
+    "person_inactive": _("This person is not active any more."),
+    "item_blocked": _("This item is called back and not given out."),
+    "not_your_item": _("This item is not for your group."),
+    "needs_job": _("Say for which job it is."),
+    "unknown_job": _("This job is not open, or not yours."),
+    "needs_cost_centre": _("Say for which cost centre it is."),
+    "unknown_cost_centre": _("This cost centre is not open, or not yours."),
+    "not_essential": _("The rules are too old; until they are confirmed only essential items are given."),
+    "limit_quantity": _("The limit is reached: %(used)s of %(allowed)s pieces in this period."),
+    "limit_value": _("The limit of money for this period is reached."),
+    "credit": _("The credit agreed for this cabinet is used up."),
+    "slot_off": _("This slot is out of order. Take another one."),
+    "slot_reserved": _("What lies here is put by for somebody."),
+    "lot_expired": _("What lies here is past its date."),
+    "is_a_loan": _("This is a tool to borrow: take it as a loan."),
+    "door_open": _("A door is still open. Close it first."),
+    "service_mode": _("The cabinet is being refilled. Wait until that is done."),
+    "recovering": _("The cabinet has just started and looks at what it gave last. Wait a moment."),
+    "pin_needed": _("Type your PIN."),
+    "pin_wrong": _("This PIN is not right."),
+    "pin_locked": _("Too many wrong PINs. Wait, or ask your supervisor."),
+    "pin_unset": _("You have no PIN yet, and this cabinet asks for one."),
+    "unknown_code": _("This number is not known here."),
+    "role_needed": _("This is for whoever looks after the cabinet."),
+    "not_yours": _("This was not drawn by you."),
+    "return_late": _("The time for bringing this back is over. Ask your supervisor."),
+    "nothing_to_return": _("There is nothing left of this to bring back."),
+    "not_a_loan": _("This was not lent."),
 }
+
+# Whom a refused person is sent to; the words of `access.WHOM`.
+ASKS = (
+    _("Ask your supervisor."),
+    _("Ask the supplier of this cabinet."),
+    _("Ask whoever refills this cabinet."),
+)
 
 ALARMS = {
     "journal_full": _("No room for records: nothing is vended"),
@@ -57,8 +102,21 @@ ALARMS = {
 
 def sentence(result: DrawResult, words: Words) -> str:
     """The sentence for an outcome; one that we have no words for keeps its own."""
-    text = REASONS.get(result.reason) if result.outcome == "refused" else OUTCOMES.get(result.outcome)
+    if result.outcome == "refused":
+        return say(result.reason, result.facts, words) or result.sentence
+    text = OUTCOMES.get(result.outcome)
     return words.gettext(text) if text else result.sentence
+
+
+def say(reason: str, facts: Mapping[str, int], words: Words) -> str:
+    """The sentence for a refusal's reason, with its numbers; empty for one that has none."""
+    text = REASONS.get(reason)
+    return words.gettext(text) % {"used": 0, "allowed": 0, **facts} if text else ""
+
+
+def ask_whom(result: DrawResult, words: Words) -> str:
+    """Whom to ask; a site's own words are as it wrote them."""
+    return words.gettext(result.ask) if result.ask else ""
 
 
 def title(code: str, words: Words) -> str:

@@ -68,7 +68,7 @@ class MqttSite:
         driver = drivers.create("mqtt_cabinet", {"cabinet": CABINET})
         self.session = MqttSession(BrokerSettings("broker", "memory"), {CABINET: driver}, ports)
         shelf = Shelf()
-        await boot.refill_shelf(self.journal, shelf, [CABINET])
+        await boot.remember(self.journal, [CABINET], shelf.apply)
         self.premises = Premises(self.clock, self.journal, Told(planned()), shelf)
         self.session.serve(self.premises)
         self.tasks = [

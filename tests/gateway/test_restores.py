@@ -252,7 +252,7 @@ def test_only_what_is_cosigned_backed_up_and_old_is_pruned(tmp_path: Path) -> No
 def test_a_shelf_keeps_its_stock_when_its_records_are_pruned(tmp_path: Path) -> None:
     async def stock(journal: Journal) -> int | None:
         shelf = Shelf()
-        await boot.refill_shelf(journal, shelf, ["cab-1"])
+        await boot.remember(journal, ["cab-1"], shelf.apply)
         return shelf.look("cab-1", "7").on_hand
 
     async def main() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.access import SENTENCES, AccessPolicy, Decision, decide
+from gateway.access import SENTENCES, AccessPolicy, Asked, Decision, Situation, decide
 from gateway.ports import Badge, Desired, Planogram, Slot
 from gateway.shelf import Shelf
 from wire.records import Count, Draw, DrawResolved, Ref, Refill
@@ -85,7 +85,8 @@ def test_a_denied_draw_moves_nothing_and_is_not_the_last_record_of_the_slot() ->
 
 def asked(desired: Desired = LIST, age: int | None = 0, policy: AccessPolicy | None = None, **own: Any) -> Decision:
     question = {"cabinet": "cab", "badge": "B1", "slot": "2", "quantity": 1, **own}
-    return decide(desired, age, policy or AccessPolicy(), **question)
+    on_hand = question.pop("on_hand", None)
+    return decide(desired, age, policy or AccessPolicy(), Asked(**question), Situation(on_hand=on_hand))
 
 
 def test_a_known_badge_at_a_known_slot_is_allowed_with_the_versions_that_allowed_it() -> None:

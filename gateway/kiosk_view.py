@@ -1,0 +1,153 @@
+"""What a person at the cabinet sees: the slots with their stock, what he may take, what is his. No I/O.
+
+The surprise is that a slot which may not be drawn from is shown all the same, with the reason: a tile that has vanished
+is a telephone call.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from gateway.access import Asked, Decision
+from gateway.periods import DAY_MS
+from gateway.ports import Slot
+from gateway.premises import Premises
+from gateway.uses import Use
+from gateway.visitors import Visitor
+
+Stock = Literal["empty", "low", "enough", "unknown"]
+LAST_ITEMS = 5
+
+
+class LimitSeen(msgspec.Struct, frozen=True):
+    """The limit that is nearest."""
+
+    id: str
+    period: str
+    quantity: int
+    used: int
+    left: int
+    ends_ms: int
+
+
+class Tile(msgspec.Struct, frozen=True):
+    """One slot. `left`: pieces this person may still take; None: no limit."""
+
+    slot: str
+    item: str
+    name: str
+    unit: str
+    pack: int
+    capacity: int
+    on_hand: int | None
+    stock: Stock
+    doubtful: bool
+    mode: Literal["draw", "loan", "will_call", "off"]
+    allowed: bool
+    reason: str
+    sentence: str
+    ask: str
+    left: int | None
+    limit: LimitSeen | None
+    essential: bool
+    expires_ms: int | None
+    lot: str
+
+
+def tiles(premises: Premises, cabinet: str, visitor: Visitor | None) -> list[Tile]:
+    """All slots of a cabinet, in the planogram's order."""
+    planogram = premises.desired.current.planograms.get(cabinet)
+    return [_tile(premises, cabinet, place, visitor) for place in (planogram.slots if planogram else ())]
+
+
+def _tile(premises: Premises, cabinet: str, place: Slot, visitor: Visitor | None) -> Tile:
+    rules = premises.desired.current.book
+    item, held = rules.item(place.item), premises.shelf.look(cabinet, place.slot)
+    lend = bool(item.loan_days)
+    decision = None
+    if visitor is not None:
+        asked = Asked(
+            cabinet, place.slot, 1, badge=visitor.badge, person=visitor.person.person,
+            for_=visitor.for_ or visitor.person.cost_centre, lend=lend,
+        )  # fmt: skip
+        decision = premises.judge(asked)
+    put_by = any((one.cabinet, one.slot) == (cabinet, place.slot) for one in rules.waiting)
+    off = decision is not None and decision.reason == "slot_off"
+    limit = decision.limit if decision else None
+    return Tile(
+        place.slot, place.item, item.name or place.item, item.unit, item.pack, place.capacity, held.on_hand,
+        stock_word(held.on_hand, place), held.doubtful,
+        "off" if off else "will_call" if put_by else "loan" if lend else "draw",
+        allowed=_may(decision), reason=decision.reason if decision else "",
+        sentence=decision.sentence if decision else "",
+        ask=decision.ask if decision else "", left=decision.left if decision else None,
+        limit=LimitSeen(limit.limit.id, limit.limit.period, limit.allowed, limit.used, limit.left, limit.ends_ms)
+        if limit is not None else None,
+        essential=item.essential, expires_ms=held.lot.expires if held.lot else None,
+        lot=held.lot.lot if held.lot else "",
+    )  # fmt: skip
+
+
+def _may(decision: Decision | None) -> bool:
+    """A job or a cost centre that is still to be chosen is a question and no refusal."""
+    return decision is not None and (decision.allowed or decision.reason in ("needs_job", "needs_cost_centre"))
+
+
+def stock_word(on_hand: int | None, place: Slot) -> Stock:
+    """The stock as a word."""
+    if on_hand is None:
+        return "unknown"
+    if on_hand <= 0:
+        return "empty"
+    return "low" if on_hand <= max(place.min, 1) else "enough"
+
+
+def offer(premises: Premises, cabinet: str, slot: str, visitor: Visitor) -> list[str]:
+    """Other slots with the same item that would work now."""
+    found = {one.slot: one for one in tiles(premises, cabinet, visitor)}
+    item = found[slot].item if slot in found else ""
+    return [
+        one.slot
+        for one in found.values()
+        if one.item == item and one.slot != slot and one.allowed and not one.doubtful and one.stock != "empty"
+    ]
+
+
+def mine(premises: Premises, visitor: Visitor) -> dict[str, object]:
+    """What a person has drawn and may bring back, what he has borrowed, what waits for him."""
+    rules, now = premises.desired.current.book, premises.now()
+    draws: list[dict[str, object]] = []
+    loans: list[dict[str, object]] = []
+    last: list[str] = []
+    for use in premises.uses.of(visitor.person.person):
+        if use.open or not use.qty or use.cabinet != visitor.cabinet:
+            continue
+        if use.item not in last and len(last) < LAST_ITEMS:
+            last.append(use.item)
+        if use.lent:
+            overdue = use.due is not None and now.ts == "S" and now.t > use.due
+            loans.append({**_named(premises, use), "due_ms": use.due, "overdue": overdue, "serial": use.serial})
+            continue
+        until = use.t + rules.item(use.item).return_days * DAY_MS
+        if now.ts != "S" or now.t <= until:
+            draws.append({**_named(premises, use), "at_ms": use.t, "returnable_until_ms": until})
+    waiting = [
+        {
+            "id": one.id,
+            "slot": one.slot,
+            "item": one.item,
+            "name": rules.item(one.item).name or one.item,
+            "qty": one.qty,
+        }
+        for one in rules.waiting
+        if one.person == visitor.person.person and one.cabinet == visitor.cabinet
+    ]
+    return {"draws": draws, "loans": loans, "waiting": waiting, "last_items": last}
+
+
+def _named(premises: Premises, use: Use) -> dict[str, object]:
+    name = premises.desired.current.book.item(use.item).name or use.item
+    record = f"{use.key.src}/{use.key.ep}/{use.key.n}"
+    return {"record": record, "slot": use.slot, "item": use.item, "name": name, "qty": use.qty}

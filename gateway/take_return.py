@@ -1,0 +1,194 @@
+"""Goods and tools that come back: unused to their slot, used ones to the burn stock, spoiled ones to the scrap.
+
+The surprise is where a return belongs: to the draw it takes back, with that draw's cost centre and job, and never to
+whoever stands there. It deletes nothing; draw and return both stay and are both shown. A door is opened for it by a
+word in the journal first, because an opening that no record explains is a forced one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+from gateway.periods import DAY_MS
+from gateway.ports import NotStored, RecordRefused
+from gateway.premises import Cabinet, CabinetUnreachableError, Premises
+from gateway.recording import Stamp, happened, stamp
+from gateway.take_draw import BUSY, DrawResult, not_stored
+from gateway.uses import Use
+from gateway.visitors import Visitor
+from wire.ids import RecordKey
+from wire.records import DeviceEvent, Draw, LoanBack, Note, Record, Ref, Return
+
+Condition = Literal["unused", "used", "damaged"]
+# Where goods lie that are not sold as new again.
+BURN, SCRAP = "burn", "scrap"
+MAY_FOR_OTHERS = frozenset({"supervisor", "restocker", "supplier"})
+SHUT = "The door did not open. Nothing was changed."
+WRONG = {
+    "not_yours": "This was not drawn by you.",
+    "return_late": "The time for bringing this back is over. Ask your supervisor.",
+    "nothing_to_return": "There is nothing left of this to bring back.",
+    "not_a_loan": "This was not lent.",
+}
+
+
+@runtime_checkable
+class Admitting(Protocol):
+    """A cabinet with doors: it can be opened so that something is put in."""
+
+    async def admit(self, slot: str) -> bool:
+        """Opens the door and waits until it is closed; False: it certainly stayed shut."""
+
+
+async def take_return(
+    premises: Premises, cabinet: Cabinet, visitor: Visitor, record: str, quantity: int, condition: Condition
+) -> DrawResult:
+    """So many pieces of a draw come back."""
+    use = found(premises, record)
+    reason = _why_not(premises, visitor, use, quantity)
+    if use is not None and use.lent:
+        reason = reason or "not_a_loan"
+    if use is None or reason:
+        return _no(reason or "nothing_to_return")
+    slot = {"unused": use.slot, "used": BURN, "damaged": SCRAP}[condition]
+
+    def made(at: Stamp) -> list[Record]:
+        return [Return(
+            v=1, z="", src=use.cabinet, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
+            who=visitor.person.person, for_=use.for_, q=["claimed"], slot=slot, item=use.item, qty=quantity,
+            unit=_unit(premises, use), ref=Ref(*use.key), condition=condition, lot=use.lot, serial=use.serial,
+        )]  # fmt: skip
+
+    return await _put_in(premises, cabinet, use.slot if condition == "unused" else "", made, "returned", quantity)
+
+
+async def take_loan_back(
+    premises: Premises, cabinet: Cabinet, visitor: Visitor, record: str, condition: Condition
+) -> DrawResult:
+    """A borrowed tool comes back. One that is damaged is back too, and not lent again before somebody has looked."""
+    use = found(premises, record)
+    reason = _why_not(premises, visitor, use, use.qty if use else 1, late=False)
+    if use is not None and not use.lent:
+        reason = reason or "not_a_loan"
+    if use is None or reason:
+        return _no(reason or "nothing_to_return")
+    slot = SCRAP if condition == "damaged" else use.slot
+
+    def made(at: Stamp) -> list[Record]:
+        back: list[Record] = [loan_back(use, at, slot, visitor.person.person, condition, _unit(premises, use))]
+        if condition == "damaged":
+            data = {"item": use.item, "serial": use.serial, "loan": record}
+            back.append(happened("tool_damaged", at, use.cabinet, slot=use.slot, who=visitor.person.person, data=data))
+        return back
+
+    return await _put_in(premises, cabinet, use.slot, made, "brought_back", use.qty)
+
+
+def loan_back(use: Use, at: Stamp, slot: str, who: str, condition: str, unit: str) -> LoanBack:
+    """The record that ends a loan."""
+    return LoanBack(
+        v=1, z="", src=use.cabinet, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
+        who=who, for_=use.for_, q=[condition], slot=slot, item=use.item, qty=use.qty, unit=unit,
+        ref=Ref(*use.key), serial=use.serial,
+    )  # fmt: skip
+
+
+async def take_report(premises: Premises, visitor: Visitor, record: str, what: str, words: str) -> DrawResult:
+    """Somebody says that it was otherwise: kept as what he said, and the slot is counted. Nothing is driven again."""
+    use = found(premises, record)
+    if use is None or (use.who != visitor.person.person and not visitor.roles & MAY_FOR_OTHERS):
+        return _no("not_yours")
+    at = stamp(premises.clock)
+    note = Note(
+        v=1, z="", src=use.cabinet, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
+        who=visitor.person.person, q=[what], text=words or what, ref=Ref(*use.key),
+    )  # fmt: skip
+    told: DeviceEvent = happened(
+        "reported", at, use.cabinet, slot=use.slot, who=visitor.person.person, data={"what": what, "record": record}
+    )
+    try:
+        key, _ = await premises.keep(note, told)
+    except (NotStored, RecordRefused) as error:
+        return not_stored(error)
+    return DrawResult("reported", reason=what, sentence="Written down. Someone will count the slot.", key=key)
+
+
+async def keep_loans(premises: Premises) -> int:
+    """Loans so late that by the rules they are kept: they end, and a draw says what was kept. The number of them."""
+    now, kept = premises.now(), 0
+    if now.ts != "S":
+        return 0
+    for use in premises.uses.loans():
+        days = premises.desired.current.book.item(use.item).kept_after_days
+        if not days or use.due is None or now.t < use.due + days * DAY_MS:
+            continue
+        at, name = stamp(premises.clock), f"{use.key.src}/{use.key.ep}/{use.key.n}"
+        _, planogram = premises.place(use.cabinet, use.slot)
+        unit = _unit(premises, use)
+        bought = Draw(
+            v=1, z="", src=use.cabinet, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
+            who=use.who, for_=use.for_, q=["kept_loan"], slot=use.slot, item=use.item, asked=use.qty, qty=use.qty,
+            outcome="confirmed", actuation="none", confirmation=f"loan {name} not back {days} days after its date",
+            planogram=planogram, rules=premises.desired.current.book.version, unit=unit, serial=use.serial,
+        )  # fmt: skip
+        await premises.keep_for_sure(loan_back(use, at, use.slot, use.who, "kept", unit), bought)
+        kept += 1
+    return kept
+
+
+async def _put_in(
+    premises: Premises,
+    cabinet: Cabinet,
+    slot: str,
+    made: Callable[[Stamp], Sequence[Record]],
+    outcome: str,
+    quantity: int,
+) -> DrawResult:
+    """Opens where there is a door, then writes down what came back."""
+    if cabinet.device in premises.busy:
+        return BUSY
+    premises.busy.add(cabinet.device)
+    try:
+        if slot and isinstance(cabinet, Admitting):
+            await premises.keep(happened("opened_for_goods", stamp(premises.clock), cabinet.device, slot=slot))
+            if not await cabinet.admit(slot):
+                return DrawResult(
+                    "refused", reason="unreachable", sentence="The door did not open. Nothing was changed."
+                )
+        (key, *_) = await premises.keep_for_sure(*made(stamp(premises.clock)))
+    except CabinetUnreachableError as error:
+        return DrawResult("refused", reason="unreachable", sentence=str(error))
+    except (NotStored, RecordRefused) as error:
+        return not_stored(error)
+    finally:
+        premises.over(cabinet.device)
+    return DrawResult(outcome, quantity, sentence="Written down. Thank you.", key=key)
+
+
+def found(premises: Premises, record: str) -> Use | None:
+    """What a person's record ("src/ep/n") stands for, while it is remembered."""
+    src, _, rest = record.rpartition("/")[0].rpartition("/")
+    ep, n = rest, record.rpartition("/")[2]
+    if not (src and ep and n.isascii() and n.isdecimal() and len(n) <= 16):
+        return None
+    return premises.uses.at(RecordKey(src, ep, int(n)))
+
+
+def _why_not(premises: Premises, visitor: Visitor, use: Use | None, quantity: int, *, late: bool = True) -> str:
+    if use is None or quantity < 1 or quantity > use.qty or use.open:
+        return "nothing_to_return"
+    if use.who != visitor.person.person and not visitor.roles & MAY_FOR_OTHERS:
+        return "not_yours"
+    days = premises.desired.current.book.item(use.item).return_days
+    now = premises.now()
+    over = now.ts == "S" and use.ts in ("S", "R") and now.t > use.t + days * DAY_MS
+    return "return_late" if late and over else ""
+
+
+def _unit(premises: Premises, use: Use) -> str:
+    return premises.desired.current.book.item(use.item).unit
+
+
+def _no(reason: str) -> DrawResult:
+    return DrawResult("refused", reason=reason, sentence=WRONG[reason])

@@ -1,0 +1,293 @@
+"""`/kiosk/v1`: everything that may be done at a cabinet, as JSON, for the kiosk page and for scripts on this machine.
+
+The surprise: a refusal is no error. It is an answer (200) with a reason for machines, a sentence in the person's
+language and whom to ask. Only a session that is over (401), an unknown cabinet (404) and a malformed request (422) are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
+from typing import Protocol
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+
+from gateway.kiosk_desk import KioskDesk
+from gateway.kiosk_view import mine, tiles
+from gateway.periods import zone_of
+from gateway.status import Status
+from gateway.take_draw import DrawResult
+from gateway.take_visit import Filled, picks
+from gateway.visitors import SessionOverError, Visitor
+from gateway.web import kiosk_bodies as bodies
+from gateway.web.languages import Words
+from gateway.web.problems import problem
+from gateway.web.sentences import ask_whom, say, sentence
+
+Speaker = Callable[[Request], tuple[str, Words]]
+LOCAL = ("127.0.0.1", "::1", "localhost", "testclient")
+# The cloud was heard of late, in seconds.
+FRESH = 120
+
+
+class Gateway(Protocol):
+    """What the kiosk needs of it."""
+
+    kiosk: KioskDesk | None
+
+    async def draw(self, cabinet: str, badge: str, slot: str, quantity: int = 1, for_: str = "") -> DrawResult:
+        """Somebody takes something, in one go."""
+
+    async def refill(self, cabinet: str, slot: str, quantity: int, badge: str) -> DrawResult:
+        """Somebody put something in."""
+
+    async def count(self, cabinet: str, slot: str, quantity: int, badge: str) -> DrawResult:
+        """Somebody counted a slot."""
+
+    def status(self) -> Status:
+        """How it is now."""
+
+
+class NotReadyError(Exception):
+    """The gateway is still starting."""
+
+
+def add_kiosk_api(pages: FastAPI, gateway: Gateway, words: Speaker) -> None:
+    """All of it."""
+    told = _teller(gateway, words)
+    _sessions(pages, gateway, words)
+    _views(pages, gateway, words)
+    _deeds(pages, gateway, told)
+    _returns(pages, gateway, told)
+    _visits(pages, gateway, told)
+    _problems(pages)
+
+
+def desk_of(gateway: Gateway) -> KioskDesk:
+    """The desk. Raises NotReadyError."""
+    if gateway.kiosk is None:
+        raise NotReadyError("The gateway is starting. Wait a moment.")
+    return gateway.kiosk
+
+
+Teller = Callable[..., JSONResponse]
+
+
+def _teller(gateway: Gateway, words: Speaker) -> Teller:
+    def told(request: Request, result: DrawResult, *, slot: str = "", session: str = "") -> JSONResponse:
+        key = f"{result.key.src}/{result.key.ep}/{result.key.n}" if result.key else ""
+        language = words(request)[1]
+        helps = result.outcome in ("not_dispensed", "jammed", "refused", "reported", "unverified") and session
+        offered = gateway.kiosk.offer(session, slot) if helps and slot and gateway.kiosk else []
+        body = {
+            "outcome": result.outcome, "qty": result.qty, "reason": result.reason, "record": key, "slot": slot,
+            "sentence": sentence(result, language), "ask": ask_whom(result, language), "offer": offered,
+        }  # fmt: skip
+        return JSONResponse(body)
+
+    return told
+
+
+def _sessions(pages: FastAPI, gateway: Gateway, words: Speaker) -> None:
+    @pages.post("/kiosk/v1/sessions")
+    async def open_one(request: Request, body: bodies.SessionBody) -> Response:
+        desk, language = desk_of(gateway), words(request)[1]
+        found = await desk.open(body.cabinet, badge=body.badge, code=body.code, pin=body.pin)
+        if isinstance(found, DrawResult):
+            said = {"reason": found.reason, "sentence": sentence(found, language), "ask": ask_whom(found, language)}
+            return JSONResponse({"outcome": found.outcome, "session": "", "cabinet": body.cabinet, **said})
+        return JSONResponse(session_of(desk, found))
+
+    @pages.get("/kiosk/v1/sessions/{token}")
+    async def one(token: str) -> Response:
+        desk = desk_of(gateway)
+        return JSONResponse(session_of(desk, desk.visitor(token)))
+
+    @pages.post("/kiosk/v1/sessions/{token}/alive")
+    async def alive(token: str) -> Response:
+        return JSONResponse({"seconds": desk_of(gateway).visitor(token).seconds})
+
+    @pages.delete("/kiosk/v1/sessions/{token}")
+    async def leave(token: str) -> Response:
+        await desk_of(gateway).leave(token)
+        return JSONResponse({"outcome": "closed"})
+
+    @pages.get("/kiosk/v1/sessions/{token}/mine")
+    async def own(token: str) -> Response:
+        desk = desk_of(gateway)
+        return JSONResponse(mine(desk.premises, desk.visitor(token)))
+
+
+def session_of(desk: KioskDesk, visitor: Visitor) -> dict[str, object]:
+    """A session as the page sees it."""
+    desired, age = desk.premises.desired.current, desk.premises.desired.age_seconds
+    book, person = desired.book, visitor.person
+    centres = [
+        {"id": one.id, "name": one.name or one.id}
+        for one in book.cost_centres
+        if one.open and (not person.cost_centres or one.id in (*person.cost_centres, person.cost_centre))
+    ]
+    jobs = [
+        {"id": one.id, "name": one.name or one.id, "cost_centre": one.cost_centre}
+        for one in book.jobs
+        if one.open and (not person.jobs or one.id in person.jobs)
+    ]
+    old = desk.premises.policy.too_old(book.cabinet(visitor.cabinet), age)
+    return {
+        "outcome": "open", "session": visitor.token, "cabinet": visitor.cabinet, "person": person.person,
+        "name": person.name, "language": person.language, "roles": sorted(visitor.roles), "seconds": visitor.seconds,
+        "cost_centre": person.cost_centre, "cost_centres": centres, "jobs": jobs, "visit": visitor.visit,
+        "rules": {"version": book.version or desired.version, "age_seconds": age, "old": old},
+        "reason": "", "sentence": "", "ask": "",
+    }  # fmt: skip
+
+
+def _views(pages: FastAPI, gateway: Gateway, words: Speaker) -> None:
+    @pages.get("/kiosk/v1/cabinets")
+    async def cabinets() -> Response:
+        desk = desk_of(gateway)
+        return JSONResponse({"cabinets": [{"cabinet": one, "state": desk.state(one).state} for one in desk.cabinets]})
+
+    @pages.get("/kiosk/v1/cabinets/{cabinet}/slots")
+    async def slots(request: Request, cabinet: str, session: str = "") -> Response:
+        desk, language = desk_of(gateway), words(request)[1]
+        desk.cabinet(cabinet)
+        visitor = desk.visitor(session) if session else None
+        planogram = desk.premises.desired.current.planograms.get(cabinet)
+        shown = [msgspec.to_builtins(one) for one in tiles(desk.premises, cabinet, visitor)]
+        for one in shown:
+            limit = one["limit"] or {}
+            facts = {"used": limit.get("used", 0), "allowed": limit.get("quantity", 0)}
+            one["sentence"] = say(one["reason"], facts, language) or one["sentence"]
+            one["ask"] = language.gettext(one["ask"])
+        return JSONResponse({"cabinet": cabinet, "planogram": planogram.version if planogram else 0, "slots": shown})
+
+    @pages.get("/kiosk/v1/cabinets/{cabinet}/state")
+    async def state(request: Request, cabinet: str, after: int = 0) -> Response:
+        desk = desk_of(gateway)
+        now = await desk.watch(cabinet, after) if after else desk.state(cabinet)
+        local = request.client is not None and request.client.host in LOCAL
+        told = msgspec.structs.replace(now, session=now.session if local else "")
+        return JSONResponse({**msgspec.to_builtins(told), **around(desk, gateway.status(), cabinet)})
+
+
+def around(desk: KioskDesk, now: Status, cabinet: str) -> dict[str, object]:
+    """What the line of status at the foot of the page needs: link, what waits, rules, clock."""
+    age = desk.premises.desired.age_seconds
+    stopped = next((one.text for one in now.alarms if one.code in ("journal_full", "journal_down")), "")
+    heard = age is not None and age < FRESH and not now.desired.trouble
+    link = "online" if heard else "offline" if now.enrolled and now.desired.version else "never"
+    book = desk.premises.desired.current.book
+    told: dict[str, object] = {
+        "link": link, "pending": now.pending, "rules_age_seconds": age, "clock": now.clock, "now_ms": now.wall_ms,
+        "rules_old": desk.premises.policy.too_old(book.cabinet(cabinet), age), "help": book.help, "zone": book.zone,
+        "why": stopped,
+    }  # fmt: skip
+    return {**told, "state": "stopped"} if stopped else told
+
+
+def _deeds(pages: FastAPI, gateway: Gateway, told: Teller) -> None:
+    @pages.post("/kiosk/v1/draws")
+    async def draw(request: Request, body: bodies.DrawBody) -> Response:
+        if not body.session:
+            result = await gateway.draw(body.cabinet, body.badge, body.slot, body.quantity, body.for_)
+            return told(request, result, slot=body.slot)
+        desk = desk_of(gateway)
+        result = await desk.draw(
+            body.session, body.slot, body.quantity, cost_centre=body.cost_centre or body.for_, job=body.job
+        )
+        return told(request, result, slot=body.slot, session=body.session)
+
+    @pages.post("/kiosk/v1/loans")
+    async def lend(request: Request, body: bodies.LoanBody) -> Response:
+        result = await desk_of(gateway).draw(
+            body.session, body.slot, 1, cost_centre=body.cost_centre, job=body.job, lend=True, days=body.days
+        )
+        return told(request, result, slot=body.slot, session=body.session)
+
+    @pages.post("/kiosk/v1/pickups")
+    async def pick_up(request: Request, body: bodies.PickUpBody) -> Response:
+        desk = desk_of(gateway)
+        if body.session:
+            return told(request, await desk.pick_up(body.session, body.id), session=body.session)
+        return told(request, await desk.pick_up_by_code(body.cabinet, body.code))
+
+    @pages.post("/kiosk/v1/refills")
+    async def refill(request: Request, body: bodies.GoodsBody) -> Response:
+        return told(request, await gateway.refill(body.cabinet, body.slot, body.quantity, body.badge), slot=body.slot)
+
+    @pages.post("/kiosk/v1/counts")
+    async def count(request: Request, body: bodies.GoodsBody) -> Response:
+        if body.session:
+            counted = await desk_of(gateway).count(body.session, body.slot, body.quantity)
+            return told(request, counted, slot=body.slot, session=body.session)
+        return told(request, await gateway.count(body.cabinet, body.slot, body.quantity, body.badge), slot=body.slot)
+
+
+def _returns(pages: FastAPI, gateway: Gateway, told: Teller) -> None:
+    @pages.post("/kiosk/v1/reports")
+    async def report(request: Request, body: bodies.ReportBody) -> Response:
+        desk = desk_of(gateway)
+        result = await desk.report(body.session, body.record, body.what, body.words)
+        return told(request, result, slot=desk.slot_of(body.record), session=body.session)
+
+    @pages.post("/kiosk/v1/returns")
+    async def give_back(request: Request, body: bodies.ReturnBody) -> Response:
+        result = await desk_of(gateway).bring_back(body.session, body.record, body.quantity, body.condition)
+        return told(request, result, session=body.session)
+
+    @pages.post("/kiosk/v1/loan-returns")
+    async def loan_back(request: Request, body: bodies.LoanBackBody) -> Response:
+        result = await desk_of(gateway).bring_loan(body.session, body.record, body.condition)
+        return told(request, result, session=body.session)
+
+
+def _visits(pages: FastAPI, gateway: Gateway, told: Teller) -> None:
+    @pages.post("/kiosk/v1/visits")
+    async def begin(request: Request, body: bodies.VisitBody) -> Response:
+        desk = desk_of(gateway)
+        visit = await desk.begin_visit(body.session)
+        if isinstance(visit, DrawResult):
+            return told(request, visit, session=body.session)
+        visitor = desk.visitor(body.session)
+        pick = [msgspec.to_builtins(one) for one in picks(desk.premises, visitor.cabinet)]
+        return JSONResponse({"outcome": "open", "visit": visit, "session": body.session, "pick": pick})
+
+    @pages.post("/kiosk/v1/visits/{ep}/{n}/slots")
+    async def fill(request: Request, ep: str, n: str, body: bodies.FilledBody) -> Response:
+        desk = desk_of(gateway)
+        done = Filled(
+            body.slot, body.found, body.filled, body.removed, body.spoiled, body.full, body.lot,
+            ends_ms(desk, body), body.serial,
+        )  # fmt: skip
+        return told(request, await desk.fill(body.session, f"{ep}/{n}", done), slot=body.slot, session=body.session)
+
+    @pages.post("/kiosk/v1/visits/{ep}/{n}/doors")
+    async def door(request: Request, ep: str, n: str, body: bodies.DoorBody) -> Response:
+        result = await desk_of(gateway).open_door(body.session, f"{ep}/{n}", body.slot)
+        return told(request, result, slot=body.slot)
+
+    @pages.delete("/kiosk/v1/visits/{ep}/{n}")
+    async def end(ep: str, n: str, session: str) -> Response:
+        return JSONResponse({"outcome": "closed", "slots": await desk_of(gateway).end_visit(session, f"{ep}/{n}")})
+
+
+def ends_ms(desk: KioskDesk, body: bodies.FilledBody) -> int | None:
+    """The end of the day a package names, on the site's clock; ms UTC."""
+    if body.expires is None:
+        return None
+    zone = zone_of(desk.premises.desired.current.book.zone)
+    over = datetime.combine(body.expires + timedelta(days=1), time(), tzinfo=zone)
+    return int(over.astimezone(UTC).timestamp()) * 1000
+
+
+def _problems(pages: FastAPI) -> None:
+    @pages.exception_handler(SessionOverError)
+    async def over(_request: Request, error: SessionOverError) -> Response:
+        return problem(401, "session-over", str(error))
+
+    @pages.exception_handler(NotReadyError)
+    async def starting(_request: Request, error: NotReadyError) -> Response:
+        return problem(503, "starting", str(error))

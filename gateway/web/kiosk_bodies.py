@@ -1,0 +1,123 @@
+"""What the kiosk's requests say: shapes and limits, nothing else."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(min_length=1, max_length=64)]
+Record = Annotated[str, Field(min_length=3, max_length=256)]
+Pieces = Annotated[int, Field(ge=0, le=100_000)]
+
+
+class Body(BaseModel):
+    """Unknown keys are mistakes of the page."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SessionBody(Body):
+    """What somebody shows: a badge, or his number, and his PIN where it is asked for."""
+
+    cabinet: Name
+    badge: str = Field(default="", max_length=64)
+    code: str = Field(default="", max_length=32)
+    pin: str = Field(default="", max_length=32)
+
+
+class DrawBody(Body):
+    """A slot and how many pieces: in a session, or with a badge in one go."""
+
+    session: str = Field(default="", max_length=64)
+    cabinet: str = Field(default="", max_length=64)
+    badge: str = Field(default="", max_length=64)
+    slot: Name
+    quantity: int = Field(default=1, ge=1, le=99)
+    cost_centre: str = Field(default="", max_length=64)
+    job: str = Field(default="", max_length=64)
+    for_: str = Field(default="", max_length=100, alias="for")
+
+
+class GoodsBody(Body):
+    """A slot, how many pieces were put in or counted, and by whom."""
+
+    session: str = Field(default="", max_length=64)
+    cabinet: str = Field(default="", max_length=64)
+    badge: str = Field(default="", max_length=64)
+    slot: Name
+    quantity: Pieces
+
+
+class ReportBody(Body):
+    """What was otherwise than the machine says."""
+
+    session: Name
+    record: Record
+    what: Literal["not_out", "wrong_item", "fewer", "damaged", "other"]
+    words: str = Field(default="", max_length=500)
+
+
+class ReturnBody(Body):
+    """What comes back of a draw."""
+
+    session: Name
+    record: Record
+    quantity: int = Field(default=1, ge=1, le=100_000)
+    condition: Literal["unused", "used", "damaged"] = "unused"
+
+
+class LoanBody(Body):
+    """A tool to borrow; `days` shortens the time the rules allow."""
+
+    session: Name
+    slot: Name
+    days: int = Field(default=0, ge=0, le=3650)
+    cost_centre: str = Field(default="", max_length=64)
+    job: str = Field(default="", max_length=64)
+
+
+class LoanBackBody(Body):
+    """A borrowed tool comes back."""
+
+    session: Name
+    record: Record
+    condition: Literal["unused", "used", "damaged"] = "used"
+
+
+class PickUpBody(Body):
+    """Goods put by: by code at a cabinet, or by name in a session."""
+
+    session: str = Field(default="", max_length=64)
+    id: str = Field(default="", max_length=64)
+    cabinet: str = Field(default="", max_length=64)
+    code: str = Field(default="", max_length=32)
+
+
+class VisitBody(Body):
+    """A restocker begins."""
+
+    session: Name
+
+
+class DoorBody(Body):
+    """A door for the restocker."""
+
+    session: Name
+    slot: Name
+
+
+class FilledBody(Body):
+    """What was done at one slot."""
+
+    session: Name
+    slot: Name
+    found: int | None = Field(default=None, ge=0, le=100_000)
+    filled: Pieces = 0
+    removed: Pieces = 0
+    spoiled: Pieces = 0
+    full: bool = False
+    lot: str = Field(default="", max_length=64)
+    serial: str = Field(default="", max_length=64)
+    expires: date | None = None
