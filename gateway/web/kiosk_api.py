@@ -161,7 +161,8 @@ def _views(pages: FastAPI, gateway: Gateway, words: Speaker) -> None:
             limit = one["limit"] or {}
             facts = {"used": limit.get("used", 0), "allowed": limit.get("quantity", 0)}
             one["sentence"] = say(one["reason"], facts, language) or one["sentence"]
-            one["ask"] = language.gettext(one["ask"])
+            asks = one["ask"]
+            one["ask"] = language.gettext(asks)
         return JSONResponse({"cabinet": cabinet, "planogram": planogram.version if planogram else 0, "slots": shown})
 
     @pages.get("/kiosk/v1/cabinets/{cabinet}/state")
