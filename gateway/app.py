@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from gateway import boot, watch, web_server
+from gateway.badge_board import BadgeBoard
 from gateway.cloud_requests import Cloud, open_client
 from gateway.config import Config
 from gateway.downlink import Downlink
@@ -56,6 +57,7 @@ class Gateway:
         self.watch = watch.Watch(self, notifier)
         self.controls: Controls | None = None
         self.kiosk: KioskDesk | None = None
+        self.badges = BadgeBoard(ports.clock, self._badge)
         self._busy = Busy()
         self._stopping = asyncio.Event()
 
@@ -162,6 +164,8 @@ class Gateway:
         await boot.remember(journal, cabinet_ids(config), premises.remember)
         site = wire_up(config, ports, premises)
         self.premises, self.site = premises, site
+        for reader in site.readers:
+            reader.settle(site.cabinets, self.badges.show)
         if self.identity is not None and client is not None:
             cloud = Cloud(client, self.identity)
             self.uplink = Uplink(journal, self.identity, cloud, ports.clock, self.chance)
@@ -208,6 +212,11 @@ class Gateway:
     def chance(self) -> float:
         """A number in [0, 1), from the same door as all randomness."""
         return int(self.ports.salt()[:8], 16) / 2**32
+
+    async def _badge(self, cabinet: str, badge: str) -> None:
+        """A badge at a cabinet whose page is not open."""
+        if self.kiosk is not None:
+            await self.kiosk.badge(cabinet, badge)
 
     def _place(self, cabinet: str) -> tuple[Premises, Cabinet]:
         found = self.site.cabinets.get(cabinet)

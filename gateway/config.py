@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from gateway.access import AccessPolicy
 from gateway.control_rules import Control
+from gateway.drivers.badge_numbers import Gives, Reads
 from gateway.ports import BrokerSettings, SerialSettings
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -100,6 +101,8 @@ class WebSection(Section):
     port: int = Field(8480, ge=0, le=65535, description="0: any free port.")
     names: tuple[str, ...] = Field((), description="Host names with dots under which browsers may ask for the pages.")
     kiosk: Literal["local", "network"] = Field("local", description="network: goods may be drawn from other machines.")
+    wedge_reads: Reads = Field("text", description="What a badge reader types that acts as a keyboard.")
+    wedge_gives: Gives = Field("as_read", description="How the list of badges writes that.")
 
 
 class AccessSection(Section):

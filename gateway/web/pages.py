@@ -18,12 +18,13 @@ from gateway.web.control_pages import add_control_pages
 from gateway.web.guard import Guard
 from gateway.web.kind_pages import add_kind_pages
 from gateway.web.kiosk_api import add_kiosk_api
+from gateway.web.kiosk_page import Served, add_kiosk_page
 from gateway.web.problems import problem
 from gateway.web.rendering import Rendering, add_static
 from gateway.web.status_page import Watched, add_status
 
 
-class Gateway(Watched, Protocol):
+class Gateway(Watched, Served, Protocol):
     """What the pages show and do."""
 
     kiosk: KioskDesk | None
@@ -47,6 +48,7 @@ def create_pages(gateway: Gateway) -> Any:  # noqa: ANN401 - an ASGI application
     rendering = Rendering()
     add_static(pages, rendering)
     add_kiosk_api(pages, gateway, rendering.spoken)
+    add_kiosk_page(pages, gateway, rendering)
     add_status(pages, gateway, rendering)
     _machines(pages, gateway)
     add_control_pages(pages, gateway, rendering.spoken)

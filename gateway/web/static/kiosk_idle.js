@@ -1,0 +1,86 @@
+// The screen before a person is known: clock, badge, the pad for numbers, and the line of status at the foot.
+
+import { now, put, say, show, top } from "./kiosk_screen.js";
+import { part, time, word } from "./kiosk_words.js";
+
+const LONGEST = 32;
+const TONES = { online: "good", offline: "warn", never: "warn" };
+
+let zero = null;
+
+function clock() {
+  const shown = document.querySelector('[data-part="clock"]');
+  if (!shown) return;
+  const ms = zero === null ? Date.now() : Date.now() + zero;
+  shown.textContent = time(ms, now.state?.zone);
+  // Nothing burns in: the block wanders a little with each minute.
+  shown.parentElement.dataset.place = Math.floor(ms / 60_000) % 5;
+}
+
+export function tick() {
+  clock();
+  setInterval(clock, 5_000);
+}
+
+const CLOSED = { stopped: "stopped", recovering: "recovering", service: "service", serving: "busy", session: "busy" };
+
+export function idle(kiosk, { quiet = false } = {}) {
+  const state = now.state;
+  const closed = state && CLOSED[state.state] && !(state.state === "session" && state.session === now.left) ? CLOSED[state.state] : "";
+  const key = `${document.documentElement.lang} ${closed} ${state?.tick === -1}`;
+  if (quiet && now.view === "idle" && now.idleKey === key) return;
+  now.idleKey = key;
+  top("bar-idle", (bar) => {
+    put(bar, "who", document.body.dataset.title);
+    for (const one of bar.querySelectorAll("[data-lang]")) one.setAttribute("aria-pressed", one.dataset.lang === document.documentElement.lang);
+  });
+  show("idle", (root) => {
+    put(root, "place", kiosk.api.cabinet);
+    if (closed) part(root, "heading").textContent = word(closed);
+    clock();
+  }, { focus: !quiet });
+}
+
+export function foot(state) {
+  const link = document.getElementById("link");
+  const text = document.getElementById("link-word");
+  const help = document.getElementById("foot-help");
+  if (state === null) {
+    link.dataset.tone = "bad";
+    text.textContent = word("away");
+    return;
+  }
+  zero = state.now_ms - Date.now();
+  link.dataset.tone = TONES[state.link] ?? "off";
+  const pending = state.link === "online" && state.pending ? "-pending" : "";
+  const told = word(`${state.link}${pending}`, { count: state.pending });
+  if (text.textContent !== told) text.textContent = told;
+  const extra = [state.clock === "U" ? word("clock-wrong") : "", state.rules_old ? word("rules-old") : "", state.help ?? ""];
+  help.textContent = extra.filter(Boolean).join(" · ");
+}
+
+export function pad(kiosk, what, done, error = "") {
+  let typed = "";
+  show("pad", (root) => {
+    put(root, "heading", word(`pad-${what}`));
+    put(root, "error", error);
+    const output = part(root, "typed");
+    const draw = () => {
+      output.textContent = what === "pin" ? "•".repeat(typed.length) : typed;
+      if (!typed) output.textContent = "\u00a0";
+    };
+    const press = (key) => {
+      if (key === "ok") return typed ? done(typed) : say(word("typed-none"));
+      typed = key === "erase" ? typed.slice(0, -1) : (typed + key).slice(0, LONGEST);
+      say(word("typed", { count: typed.length }));
+      draw();
+    };
+    for (const button of root.querySelectorAll("[data-key]")) button.addEventListener("click", () => press(button.dataset.key));
+    root.firstElementChild.addEventListener("keydown", (event) => {
+      if (/^[0-9A-Za-z]$/.test(event.key)) press(event.key.toUpperCase());
+      else if (event.key === "Backspace") press("erase");
+      else if (event.key === "Enter" && event.target.tagName !== "BUTTON") press("ok");
+    });
+    draw();
+  });
+}

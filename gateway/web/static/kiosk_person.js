@@ -1,0 +1,155 @@
+// What a person does: one item, its outcome, something that was wrong, and what is his to give back or to fetch.
+
+import { now, offers, put, show, step } from "./kiosk_screen.js";
+import { name, stock, tone } from "./kiosk_tiles.js";
+import { day, part, view, word } from "./kiosk_words.js";
+
+const ROWS = 4;
+const SIGNS = {
+  confirmed: ["✓", "good"], lent: ["✓", "good"], brought_back: ["✓", "good"], returned: ["✓", "good"], reported: ["✓", "good"],
+  picked_up: ["✓", "good"], counted: ["✓", "good"], refilled: ["✓", "good"], not_dispensed: ["!", "warn"], not_taken: ["!", "warn"],
+  void: ["!", "warn"], unverified: ["?", "warn"], busy: ["…", "warn"], jammed: ["✕", "bad"], refused: ["✕", "bad"],
+};
+
+function account(root) {
+  const { jobs = [], cost_centres: centres = [], cost_centre: mine } = now.session;
+  const place = part(root, "account");
+  place.hidden = jobs.length + centres.length < 2 && !jobs.length;
+  const choices = part(root, "choices");
+  const option = (value, text, chosen) => {
+    const one = new Option(text, value, chosen, chosen);
+    choices.append(one);
+  };
+  if (!mine) option("", word("for-none"), true);
+  for (const one of centres) option(`c ${one.id}`, one.name, one.id === mine);
+  for (const one of jobs) option(`j ${one.id}`, one.name, false);
+  if (now.session.chosen) choices.value = now.session.chosen;
+  return () => {
+    const value = choices.value;
+    if (!value || place.hidden) return {};
+    now.session.chosen = value;
+    return value.startsWith("j ") ? { job: value.slice(2) } : { cost_centre: value.slice(2) };
+  };
+}
+
+function limits(slot) {
+  const one = slot.limit;
+  if (!one) return "";
+  const used = word(`limit-${one.period}`, { used: one.used, quantity: one.quantity });
+  return slot.left ? `${used}. ${word("left", { count: slot.left })}` : used;
+}
+
+export function item(kiosk, slot) {
+  show("item", (root) => {
+    put(root, "slot", word("slot", { slot: slot.slot }));
+    put(root, "heading", name(slot));
+    part(root, "word").textContent = stock(slot);
+    part(root, "stock").dataset.tone = tone(slot);
+    put(root, "limit", limits(slot));
+    put(root, "refusal", slot.allowed ? "" : slot.sentence);
+    put(root, "ask", slot.allowed ? "" : slot.ask);
+    const chosen = account(root);
+    const loan = slot.mode === "loan";
+    const most = loan ? 1 : Math.max(1, Math.min(slot.most ?? 99, slot.left ?? 99, slot.on_hand > 0 ? slot.on_hand : 99, slot.capacity || 99));
+    const deed = part(root, "deed");
+    const said = (count) => { deed.textContent = loan ? word("borrow") : word("take", { count }); };
+    const stepper = part(root, "stepper");
+    const steps = step(stepper, { least: 1, most, at: 1 }, said);
+    stepper.hidden = !slot.allowed || most === 1;
+    deed.hidden = !slot.allowed;
+    if (!slot.allowed) part(root, "account").hidden = true;
+    const others = slot.allowed ? [] : now.slots.filter((one) => one.item === slot.item && one.slot !== slot.slot && one.allowed);
+    offers(root, others.map((one) => one.slot), (other) => item(kiosk, now.slots.find((one) => one.slot === other)));
+    deed.addEventListener("click", () => {
+      const body = { session: now.session.session, slot: slot.slot, ...chosen() };
+      if (loan) kiosk.deed("loans", body, slot.slot);
+      else kiosk.deed("draws", { ...body, quantity: steps.count() }, slot.slot);
+    });
+  });
+}
+
+export function outcome(kiosk, told, { leave = false, again = true } = {}) {
+  const [sign, tone] = SIGNS[told.outcome] ?? ["!", "warn"];
+  show("result", (root) => {
+    const shown = put(root, "sign", sign);
+    shown.dataset.tone = tone;
+    put(root, "heading", told.sentence);
+    const slot = now.slots.find((one) => one.slot === told.slot);
+    const pieces = told.qty > 0 && slot ? word("pieces", { count: told.qty, name: name(slot) }) : "";
+    put(root, "what", pieces);
+    put(root, "ask", told.ask);
+    offers(root, leave ? [] : told.offer ?? [], (other) => {
+      const found = now.slots.find((one) => one.slot === other);
+      if (found) item(kiosk, found);
+      else kiosk.map();
+    });
+    part(root, "again").hidden = leave || !again;
+    if (leave) part(root, "done").dataset.go = "back";
+    const wrong = part(root, "report");
+    wrong.hidden = leave || !told.record || !["confirmed", "unverified", "picked_up", "lent"].includes(told.outcome);
+    wrong.addEventListener("click", () => report(kiosk, told.record));
+  });
+  if (leave) setTimeout(() => now.view === "result" && !now.session && kiosk.go("back"), 8000);
+}
+
+export function report(kiosk, record) {
+  show("report", (root) => {
+    for (const button of root.querySelectorAll("[data-what]")) {
+      button.addEventListener("click", async () => {
+        const told = await kiosk.api.deed("reports", { session: now.session.session, record, what: button.dataset.what }).catch(kiosk.over);
+        if (told) outcome(kiosk, told);
+      });
+    }
+  });
+}
+
+export async function mine(kiosk, from = 0) {
+  const told = await kiosk.api.mine(now.session.session).catch(kiosk.over);
+  if (!told) return;
+  const zone = now.state?.zone;
+  const rows = [
+    ...told.waiting.map((one) => ({ one, when: word("put-by"), text: word("pick-up"), act: () => kiosk.deed("pickups", { session: now.session.session, id: one.id }, one.slot) })),
+    ...told.loans.map((one) => ({
+      one, when: one.due_ms ? word(one.overdue ? "overdue" : "back-by", { day: day(one.due_ms, zone) }) : "", tone: one.overdue ? "bad" : "",
+      text: word("bring-back"), act: () => giveBack(kiosk, one, true),
+    })),
+    ...told.draws.map((one) => ({ one, when: word("taken-at", { day: day(one.at_ms, zone) }), text: word("return"), act: () => giveBack(kiosk, one, false) })),
+  ];
+  show("mine", (root) => {
+    part(root, "rows").replaceChildren(...rows.slice(from, from + ROWS).map((row) => line(row)));
+    part(root, "nothing").hidden = rows.length > 0;
+    const more = part(root, "more");
+    more.hidden = rows.length <= ROWS;
+    more.addEventListener("click", () => mine(kiosk, from + ROWS < rows.length ? from + ROWS : 0));
+  });
+}
+
+function line({ one, when, text, act, tone: colour }) {
+  const made = view("row").firstElementChild;
+  part(made, "name").textContent = word("pieces", { count: one.qty, name: one.name || one.item });
+  const told = part(made, "when");
+  told.textContent = when;
+  if (colour) told.dataset.tone = colour;
+  const button = part(made, "deed");
+  button.textContent = text;
+  button.addEventListener("click", act);
+  return made;
+}
+
+function giveBack(kiosk, one, loan) {
+  show("return", (root) => {
+    put(root, "slot", word("slot", { slot: one.slot }));
+    put(root, "heading", one.name || one.item);
+    put(root, "hint", word(loan ? "loan-where" : "return-where"));
+    const stepper = part(root, "stepper");
+    const steps = step(stepper, { least: 1, most: one.qty, at: one.qty });
+    stepper.hidden = loan || one.qty === 1;
+    for (const button of root.querySelectorAll("[data-condition]")) {
+      button.addEventListener("click", async () => {
+        const body = { session: now.session.session, record: one.record, condition: button.dataset.condition };
+        const told = await kiosk.api.deed(loan ? "loan-returns" : "returns", loan ? body : { ...body, quantity: steps.count() }).catch(kiosk.over);
+        if (told) outcome(kiosk, told);
+      });
+    }
+  });
+}

@@ -1,0 +1,28 @@
+// A badge reader that acts as a keyboard: many keys in no time, then Enter. A person's fingers are never that quick.
+
+const QUICK_MS = 80;
+const SHORTEST = 4;
+const LONGEST = 64;
+
+export function listen(heard) {
+  let typed = "";
+  let at = -QUICK_MS;
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
+    const quick = event.timeStamp - at < QUICK_MS;
+    at = event.timeStamp;
+    if (event.key === "Enter") {
+      const read = typed;
+      typed = "";
+      if (quick && read.length >= SHORTEST) {
+        event.preventDefault();
+        event.stopImmediatePropagation();
+        heard(read);
+      }
+      return;
+    }
+    if (event.key.length !== 1) return;
+    typed = quick && typed.length < LONGEST ? typed + event.key : event.key;
+    if (typed.length > 1 && event.key === " ") event.preventDefault();
+  }, { capture: true });
+}

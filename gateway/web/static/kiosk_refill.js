@@ -1,0 +1,87 @@
+// Refilling at the cabinet: which slots want what, what was found, filled, removed and spoiled; and the end of the visit.
+
+import { now, put, show, step, top } from "./kiosk_screen.js";
+import { lay, name } from "./kiosk_tiles.js";
+import { part, word } from "./kiosk_words.js";
+
+const done = new Map();
+let visit = null;
+let page = 0;
+
+export async function refill(kiosk, deed = "") {
+  if (deed === "close") return close(kiosk);
+  if (!visit || visit.session !== now.session.session) {
+    const told = await kiosk.api.deed("visits", { session: now.session.session }).catch(kiosk.over);
+    if (!told) return null;
+    if (told.outcome !== "open") return kiosk.outcome(told);
+    visit = told;
+    done.clear();
+    page = 0;
+    kiosk.watch.begin(600);
+  }
+  top("bar-service", (bar) => put(bar, "who", word("visit", { cabinet: kiosk.api.cabinet })));
+  const slots = visit.pick.map((one) => ({ ...one, stock: level(one) }));
+  show("refill", (root) => lay(root, slots, page, wanted, (slot) => fill(kiosk, slot), (to) => { page = to; refill(kiosk); }));
+  return null;
+}
+
+function level(one) {
+  if (one.on_hand === null) return "unknown";
+  if (one.on_hand <= 0) return "empty";
+  return one.quantity > 0 ? "low" : "enough";
+}
+
+function wanted(one) {
+  if (done.has(one.slot)) return { text: `✓ ${word("done-slot")}`, closed: false };
+  return { text: one.quantity ? word("to-fill", { count: one.quantity }) : word("nothing-to-fill"), closed: false };
+}
+
+function fill(kiosk, slot) {
+  let full = false;
+  show("fill", (root) => {
+    put(root, "slot", word("slot", { slot: slot.slot }));
+    put(root, "heading", name(slot));
+    const facts = { on_hand: slot.on_hand, capacity: slot.capacity, count: slot.quantity };
+    put(root, "plan", word(slot.on_hand === null ? "plan-unknown" : "plan", facts));
+    put(root, "error", "");
+    const most = Math.max(99, slot.capacity * 2);
+    const begin = { found: null, filled: slot.quantity, removed: 0, spoiled: 0 };
+    const counts = {};
+    for (const group of root.querySelectorAll("[data-count]")) {
+      const what = group.dataset.count;
+      counts[what] = step(group, { least: 0, most, at: begin[what] });
+    }
+    const whole = part(root, "full");
+    whole.addEventListener("click", () => {
+      full = !full;
+      whole.setAttribute("aria-pressed", full);
+    });
+    part(root, "door").addEventListener("click", async () => {
+      const told = await kiosk.api.door(visit.visit, { session: now.session.session, slot: slot.slot }).catch(kiosk.over);
+      if (told && told.outcome === "refused") put(root, "error", told.sentence);
+    });
+    part(root, "save").addEventListener("click", async () => {
+      const found = counts.found.count();
+      const body = { session: now.session.session, slot: slot.slot, full, ...(found === null ? {} : { found }) };
+      for (const what of ["filled", "removed", "spoiled"]) body[what] = counts[what].count();
+      const told = await kiosk.api.fill(visit.visit, body).catch(kiosk.over);
+      if (!told) return;
+      if (told.outcome !== "refilled") return put(root, "error", `${told.sentence} ${told.ask ?? ""}`);
+      done.set(slot.slot, body);
+      visit.pick = visit.pick.map((one) => (one.slot === slot.slot ? after(one, body) : one));
+      refill(kiosk);
+    });
+  });
+}
+
+function after(one, { found, filled, removed, spoiled }) {
+  const before = found ?? one.on_hand ?? 0;
+  return { ...one, on_hand: before + filled - removed - spoiled, quantity: 0 };
+}
+
+async function close(kiosk) {
+  const told = await kiosk.api.endVisit(visit.visit, now.session.session).catch(kiosk.over);
+  if (!told) return;
+  visit = null;
+  show("closed", (root) => put(root, "what", word("visit-sum", { count: done.size })));
+}
