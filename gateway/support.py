@@ -55,7 +55,7 @@ def secrets_of(gateway: Known, desired: Desired | None, setup_code: str = "") ->
     for broker in gateway.config.brokers:
         found.add(broker.username)
     told = msgspec.to_builtins(desired) if desired is not None else {}
-    for part in ("badges", "rules", "persons", "waiting", "blocked"):
+    for part in ("badges", "book", "rules", "persons", "waiting", "blocked"):
         found |= _personal(part, told.get(part))
     return {one for one in found if one and one.lower() not in EVERYWHERE}
 
