@@ -26,7 +26,7 @@ from cloud import migrations
 from cloud.agreements import repository as agreements
 from cloud.agreements.terms import AgreementTerms, Version
 from cloud.billing.close_period import Wanted, close_period
-from cloud.calendar import Cycle, billing_periods, month, parse_day
+from cloud.calendar import Cycle, Period, billing_periods, month, parse_day
 from cloud.database import Tx
 from cloud.entropy import Entropy
 from cloud.events.count_events import count_events
@@ -35,7 +35,7 @@ from cloud.money import RoundingPolicy
 from cloud.open_store import open_store
 from cloud.rating.charges import energy, graduated, monthly_fee, per_piece, standard
 from cloud.rating.events import CountedEvent
-from cloud.rating.lines import LeafRef, Line, Measured, Pricing
+from cloud.rating.lines import ChargeTerms, LeafRef, Line, Measured, Pricing
 from cloud.rating.rate_period import PriceVersion, Rated, rate_period
 from cloud.rating.rate_usage import charge_models
 from cloud.rating.uses import Use
@@ -52,6 +52,18 @@ TERMS: dict[str, dict[str, Any]] = {
     "graduated": {"tiers": [{"up_to": "20", "unit_price": "0.27"}, {"up_to": "50", "unit_price": "0.25", "flat": "1"},
                             {"unit_price": "0.21"}]},
 }  # fmt: skip
+EVENT_TERMS: dict[str, dict[str, Any]] = {
+    function: {"aggregation": {"function": function}} for function in ("sum", "count", "max", "unique", "latest")
+} | {
+    "level over time": {"aggregation": {"function": "time_weighted"}},
+    "percentage with a fee each": {"kind": "percentage", "percent": "1.5", "fixed": "0.1", "free_amount": "100"},
+    "each at its own price": {"kind": "dynamic"},
+    "greatest of each hour": {"kind": "bucketed_maximum", "bucket": "hour", "tiers": [{"unit_price": "0.1"}]},
+    "peak and valley": {
+        "kind": "time_of_use", "prices": {"peak": "0.3", "valley": "0.1"},
+        "windows": {"rules": [{"window": "peak", "from": "08:00", "to": "20:00"}], "otherwise": "valley"},
+    },
+}  # fmt: skip
 MODELS = {one.KIND: one for one in (per_piece, energy, standard, monthly_fee, graduated)}
 STATEMENT = ("per_piece", "energy", "standard", "per_piece", "energy", "monthly_fee")
 
@@ -61,9 +73,9 @@ def benchmark(options: Options, report: Report) -> None:
     goal = Goal("min", LINES_A_SECOND, "value")
     report.add_turn("lines of a usual statement, hashes included", lines(options, STATEMENT), "lines/s", goal)
     report.add_turn("lines with three tiers, hashes included", lines(options, ("graduated",)), "lines/s")
-    for function in ("sum", "count", "max", "unique"):
-        turn = events(options, function)
-        report.add_turn(f"events, {function}", turn, "events/s", Goal("min", EVENTS_A_SECOND, "value"))
+    for name, more in EVENT_TERMS.items():
+        turn = events(options, more)
+        report.add_turn(f"events, {name}", turn, "events/s", Goal("min", EVENTS_A_SECOND, "value"))
     rate = asyncio.run(closings(options))
     report.add("agreements closed, SQLite", rate, "agreements/s", goal=Goal("min", AGREEMENTS_A_SECOND, "value"))
     report.add("a year rated again, to twelve months", year(options), "ratio", goal=Goal("max", 1.3, "value"))
@@ -106,13 +118,13 @@ def measured(number: int, kind: str) -> Measured:
     days = number % 30 + 1
     return Measured(
         measure=kind, device="cab-1", subject="drill-8", first="2026-11-01", end="2026-12-01",
-        quantity=Fraction(number % 9973 + 1, 1 if kind == "per_piece" else 1000), unit="pc",
+        quantity=Fraction(number % 99_730 + 1, 1 if kind == "per_piece" else 1000), unit="pc",
         days=days if kind == "monthly_fee" else 0, month_days=30 if kind == "monthly_fee" else 0,
         leaves=(LeafRef(0, number, number, "synchronised"),),
     )  # fmt: skip
 
 
-def events(options: Options, function: str) -> Turn:
+def events(options: Options, more: dict[str, Any]) -> Turn:
     """Events a second through the rating of their period, against a dictionary that adds up."""
     count = options.size(200_000, 2000)
     period = month("2026-11", ZONE)
@@ -120,11 +132,11 @@ def events(options: Options, function: str) -> Turn:
     uses = [
         Use(
             at=period.from_ms + number * 7919 % length, value=number % 1000, scale=-2, source="shop", id=f"e{number}",
-            labels={"type": "click", "subject": f"v{number % 5000}"},
+            price=f"0.{number % 97 + 1:02}", labels={"type": "click", "subject": f"v{number % 5000}"},
         )
         for number in range(count)
     ]  # fmt: skip
-    rated = rated_months([period], standard_terms(function))[0]
+    rated = rated_months([period], event_terms(more))[0]
 
     def product(_: int) -> float:
         begun = time.process_time()
@@ -143,14 +155,15 @@ def events(options: Options, function: str) -> Turn:
     return alternate(options, partial(next, FILES), product, limit)
 
 
-def standard_terms(function: str) -> standard.Terms:
-    """A price for every click."""
-    return standard.Terms.model_validate(
-        {"kind": "standard", "unit_price": "0.1", "aggregation": {"function": function}, "source": {"types": ["click"]}}
-    )
+def event_terms(more: dict[str, Any]) -> ChargeTerms:
+    """A price for every click, or what ``more`` says."""
+    told = {"kind": "standard", "source": {"types": ["click"]}} | more
+    if told["kind"] == "standard":
+        told["unit_price"] = "0.1"
+    return charge_models()[told["kind"]].Terms.model_validate(told)
 
 
-def rated_months(periods: Sequence[Any], terms: standard.Terms) -> list[Rated]:
+def rated_months(periods: Sequence[Period], terms: ChargeTerms) -> list[Rated]:
     """Periods to rate with one price."""
     return [
         Rated(
@@ -165,7 +178,7 @@ def year(options: Options) -> float:
     """Time for twelve months over twelve times that for one: 1 is linear."""
     count = options.size(20_000, 500)
     periods = list(billing_periods(Cycle(), ZONE, parse_day("2026-01-01"), parse_day("2027-01-01")))
-    rated = rated_months(periods, standard_terms("sum"))
+    rated = rated_months(periods, event_terms({}))
     told = [
         [Use(at=one.from_ms + number * 1000, value=number, source="s", id=f"{number}", labels={"type": "click"})
          for number in range(count)]

@@ -37,6 +37,7 @@ EXPONENTS: Mapping[str, int] = {
     "UYW": 4,
 }
 UNROUNDED_PLACES = 12
+POWERS: Sequence[int] = [10**places for places in range(64)]
 _AMOUNT = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,12})?\Z")
 
 
@@ -130,8 +131,8 @@ def plain(number: Decimal) -> str:
 
 def rounded_units(numerator: int, denominator: int, places: int, mode: str) -> int:
     """``numerator / denominator`` in units of ``10**-places``, rounded once by integer arithmetic alone."""
-    scaled: int = abs(numerator) * 10**places
-    whole, rest = divmod(scaled, denominator)
+    whole: int
+    whole, rest = divmod(abs(numerator) * POWERS[places], denominator)
     if rest:
         if mode == "half_up":
             up = 2 * rest >= denominator
@@ -147,7 +148,8 @@ def rounded_units(numerator: int, denominator: int, places: int, mode: str) -> i
             up = (mode == "ceiling") == (numerator > 0)
         else:
             raise MoneyError(f"{mode!r} is no way to round; write one of {', '.join(MODE_WORDS)}")
-        whole += int(up)
+        if up:
+            whole += 1
     return -whole if numerator < 0 else whole
 
 
@@ -166,14 +168,21 @@ def ending(denominator: int) -> tuple[int, int] | None:
 
 def units_text(units: int, places: int) -> str:
     """``units * 10**-places`` in plain digits with all its places: ``1230, 2`` is ``12.30``."""
+    digits = str(units)
     if not places:
-        return str(units)
+        return digits
     if units < 0:
         return "-" + units_text(-units, places)
-    digits = str(units)
     if len(digits) <= places:
         digits = digits.zfill(places + 1)
-    return digits[:-places] + "." + digits[-places:]
+    return f"{digits[:-places]}.{digits[-places:]}"
+
+
+def trimmed_text(units: int, places: int) -> str:
+    """``units * 10**-places`` in plain digits without trailing zeros: ``1230, 2`` is ``12.3``."""
+    if not places:
+        return str(units)
+    return units_text(units, places).rstrip("0").rstrip(".")
 
 
 def rounded(exact: Fraction, places: int, mode: str) -> Decimal:
@@ -275,5 +284,4 @@ def short_text(numerator: int, denominator: int, places: int) -> str:
     decimal = ending(denominator)
     if decimal is not None and decimal[1] <= places:
         return units_text(numerator * decimal[0], decimal[1])
-    text = units_text(rounded_units(numerator, denominator, places, "half_up"), places).rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
+    return trimmed_text(rounded_units(numerator, denominator, places, "half_up"), places)

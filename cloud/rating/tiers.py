@@ -13,8 +13,9 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from cloud.rating.lines import RatingError, exact_price, number
+from cloud.rating.lines import Line, Measured, Pricing, RatingError, exact_price, number
 from cloud.rating.terms_fields import Positive, Price
+from cloud.rating.tier_plan import TierPlan
 from cloud.rating.usage_terms import Part, Row, UsageTerms
 
 
@@ -47,6 +48,11 @@ class TieredTerms(UsageTerms):
     def reaches(self) -> tuple[_Reach, ...]:
         """The tiers with their bounds and prices as fractions."""
         return tuple(_made_reaches(self))
+
+    @cached_property
+    def plans(self) -> dict[str, TierPlan]:
+        """The tiers as integers, by unit: made when first needed."""
+        return {}
 
     def options(self) -> list[str]:
         """The conventions in words."""
@@ -136,3 +142,15 @@ def volume_rows(terms: TieredTerms, quantity: Fraction, before: Fraction, unit: 
     if flat and not before and (total or terms.first_flat_at_zero == "due"):
         rows.append(Row(f"tier {reach.place} flat", None, "", reach.tier.flat, flat))
     return rows
+
+
+def planned_line(
+    kind: str, measured: Measured, terms: TieredTerms, pricing: Pricing, *, volume: bool = False, percent: bool = False
+) -> Line | None:
+    """The line of a plain quantity by integers; None where only ``tier_rows`` can tell."""
+    if not terms.is_plain or measured.before:
+        return None
+    plan = terms.plans.get(measured.unit)
+    if plan is None:
+        plan = terms.plans[measured.unit] = TierPlan(terms, measured.unit, volume=volume, percent=percent)
+    return plan.line(measured, kind, pricing)

@@ -92,6 +92,15 @@ def total(uses: Sequence[Use]) -> Fraction:
     return units * Fraction(10) ** scale if scale else Fraction(units)
 
 
+def scaled_values(uses: Sequence[Use], places: int = 0) -> tuple[list[int], int]:
+    """The quantities as integers of one power of ten, at least so many places: (values, places)."""
+    scales = {use.scale for use in uses}
+    places = max(places, *(-scale for scale in scales)) if scales else places
+    if scales == {-places}:
+        return [use.value for use in uses], places
+    return [use.value * 10 ** (use.scale + places) for use in uses], places
+
+
 def count(uses: Sequence[Use]) -> Fraction:
     """How many uses there are."""
     return Fraction(len(uses))
@@ -122,13 +131,23 @@ def time_weighted(
     mean over ``[from, to)``, ``hour`` level-hours, and so on. ``opening`` is the level at the beginning.
     """
     from_ms, to_ms = span
-    level, since, area = opening, from_ms, Fraction(0)
-    for use in sorted(uses, key=in_order):
+    ordered = sorted(uses, key=in_order)
+    values, places = scaled_values(ordered, places_of(opening))
+    level, since, area = int(opening * 10**places), from_ms, 0
+    for use, value in zip(ordered, values, strict=True):
         at = min(max(use.at, from_ms), to_ms)
         area += level * (at - since)
-        level, since = (level + use.quantity if changes else use.quantity), at
+        level, since = (level + value if changes else value), at
     area += level * (to_ms - since)
-    return area / (to_ms - from_ms if per == "period" else PER[per])
+    return Fraction(area, (to_ms - from_ms if per == "period" else PER[per]) * 10**places)
+
+
+def places_of(number: Fraction) -> int:
+    """How many places a number that ends has."""
+    places = 0
+    while 10**places % number.denominator:
+        places += 1
+    return places
 
 
 def buckets(uses: Sequence[Use], bucket_of: Callable[[int], str]) -> dict[str, list[Use]]:

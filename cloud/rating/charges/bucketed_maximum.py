@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from cloud.rating.buckets import bucket_name
+from cloud.rating.buckets import BucketNames
 from cloud.rating.lines import Line, Measured, Pricing
 from cloud.rating.tiers import TieredTerms, tier_rows
 from cloud.rating.usage_terms import Bucket, Row, amount_lines, billable, usage_lines
@@ -38,7 +38,7 @@ class Terms(TieredTerms):
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line, with a row for each bucket or for each tier of the sum."""
-    found = buckets(measured.uses, lambda at: bucket_name(at, terms.bucket, pricing.zone))
+    found = buckets(measured.uses, BucketNames(terms.bucket, pricing.zone).of)
     peaks = {name: greatest(uses) for name, uses in sorted(found.items())}
     summed = msgspec.structs.replace(measured, quantity=sum(peaks.values(), Fraction(0)))
     if terms.tiers_apply == "to_the_sum":

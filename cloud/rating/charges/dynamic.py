@@ -7,11 +7,14 @@ here, and here it is an error.
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
+from cloud.money import parse_amount
 from cloud.rating.lines import Line, Measured, Pricing, RatingError, exact_price
 from cloud.rating.terms_fields import Positive
 from cloud.rating.usage_terms import Row, UsageTerms, amount_lines, billable
+from cloud.rating.uses import scaled_values
 
 KIND = "dynamic"
 MEASURE = "usage"
@@ -33,12 +36,23 @@ class Terms(UsageTerms):
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line: the sum of what the events cost, each priced by itself."""
-    amount = Fraction(0)
-    for use in measured.uses:
+    values, places = scaled_values(measured.uses)
+    by_unit = terms.price_is == "unit_price"
+    sums: dict[int, int] = {}
+    for use, value in zip(measured.uses, values, strict=True):
         if not use.price:
             raise RatingError(f"event {use.id or use.at} brings no price; a validity rule should have refused it")
-        price = exact_price(use.price)
-        amount += price * use.quantity if terms.price_is == "unit_price" else price
+        price, price_places = _scaled(use.price)
+        sums[price_places] = sums.get(price_places, 0) + (price * value if by_unit else price)
+    amount = sum((Fraction(units, 10 ** (of + (places if by_unit else 0))) for of, units in sums.items()), Fraction(0))
     exact = amount * exact_price(terms.multiplier)
     row = Row(f"{len(measured.uses)} events, each at its own price", measured.quantity, measured.unit, "", exact)
     return amount_lines(KIND, measured, terms, pricing, [*billable(measured, terms, pricing).rows, row])
+
+
+@lru_cache(maxsize=65_536)
+def _scaled(price: str) -> tuple[int, int]:
+    """A price as an integer and its places."""
+    number = parse_amount(price)
+    places = max(-int(number.as_tuple().exponent), 0)
+    return int(number.scaleb(places)), places

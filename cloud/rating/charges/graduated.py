@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Literal
 
 from cloud.rating.lines import Line, Measured, Pricing
-from cloud.rating.tiers import TieredTerms, tier_rows
+from cloud.rating.tiers import TieredTerms, planned_line, tier_rows
 from cloud.rating.usage_terms import Row, usage_lines
 
 KIND = "graduated"
@@ -26,6 +26,9 @@ class Terms(TieredTerms):
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line with a row for each tier that was reached."""
+    line = planned_line(KIND, measured, terms, pricing)
+    if line is not None:
+        return [line]
 
     def price(quantity: Fraction, before: Fraction, unit: str) -> list[Row]:
         return tier_rows(terms, quantity, before, unit)

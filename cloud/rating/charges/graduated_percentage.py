@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Literal
 
 from cloud.rating.lines import Line, Measured, Pricing
-from cloud.rating.tiers import TieredTerms, tier_rows
+from cloud.rating.tiers import TieredTerms, planned_line, tier_rows
 from cloud.rating.usage_terms import Row, usage_lines
 
 KIND = "graduated_percentage"
@@ -24,6 +24,9 @@ class Terms(TieredTerms):
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line with a row for each tier that was reached."""
+    line = planned_line(KIND, measured, terms, pricing, percent=True)
+    if line is not None:
+        return [line]
 
     def price(quantity: Fraction, before: Fraction, unit: str) -> list[Row]:
         return tier_rows(terms, quantity, before, unit, percent=True)

@@ -7,10 +7,9 @@ is multiplied before it is divided: 300.00 x 10 / 31.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Literal
 
-from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price, price_line
+from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price, ratio_line
 from cloud.rating.terms_fields import Price
 
 KIND = "monthly_fee"
@@ -27,5 +26,6 @@ class Terms(ChargeTerms):
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line: fee x days / days of the month."""
-    exact = exact_price(terms.amount) * Fraction(measured.days, measured.month_days)
-    return [price_line(measured, KIND, terms.amount, exact, pricing)]
+    amount, parts = exact_price(terms.amount).as_integer_ratio()
+    exact = amount * measured.days, parts * measured.month_days
+    return [ratio_line(measured, KIND, terms.amount, exact, pricing)]

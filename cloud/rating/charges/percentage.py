@@ -7,6 +7,7 @@ own charge, so the events must be known one by one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Annotated, Literal
 
@@ -15,7 +16,7 @@ from pydantic import Field
 from cloud.rating.lines import Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Price
 from cloud.rating.usage_terms import Row, UsageTerms, amount_lines, billable
-from cloud.rating.uses import Use, in_order
+from cloud.rating.uses import Use, in_order, places_of, scaled_values
 
 KIND = "percentage"
 MEASURE = "usage"
@@ -35,17 +36,8 @@ class Terms(UsageTerms):
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line: percent of what is not free, fixed fees of the charged events, what bounds for each event change."""
-    uses = sorted(measured.uses, key=in_order) or [_whole(measured)]
     rate, fixed = exact_price(terms.percent) / 100, exact_price(terms.fixed)
-    based, charged, bounded, running = Fraction(0), 0, Fraction(0), Fraction(0)
-    for place, use in enumerate(uses):
-        amount = use.quantity
-        running += amount
-        part = _charged_part(place, amount, running, terms)
-        if part is None:
-            continue
-        own = part * rate + fixed
-        based, charged, bounded = based + part, charged + 1, bounded + _bounded(own, terms) - own
+    based, charged, bounded = _counted(terms, sorted(measured.uses, key=in_order) or [_whole(measured)])
     rows = billable(measured, terms, pricing).rows
     rows.append(Row("percent", based, measured.unit, f"{terms.percent} %", based * rate))
     if fixed:
@@ -57,29 +49,48 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
 
 def _whole(measured: Measured) -> Use:
     """A quantity that came without its events counts as one; it always ends, because quantities do."""
-    text = measured.quantity
-    scale = 0
-    while (text * 10**scale).denominator != 1:
-        scale += 1
-    return Use(at=measured.from_ms, value=int(text * 10**scale), scale=-scale)
+    places = places_of(measured.quantity)
+    return Use(at=measured.from_ms, value=int(measured.quantity * 10**places), scale=-places)
 
 
-def _charged_part(place: int, amount: Fraction, running: Fraction, terms: Terms) -> Fraction | None:
-    """What of an event's amount is charged; None for an event that is free."""
-    if not terms.free_events and terms.free_amount is None:
-        return amount
-    in_count = not terms.free_events or place < terms.free_events
-    if not in_count:
-        return amount
-    if terms.free_amount is None:
-        return None
-    beyond = running - exact_price(terms.free_amount)
-    return None if beyond <= 0 else min(beyond, amount)
+def _counted(terms: Terms, uses: Sequence[Use]) -> tuple[Fraction, int, Fraction]:
+    """What is charged of these events (in order): of their amounts, how many of them, and what bounds for each event
+    add or take off. In integers, because events are what comes most.
+    """
+    known = [exact_price(text) for text in (terms.free_amount, terms.least_per_event, terms.most_per_event) if text]
+    amounts, places = scaled_values(uses, max([places_of(one) for one in known], default=0))
+    unit = 10**places
+    free = None if terms.free_amount is None else int(exact_price(terms.free_amount) * unit)
+    based, charged, running = 0, 0, 0
+    parts: list[int] = []
+    for place, amount in enumerate(amounts):
+        running += amount
+        part: int | None = amount
+        if (free is not None or terms.free_events) and (not terms.free_events or place < terms.free_events):
+            beyond = 0 if free is None else running - free
+            part = min(beyond, amount) if beyond > 0 else None
+        if part is not None:
+            based, charged = based + part, charged + 1
+            parts.append(part)
+    return Fraction(based, unit), charged, _bounds(terms, parts, places)
 
 
-def _bounded(own: Fraction, terms: Terms) -> Fraction:
-    if terms.least_per_event is not None:
-        own = max(own, exact_price(terms.least_per_event))
-    if terms.most_per_event is not None:
-        own = min(own, exact_price(terms.most_per_event))
-    return own
+def _bounds(terms: Terms, parts: Sequence[int], places: int) -> Fraction:
+    """What a least and a most for each event change of what these parts (of ``places``) cost."""
+    if terms.least_per_event is None and terms.most_per_event is None:
+        return Fraction(0)
+    rate, fixed = exact_price(terms.percent) / 100, exact_price(terms.fixed)
+    least, most = (
+        None if text is None else exact_price(text) for text in (terms.least_per_event, terms.most_per_event)
+    )
+    digits = max(places_of(one) for one in (rate, fixed, least or rate, most or rate))
+    unit, of_parts = 10**digits, 10**places
+    each, fee = int(rate * unit), int(fixed * unit) * of_parts
+    low = None if least is None else int(least * unit) * of_parts
+    high = None if most is None else int(most * unit) * of_parts
+    changed = 0
+    for part in parts:
+        own = part * each + fee
+        held = own if low is None or own >= low else low
+        changed += (held if high is None or held <= high else high) - own
+    return Fraction(changed, unit * of_parts)

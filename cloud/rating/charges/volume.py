@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Literal
 
 from cloud.rating.lines import Line, Measured, Pricing
-from cloud.rating.tiers import TieredTerms, volume_rows
+from cloud.rating.tiers import TieredTerms, planned_line, volume_rows
 from cloud.rating.usage_terms import Row, usage_lines
 
 KIND = "volume"
@@ -25,6 +25,9 @@ class Terms(TieredTerms):
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line: quantity x the tier's price, and the tier's flat fee."""
+    line = planned_line(KIND, measured, terms, pricing, volume=True)
+    if line is not None:
+        return [line]
 
     def price(quantity: Fraction, before: Fraction, unit: str) -> list[Row]:
         return volume_rows(terms, quantity, before, unit)
