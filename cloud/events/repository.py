@@ -72,16 +72,17 @@ def of_sources(
     """Events of these sources up to and with a serial number, that happened since an instant or arrived since one."""
     bodies: dict[int, str] = {}
     for source in sources:
-        # Each by its own index: happened since then, or arrived since then. The sum keeps a serial number out of that.
+        # Each by its own index: happened since then, or arrived since then. The sum keeps a serial number out of
+        # that; the pair keeps SQLite from reading what all other sources sent.
         happened = tx.all(
             "SELECT serial, body FROM counted_events "
             "WHERE tenant_id = ? AND source = ? AND at_ms >= ? AND serial + 0 <= ?",
             (tenant, source, since_ms, until_serial),
         )
         arrived = tx.all(
-            "SELECT serial, body FROM counted_events "
-            "WHERE tenant_id = ? AND source = ? AND serial > ? AND serial <= ? AND at_ms + 0 < ?",
-            (tenant, source, from_serial, until_serial, since_ms),
+            "SELECT serial, body FROM counted_events WHERE tenant_id = ? AND (source, serial) > (?, ?) "
+            "AND (source, serial) <= (?, ?) AND at_ms + 0 < ?",
+            (tenant, source, from_serial, source, until_serial, since_ms),
         )
         bodies |= {int(row[0]): str(row[1]) for row in [*happened, *arrived]}
     return [_events.decode(bodies[serial]) for serial in sorted(bodies)]

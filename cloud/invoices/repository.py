@@ -146,6 +146,16 @@ def open_documents(tx: Tx, tenant: str, supplier: str, customer: str, currency: 
     return [DocumentRow(*one) for one in rows]
 
 
+def open_credits(tx: Tx, tenant: str, supplier: str, customer: str, currency: str) -> list[DocumentRow]:
+    """What a supplier still has to give back to a customer, oldest first."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM documents WHERE tenant_id = ? AND customer_id = ? AND currency = ? "  # noqa: S608 -- constant
+        "AND open_minor < 0 AND supplier_id = ? ORDER BY due_on, document_id FOR UPDATE",
+        (tenant, customer, currency, supplier),
+    )
+    return [DocumentRow(*one) for one in rows]
+
+
 def overdue(tx: Tx, tenant: str, day: str) -> list[DocumentRow]:
     """Invoices that were due before a day and are not paid."""
     rows = tx.all(

@@ -64,12 +64,12 @@ def apply_credit_note(tx: Tx, tenant: str, note_id: str, document_id: str, now_m
 def apply_prepaid(tx: Tx, tenant: str, document_id: str, now_ms: int) -> None:
     """Credit notes with a rest, then free payments, settle a new document, oldest first."""
     document = documents.row(tx, tenant, document_id, lock=True)
-    if document is None or document.open_minor == 0:
+    if document is None or document.open_minor <= 0:
         return
     owner = (document.supplier_id, document.customer_id, document.currency)
-    for other in documents.open_documents(tx, tenant, *owner):
+    for other in documents.open_credits(tx, tenant, *owner):
         current = documents.row(tx, tenant, document_id)
-        if current is not None and other.open_minor < 0 < current.open_minor:
+        if current is not None and current.open_minor > 0:
             _offset(tx, tenant, other, current, now_ms)
     for payment in repository.with_free(tx, tenant, *owner):
         current = documents.row(tx, tenant, document_id)

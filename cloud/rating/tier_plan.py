@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cloud.money import POWERS, UNROUNDED_PLACES, ending, rounded_units, trimmed_text
-from cloud.rating.lines import Line, Measured, Pricing, Step, exact_price, multiplied_line, scaled_line
+from cloud.rating.line_amounts import multiplied_line, scaled_line
+from cloud.rating.lines import Line, Measured, Pricing, Step, exact_price
 
 if TYPE_CHECKING:
     from cloud.rating.tiers import TieredTerms

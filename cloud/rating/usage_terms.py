@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cloud.calendar import Proration, Share, share
 from cloud.money import rounded, short_text
-from cloud.rating.lines import ChargeTerms, Effect, Line, Measured, Pricing, Step, exact_price, number, price_line
+from cloud.rating.line_amounts import price_line
+from cloud.rating.lines import ChargeTerms, Effect, Line, Measured, Pricing, Step, exact_price, number
 from cloud.rating.terms_fields import Id, Positive, Price
 from cloud.rating.uses import Function
 from cloud.rating.validity import Validity

@@ -12,7 +12,8 @@ import msgspec
 from pydantic import Field
 
 from cloud.calendar import Proration
-from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price, price_line
+from cloud.rating.line_amounts import price_line
+from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Positive, Price
 from cloud.rating.usage_terms import ONE_PERIOD, Discounts, Row, part_of_period, share_of
 

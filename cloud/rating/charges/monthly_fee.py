@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price, ratio_line
+from cloud.rating.line_amounts import ratio_line
+from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Price
 
 KIND = "monthly_fee"

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, multiplied_line
+from cloud.rating.line_amounts import multiplied_line
+from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing
 from cloud.rating.terms_fields import Id, Price
 
 KIND = "per_piece"

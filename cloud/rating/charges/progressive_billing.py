@@ -14,7 +14,8 @@ import msgspec
 from pydantic import Field, model_validator
 
 from cloud.money import short_text
-from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price, price_line
+from cloud.rating.line_amounts import price_line
+from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Positive
 from cloud.rating.usage_terms import ONE_PERIOD
 

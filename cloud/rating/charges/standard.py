@@ -9,7 +9,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Literal
 
-from cloud.rating.lines import Line, Measured, Pricing, exact_price, multiplied_line
+from cloud.rating.line_amounts import multiplied_line
+from cloud.rating.lines import Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Price
 from cloud.rating.usage_terms import Row, UsageTerms, usage_lines
 

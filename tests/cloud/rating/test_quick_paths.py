@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from cloud.money import RoundingPolicy
 from cloud.rating.buckets import BucketNames, bucket_name
 from cloud.rating.charges import dynamic, graduated, graduated_percentage, percentage, standard, volume
-from cloud.rating.lines import Evidence, LeafRef, Line, Measured, Pricing, exact_price, multiplied_line, price_line
+from cloud.rating.line_amounts import multiplied_line, price_line
+from cloud.rating.lines import Evidence, LeafRef, Line, Measured, Pricing, exact_price
 from cloud.rating.tiers import TieredTerms, planned_line, tier_rows, volume_rows
 from cloud.rating.usage_terms import usage_lines
 from cloud.rating.uses import Use, time_weighted
