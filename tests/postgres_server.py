@@ -84,6 +84,15 @@ class Server:
             )
         _await_ready(self._process, self._folder, self.port)
 
+    def backend_of(self, port: int) -> int:
+        """The process of ours that serves the connection which comes from this local port."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii").split()
+        for child in children:
+            with suppress(OSError):
+                if f"127.0.0.1({port})".encode() in Path(f"/proc/{child}/cmdline").read_bytes():
+                    return int(child)
+        raise LookupError(f"no backend serves the connection from port {port}")
+
     def kill(self) -> None:
         """Ends the postmaster as `kill -9` does; its children see that and follow."""
         assert self._process is not None

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import sqlite3
 
+import msgspec
+
 from gateway.journal.connection import DamagedError
 from wire.log import leaf_hash
 
 SMALL_PAGES = 4096
 RECENT = 2000
+# As bytes: a flipped bit can make text that is no UTF-8, and a number that is text.
+RECORDS = (
+    "SELECT id, CAST(src AS BLOB), CAST(ep AS BLOB), CAST(n AS BLOB), iif(typeof(leaf) = 'blob', leaf, NULL), "
+    "CAST(hash AS BLOB) FROM records WHERE id > ? ORDER BY id LIMIT ?"
+)
+
+
+class _Key(msgspec.Struct):
+    src: str
+    ep: str
+    n: int
+
+
+_key = msgspec.json.Decoder(_Key)
 
 
 def check_recent(db: sqlite3.Connection, recent: int = RECENT) -> None:
@@ -26,6 +42,21 @@ def check_recent(db: sqlite3.Connection, recent: int = RECENT) -> None:
 
 def damaged_after(db: sqlite3.Connection, after: int, limit: int) -> tuple[list[int], int]:
     """Ids of changed records among the ``limit`` next ones after an id; and the last id looked at (0: none left)."""
-    rows = db.execute("SELECT id, leaf, hash FROM records WHERE id > ? ORDER BY id LIMIT ?", (after, limit)).fetchall()
-    damaged = [row[0] for row in rows if leaf_hash(row[1]) != row[2]]
+    rows = db.execute(RECORDS, (after, limit)).fetchall()
+    damaged = [row[0] for row in rows if not is_whole(row[1], row[2], row[3], row[4], row[5])]
     return damaged, (rows[-1][0] if rows else 0)
+
+
+def is_whole(src: bytes, ep: bytes, n: bytes, leaf: bytes | None, hashed: bytes) -> bool:
+    """Whether a stored row still is what was stored: the leaf fits its hash, and (src, ep, n) beside it is the leaf's.
+
+    An adopted entry may have a key of its own making (``adopting.py``): it is none of this gateway's, but evidence.
+    """
+    if leaf is None or leaf_hash(leaf) != hashed:
+        return False
+    try:
+        said = _key.decode(leaf)
+    except msgspec.DecodeError:
+        return src == b""
+    own = said.ep.encode()
+    return src == said.src.encode() and n == b"%d" % said.n and ep in (own, b"%s/%s" % (own, hashed.hex().encode()))

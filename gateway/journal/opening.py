@@ -43,6 +43,8 @@ def prepare(db: sqlite3.Connection, path: Path, room: Room, boot: str) -> Opened
         if is_damage(error):
             raise DamagedError(f"SQLite says: {error}") from error
         raise
+    except (TypeError, ValueError) as error:
+        raise DamagedError(f"a value is not of the kind that was stored: {error}") from error
 
 
 def left(db: sqlite3.Connection, boot: str, salvaged: Salvaged | None = None) -> Opened:
@@ -51,7 +53,12 @@ def left(db: sqlite3.Connection, boot: str, salvaged: Salvaged | None = None) ->
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether this error says that the file's contents are wrong, not that the disk refused. Low byte: primary code."""
+    """Whether this error says that the file's contents are wrong, not that the disk refused. Low byte: primary code.
+
+    Python's own complaint about text that is no UTF-8 any more has no code.
+    """
+    if "Could not decode to UTF-8" in str(error):
+        return True
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE_CODES
 
 

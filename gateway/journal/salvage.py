@@ -1,7 +1,8 @@
 """A damaged journal: moved aside, never repaired in place; what is provably sound of it goes into a new file.
 
-Sound is a record whose bytes fit its hash, and a log as far as its entries are whole and its notes' frontiers are met.
-Entries beyond that are fetched from the cloud's mirror, the same way as after a restore.
+Sound is a record whose bytes fit its hash and its key, and a log as far as its entries are whole and its notes'
+frontiers are met. Entries beyond that are fetched from the cloud's mirror, the same way as after a restore. One bit can
+turn any value into one of another type: what is of the wrong kind is spoilt, and never a reason not to start.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from typing import Any
 
 import msgspec
 
+from gateway.journal.check import is_whole
 from gateway.journal.connection import location, transaction
-from wire.log import Frontier, leaf_hash
+from wire.log import Frontier
 
 CHUNK = 256
 GIVE_UP = 4096
+RECORD_TYPES = [str, str, int, bytes, bytes]
+LOG_TYPES = [int, str, int, int, int, int, int, bytes, str, int]
 
 
 class Salvaged(msgspec.Struct, frozen=True):
@@ -53,7 +57,8 @@ def take_over(db: sqlite3.Connection, aside: Path, why: str) -> Salvaged:
             kept, spoilt = _records(old, db)
             _attempts(old, db)
             for log in _rows(old, "logs", "log"):
-                _log(old, db, log)
+                if [type(one) for one in log] == LOG_TYPES:
+                    _log(old, db, log)
         return Salvaged(why, str(aside), kept, spoilt)
     finally:
         old.close()
@@ -62,16 +67,23 @@ def take_over(db: sqlite3.Connection, aside: Path, why: str) -> Salvaged:
 def _records(old: sqlite3.Connection, db: sqlite3.Connection) -> tuple[int, int]:
     kept = spoilt = 0
     for row in _rows(old, "records", "id"):
-        if leaf_hash(row[5]) != row[6]:
+        if not _is_record(row):
             spoilt += 1
             continue
         try:
             db.execute("INSERT INTO records (id, src, ep, n, did, leaf, hash) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        except sqlite3.IntegrityError:
+        except sqlite3.Error:
             spoilt += 1
         else:
             kept += 1
     return kept, spoilt
+
+
+def _is_record(row: tuple[Any, ...]) -> bool:
+    _, src, ep, n, did, leaf, hashed = row
+    if [type(one) for one in (src, ep, n, leaf, hashed)] != RECORD_TYPES or not isinstance(did, str | None):
+        return False
+    return is_whole(src.encode(), ep.encode(), b"%d" % n, leaf, hashed)
 
 
 def _attempts(old: sqlite3.Connection, db: sqlite3.Connection) -> None:
@@ -79,7 +91,8 @@ def _attempts(old: sqlite3.Connection, db: sqlite3.Connection) -> None:
         rows = old.execute("SELECT src, ep, n, commanded FROM attempts").fetchall()
     except sqlite3.Error:
         return
-    db.executemany("INSERT OR IGNORE INTO attempts VALUES (?, ?, ?, ?)", rows)
+    sound = [row for row in rows if [type(one) for one in row] == [str, str, int, int]]
+    db.executemany("INSERT OR IGNORE INTO attempts VALUES (?, ?, ?, ?)", sound)
 
 
 def _log(old: sqlite3.Connection, db: sqlite3.Connection, row: tuple[Any, ...]) -> None:
@@ -91,7 +104,7 @@ def _log(old: sqlite3.Connection, db: sqlite3.Connection, row: tuple[Any, ...]) 
         )}  # fmt: skip
         entries = old.execute("SELECT idx, record FROM entries WHERE log = ? ORDER BY idx", (log,)).fetchall()
         frontier = Frontier.from_bytes(pruned, pruned_peaks)
-    except (sqlite3.Error, ValueError):
+    except (sqlite3.Error, ValueError, TypeError):
         notes, entries, frontier, pruned, pruned_peaks = {}, [], Frontier(), 0, b""
     reached = pruned
     for index, record in entries:
@@ -102,13 +115,17 @@ def _log(old: sqlite3.Connection, db: sqlite3.Connection, row: tuple[Any, ...]) 
         if frontier.size in notes and notes[frontier.size][0] == frontier.to_bytes():
             reached = frontier.size
     db.execute(
-        "INSERT INTO logs VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO logs VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?)",
         (log, origin, min(cosigned, reached), at, backed_up, pruned, pruned_peaks, frozen, first),
     )
     whole = [(log, index, record) for index, record in entries if index < reached]
     db.executemany("INSERT INTO entries VALUES (?, ?, ?)", whole)
-    sound = [(log, size, *rest) for size, rest in notes.items() if size <= reached]
+    sound = [(log, size, *rest) for size, rest in notes.items() if size <= reached and _is_note(size, rest)]
     db.executemany("INSERT INTO notes VALUES (?, ?, ?, ?, ?, ?)", sound)
+
+
+def _is_note(size: object, rest: list[Any]) -> bool:
+    return [type(size), *map(type, rest)] == [int, bytes, str, str, int]
 
 
 def _rows(old: sqlite3.Connection, table: str, key: str) -> Iterator[tuple[Any, ...]]:
@@ -137,4 +154,4 @@ def _edge(old: sqlite3.Connection, table: str, key: str, edge: str) -> int | Non
         row = old.execute(f"SELECT {edge}({key}) FROM {table}").fetchone()  # noqa: S608 - names from above
     except sqlite3.Error:
         return None
-    return None if row[0] is None else int(row[0])
+    return row[0] if isinstance(row[0], int) else None

@@ -4,7 +4,8 @@
     ./run python -m tests.reliability.cloud_kills --points 100
 
 After each kill the cloud lives again; first what was never answered is asked, as gateways and people do, then all of it
-once more. Its books must be those of a cloud that was never killed, and what was answered once is answered the same for ever.
+once more. Its books must be those of a cloud that was never killed, and what was answered once is answered the same
+for ever.
 """
 
 from __future__ import annotations

@@ -76,10 +76,10 @@ class Relay:
         except OSError:
             writer.transport.abort()
             return
-        backend: list[int] = []
+        here = onward.get_extra_info("sockname")[1]
         both = {
-            asyncio.create_task(self._asked(reader, onward, backend)),
-            asyncio.create_task(self._answered(there, writer, backend)),
+            asyncio.create_task(self._asked(reader, onward, here)),
+            asyncio.create_task(self._answered(there, writer, here)),
         }
         with suppress(asyncio.CancelledError):
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -88,32 +88,29 @@ class Relay:
         writer.transport.abort()
         onward.transport.abort()
 
-    async def _asked(self, reader: asyncio.StreamReader, onward: asyncio.StreamWriter, backend: list[int]) -> None:
+    async def _asked(self, reader: asyncio.StreamReader, onward: asyncio.StreamWriter, here: int) -> None:
         with suppress(OSError):
             while data := await reader.read(1 << 16):
                 self.count += 1
                 if self.count == self.kill_at and not self.late:
-                    await self._kill(backend)
+                    await self._kill(here)
                     return
                 onward.write(data)
                 await onward.drain()
 
-    async def _answered(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter, backend: list[int]) -> None:
+    async def _answered(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter, here: int) -> None:
         with suppress(OSError):
             while data := await there.read(1 << 16):
-                # BackendKeyData: the process that serves this connection (PostgreSQL, "Message Formats").
-                if not backend and (at := data.find(b"K\0\0\0\x0c")) >= 0:
-                    backend.append(int.from_bytes(data[at + 5 : at + 9], "big"))
                 if self.late and self.kill_at and self.count >= self.kill_at and not self.killed:
-                    await self._kill(backend)
+                    await self._kill(here)
                     return
                 writer.write(data)
                 await writer.drain()
 
-    async def _kill(self, backend: list[int]) -> None:
+    async def _kill(self, here: int) -> None:
         self.killed = True
-        if self.victim == "backend" and backend:
-            os.kill(backend[0], signal.SIGKILL)
+        if self.victim == "backend":
+            os.kill(self.server.backend_of(here), signal.SIGKILL)
             return
         await asyncio.to_thread(self.server.kill)
         await asyncio.to_thread(self._start_again)
@@ -234,8 +231,8 @@ def main() -> int:
     given = parser.parse_args()
     result = play(given.points, given.seed, **(ASYNCHRONOUS if given.bug else {}))
     sys.stdout.write(
-        f"{result.points} kills of backend and postmaster among {result.messages} messages, {result.refused} answers of "
-        f"500 and more; {len(result.findings)} broken promises\n"
+        f"{result.points} kills of backend and postmaster among {result.messages} messages, {result.refused} "
+        f"answers of 500 and more; {len(result.findings)} broken promises\n"
     )
     for finding in result.findings[:20]:
         sys.stdout.write(f"  {finding}\n")

