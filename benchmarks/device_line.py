@@ -98,8 +98,8 @@ class DeviceLine:
             for number in list(self._open):
                 self._send(number)
         elif kind == PUBACK:
-            number = self._packets.pop(int.from_bytes(body[:2], "big"), None)
-            if number is not None and self._open.pop(number, None) is not None:
+            packet = int.from_bytes(body[:2], "big")
+            if packet in self._packets and self._open.pop(number := self._packets.pop(packet), b""):
                 self.acked[number] = time.monotonic()
         elif kind == PINGREQ:
             writer.write(b"\xd0\0")

@@ -25,5 +25,5 @@ async def _hasty(journal: Journal, records: Sequence[Record]) -> list[RecordKey]
 
 
 if __name__ == "__main__":
-    Journal.append = _hasty  # type: ignore[method-assign]
+    Journal.append = _hasty  # type: ignore[method-assign, assignment]
     sys.exit(cli.main(sys.argv[sys.argv.index("gateway.cli") + 1 :]))
