@@ -110,7 +110,7 @@ def _bank(with_store: WithStore) -> Run:
 
         def work(tx: Tx) -> Result:
             _known(tx, options.tenant)
-            return {"entries": import_entries(tx, options.tenant, entries, terms=None, now_ms=now_ms)}
+            return {"entries": import_entries(tx, options.tenant, entries, now_ms=now_ms)}
 
         return with_store(settings, lambda store: store.run(work))
 

@@ -92,6 +92,11 @@ def close_period(
         verdicts=verdicts,
         cutoff_at=now_ms,
         events=event_range(tx, tenant, gathered, agreement.versions),
+        signed=[
+            (one.version, one.party_id)
+            for one in agreements.signatures(tx, tenant, agreement_id)
+            if one.signed_ms <= now_ms
+        ],
     )
     made = Statement(
         head=head,

@@ -59,6 +59,15 @@ def bundle_of(tx: Tx, tenant: str, statement: Statement, keys: Keys) -> Bundle:
     )
 
 
+def events_under(tx: Tx, tenant: str, statement: Statement) -> list[CountedEvent]:
+    """The counted events that a statement stands on."""
+    head = statement.head
+    agreement = agreements.find(tx, tenant, head.agreement_id)
+    assert agreement is not None, "a statement's agreement stays"
+    previous = repository.heads_between(tx, tenant, head.agreement_id, 1, head.number)
+    return _events(tx, tenant, statement, previous, agreement.versions[: len(head.versions)])
+
+
 def _events(
     tx: Tx, tenant: str, statement: Statement, previous: Sequence[Head], versions: Sequence[Version]
 ) -> list[CountedEvent]:

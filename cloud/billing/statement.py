@@ -27,13 +27,16 @@ ENGINE = "1"
 NO_STATEMENT = ""
 
 
-class VersionRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A version of the terms: number, the local day from which it counts, SHA-256 of the terms, rounding in words."""
+class VersionRef(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A version of the terms: number, the local day from which it counts, SHA-256 of the terms, rounding in words;
+    ``signed_by``: the parties that had signed it when the statement was closed, so that no signature can be left out.
+    """
 
     version: int
     first: str
     terms_hash: str
     rounding: str
+    signed_by: list[str] = []
 
 
 class EventRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,12 +128,23 @@ def newcomers(versions: Sequence[Version], previous: Head) -> set[str]:
     return devices_of(versions) - devices_of(versions[: len(previous.versions)])
 
 
-def version_refs(versions: Sequence[Version]) -> list[VersionRef]:
-    """The versions as a head names them."""
+def version_refs(versions: Sequence[Version], signed: Sequence[tuple[int, str]] = ()) -> list[VersionRef]:
+    """The versions as a head names them; ``signed``: (version, party) of the signatures under them."""
     return [
-        VersionRef(version.version, version.first, version.terms.hash, version.terms.rounding.in_words())
+        VersionRef(
+            version.version,
+            version.first,
+            version.terms.hash,
+            version.terms.rounding.in_words(),
+            sorted(party for number, party in signed if number == version.version),
+        )
         for version in versions
     ]
+
+
+def unsigned(refs: Sequence[VersionRef]) -> list[VersionRef]:
+    """The same without who signed: what a version is."""
+    return [msgspec.structs.replace(one, signed_by=[]) for one in refs]
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -156,6 +170,7 @@ def head_of(
     verdicts: Sequence[Verdict],
     cutoff_at: int,
     events: EventRange | None = None,
+    signed: Sequence[tuple[int, str]] = (),
 ) -> Head:
     """The head of the next statement of an agreement."""
     terms = versions[0].terms
@@ -177,7 +192,7 @@ def head_of(
         engine=ENGINE,
         period=period,
         closed=[] if base is None else [*base.closed, base.period],
-        versions=version_refs(versions),
+        versions=version_refs(versions, signed),
         closed_at=period.to_ms,
         cutoff_at=cutoff_at,
         logs=list(logs),

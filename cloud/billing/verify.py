@@ -17,7 +17,7 @@ from cloud.billing.corrections import Chain, settle_with_deltas
 from cloud.billing.facts import Counter, Fact, LogRange, carry_index
 from cloud.billing.scope import devices_of
 from cloud.billing.settle import Settlement
-from cloud.billing.statement import ENGINE, Head, Statement, digest, note_text, statement_id, version_refs
+from cloud.billing.statement import ENGINE, Head, Statement, digest, note_text, statement_id, unsigned, version_refs
 from cloud.billing.verdicts import verdicts_of
 from cloud.billing.verify_agreement import check_agreement
 from cloud.billing.verify_chain import check_chain, check_since
@@ -153,7 +153,7 @@ def _check_versions(bundle: Bundle, findings: list[Finding]) -> list[Version]:
     except ValueError as error:
         _wrong(findings, str(error), "agreement")
         return []
-    if not versions or version_refs(versions) != head.versions:
+    if not versions or version_refs(versions) != unsigned(head.versions):
         _wrong(findings, "the terms are not those that the statement names by their hash", "agreement")
     numbers = [version.version for version in versions]
     firsts = [version.first for version in versions]

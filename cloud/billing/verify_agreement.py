@@ -40,6 +40,10 @@ def check_agreement(
                 wrong(f"{one.party_id} signed other terms than version {one.version} shown here")
         except SealError as error:
             wrong(f"the signature of {one.party_id} under version {one.version}: {error.detail}")
+    for ref in bundle.statement.head.versions:
+        for party in ref.signed_by:
+            if (ref.version, party) not in seen:
+                wrong(f"the signature of {party} under version {ref.version} was left out")
     for version in versions:
         if hashes and version.terms.hash not in hashes:
             wrong(f"version {version.version} of the terms is not among those you gave: {version.terms.hash}")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from cloud.agreements.terms import Version
 from cloud.billing.corrections import Chain, first_late, reaching_back
 from cloud.billing.facts import Fact, LogRange
-from cloud.billing.statement import Head, newcomers
+from cloud.billing.statement import Head, newcomers, unsigned
 from cloud.billing.verify_logs import Finding
 from cloud.calendar import CalendarError, parse_day, period
 
@@ -39,9 +39,12 @@ def check_chain(
     if head.closed != ([] if base is None else [*base.closed, base.period]):
         _wrong(findings, "the earlier periods are not those of the statement before")
     check_period(head, versions[0].terms.starts if base is None else base.period.end, findings)
-    if base is not None and head.versions[: len(base.versions)] != base.versions:
+    if base is not None and unsigned(head.versions[: len(base.versions)]) != unsigned(base.versions):
         what = "the terms are not those of the statement before: billed terms never change"
         findings.append(Finding(0, "agreement", what))
+    for before, now in zip(() if base is None else base.versions, head.versions, strict=False):
+        if not set(before.signed_by) <= set(now.signed_by):
+            findings.append(Finding(0, "agreement", f"a signature under version {now.version} is no longer named"))
     _check_ranges(head, opening, later, versions, findings)
     return Chain(opening, tuple(later), _settled(head, opening))
 

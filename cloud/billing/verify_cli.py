@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cloud.billing import event_proof
 from cloud.billing.bundle import MAX_BYTES, Bundle, BundleError, load
 from cloud.billing.verify import Trust, Verdict, verify
 from cloud.billing.verify_lines import as_json, text_of
@@ -33,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _unusable(f"a key you gave cannot be used: {error.detail}")
     except OSError as error:
         return _unusable(f"{options.bundle} cannot be read: {error.strerror}. Give the path of the bundle file.")
+    if event_proof.is_event_proof(raw):
+        return _event(raw, "" if options.cosigner is None else options.cosigner, as_document=options.json)
     try:
         bundle = load(raw)
     except BundleError as error:
@@ -53,9 +56,38 @@ def _broken(wrong: str) -> Verdict:
     )
 
 
+def _event(raw: bytes, cosigner: str, *, as_document: bool) -> int:
+    """The proof of a single counted event; the cloud's key in either of its forms vouches for the statement."""
+    try:
+        proof = event_proof.load(raw)
+    except ValueError as error:
+        return _report(None, _broken(str(error)), as_document=as_document)
+    wrong, refusal = event_proof.check(proof)
+    if cosigner and not event_proof.is_key_of(proof, cosigner):
+        wrong.append("the cloud's key is not the one you gave")
+    event, head = proof.event, proof.head
+    counts = f"not billed ({refusal})" if refusal else "counted"
+    if as_document:
+        found = {
+            "verified": not wrong,
+            "findings": wrong,
+            "source": event.source,
+            "id": event.id,
+            "billed": not refusal,
+        }
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    for sentence in wrong if not as_document else ():
+        _say(f"refused: event {event.id} of {event.source}: {sentence}")
+    if not wrong and not as_document:
+        _say(f"verified: event {event.id} of {event.source}, {counts}, statement {head.number} of {head.agreement_id}")
+    return 1 if wrong else 0
+
+
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tally-verify", description="Check a statement's evidence bundle offline.")
-    parser.add_argument("bundle", metavar="BUNDLE", help="the evidence bundle, a JSON file")
+    parser.add_argument(
+        "bundle", metavar="BUNDLE", help="the evidence bundle, or the proof of one counted event, a JSON file"
+    )
     parser.add_argument("--key", action="append", default=[], metavar="VKEY", help="a gateway's key, as on its label")
     parser.add_argument("--cosigner", default=None, metavar="VKEY", help="the cloud's cosigning key")
     parser.add_argument(

@@ -192,7 +192,7 @@ class Booking:
         ):
             came = pair(accounts.cash(account), accounts.UNMATCHED, unit, minor)
             self._once(f"payment:{payment_id}", "payment", (day, at_ms), "payment", came)
-            if customer and state in ("matched", "returned"):
+            if customer and state != "unmatched":
                 placed = pair(accounts.UNMATCHED, accounts.prepaid(customer), unit, minor)
                 self._once(f"matched:{payment_id}", "payment", (day, at_ms), f"payment of {customer}", placed)
         for source, document_id, number, minor, at_ms, undone_ms, customer, unit in repository.allocations(

@@ -1,7 +1,8 @@
 """A bank's file into payments: each entry once, matched and allocated as far as nobody has to guess.
 
 The surprise: the same file twice, or two files that overlap, change nothing: the bank's reference is the key. A payment
-that is returned undoes what it settled; one that nobody can place waits as unmatched.
+that is returned undoes what it settled; one that nobody can place waits as unmatched. What a payment settles that names
+nothing, and what becomes of what is too much, is what the agreement says whose documents it may pay.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from cloud.agreements import repository as agreements
 from cloud.agreements.payment_terms import PaymentTerms
 from cloud.credit.recount import recount
 from cloud.database import Tx
@@ -23,14 +25,14 @@ from cloud.payments.repository import Payment
 Outcome = dict[str, str | int]
 
 
-def import_entries(
-    tx: Tx, tenant: str, entries: Sequence[Entry], *, terms: PaymentTerms | None, now_ms: int
-) -> list[Outcome]:
-    """What became of each entry: ``known``, ``returned``, ``unmatched``, or how it was ``matched`` and to what."""
-    return [_import(tx, tenant, entry, terms or PaymentTerms(), now_ms) for entry in entries]
+def import_entries(tx: Tx, tenant: str, entries: Sequence[Entry], *, now_ms: int) -> list[Outcome]:
+    """What became of each entry: ``known``, ``returned``, ``refunded``, ``unmatched``, or how it was ``matched`` and to
+    what.
+    """
+    return [_import(tx, tenant, entry, now_ms) for entry in entries]
 
 
-def _import(tx: Tx, tenant: str, entry: Entry, terms: PaymentTerms, now_ms: int) -> Outcome:
+def _import(tx: Tx, tenant: str, entry: Entry, now_ms: int) -> Outcome:
     try:
         minor = to_minor(entry.amount, entry.currency)
     except MoneyError as error:
@@ -57,13 +59,39 @@ def _import(tx: Tx, tenant: str, entry: Entry, terms: PaymentTerms, now_ms: int)
         return outcome | {"outcome": "known"}
     if minor < 0 and entry.returns:
         return outcome | {"outcome": _take_back(tx, tenant, made, entry.returns, now_ms)}
-    customer = repository.customer_of_account(tx, tenant, entry.payer_account) if entry.payer_account else ""
+    customer = _payer(tx, tenant, entry)
+    if minor < 0 and customer and _pay_back(tx, tenant, made, customer):
+        return outcome | {"outcome": "refunded", "customer_id": customer}
     known = [Open(*row) for row in repository.open_numbers(tx, tenant, entry.currency)]
     texts = (*entry.references, entry.remittance)
-    found = match(minor, texts, customer, known, oldest_first=terms.allocation == "oldest_due_first")
+    oldest_first = all(
+        _terms(tx, tenant, one.agreement).allocation == "oldest_due_first" for one in known if one.customer == customer
+    )
+    found = match(minor, texts, customer, known, oldest_first=oldest_first)
     if found.by == "nobody":
         return outcome | {"outcome": "unmatched"}
-    return outcome | _place(tx, tenant, made, found, terms, now_ms)
+    first = next(one for one in known if one.document_id == found.documents[0])
+    return outcome | _place(tx, tenant, made, found, _terms(tx, tenant, first.agreement), now_ms)
+
+
+def _payer(tx: Tx, tenant: str, entry: Entry) -> str:
+    return repository.customer_of_account(tx, tenant, entry.payer_account) if entry.payer_account else ""
+
+
+def _terms(tx: Tx, tenant: str, agreement_id: str) -> PaymentTerms:
+    agreement = agreements.find(tx, tenant, agreement_id)
+    return (None if agreement is None else agreement.terms.payment) or PaymentTerms()
+
+
+def _pay_back(tx: Tx, tenant: str, made: Payment, customer: str) -> bool:
+    """Money that leaves us is what was to be paid back to this customer, if it is just so much."""
+    owed = repository.owed_back(tx, tenant, customer, made.currency, -made.amount_minor)
+    if owed is None:
+        return False
+    repository.change(tx, tenant, owed._replace(free_minor=0, state="refunded"))
+    whose = made._replace(supplier_id=owed.supplier_id, customer_id=customer, matched_by="refund")
+    repository.change(tx, tenant, whose._replace(free_minor=0, state="refunded"))
+    return True
 
 
 def _id(entry: Entry) -> str:
@@ -104,6 +132,6 @@ def _place(tx: Tx, tenant: str, made: Payment, found: Match, terms: PaymentTerms
             continue
     left = repository.find(tx, tenant, made.payment_id)
     if left is not None and left.free_minor and terms.overpaid == "refund":
-        repository.change(tx, tenant, left._replace(matched_by=f"{found.by}, rest to be paid back"))
+        repository.change(tx, tenant, left._replace(state="refund"))
     recount(tx, tenant, (found.supplier, found.customer, made.currency))
     return {"outcome": "matched", "by": found.by, "customer_id": found.customer, "settled_minor": settled}

@@ -23,6 +23,7 @@ class Open(NamedTuple):
     customer: str
     open_minor: int
     due_on: str
+    agreement: str = ""
 
 
 class Match(NamedTuple):

@@ -13,7 +13,10 @@ _COLUMNS = (
 
 
 class Payment(NamedTuple):
-    """A payment; negative amounts are what we paid back. ``free_minor`` of it settles nothing yet."""
+    """A payment; negative amounts are what we paid back. ``free_minor`` of it settles nothing yet.
+
+    ``state``: unmatched, matched, returned (by the bank), refund (what is free is to be paid back), refunded.
+    """
 
     payment_id: str
     account: str
@@ -88,6 +91,16 @@ def with_free(tx: Tx, tenant: str, supplier: str, customer: str, currency: str) 
     return [Payment(*row) for row in rows]
 
 
+def owed_back(tx: Tx, tenant: str, customer: str, currency: str, minor: int) -> Payment | None:
+    """The oldest payment of which just so much is to be paid back to a customer."""
+    row = tx.one(
+        f"SELECT {_COLUMNS} FROM payments WHERE tenant_id = ? AND customer_id = ? AND currency = ? "  # noqa: S608 -- constant
+        "AND free_minor = ? AND state = 'refund' ORDER BY booked_on, payment_id LIMIT 1 FOR UPDATE",
+        (tenant, customer, currency, minor),
+    )
+    return None if row is None else Payment(*row)
+
+
 def add_allocation(tx: Tx, tenant: str, source_id: str, document_id: str, minor: int, now_ms: int) -> None:
     """Notes that a source settles so much of a document."""
     row = tx.one(
@@ -145,10 +158,10 @@ def find_by_reference(tx: Tx, tenant: str, reference: str) -> Payment | None:
     return None if row is None else Payment(*row)
 
 
-def open_numbers(tx: Tx, tenant: str, currency: str) -> list[tuple[str, str, str, str, int, str]]:
-    """(number, document, supplier, customer, what is open, due day) of every document that is open in a currency."""
+def open_numbers(tx: Tx, tenant: str, currency: str) -> list[tuple[str, str, str, str, int, str, str]]:
+    """(number, document, supplier, customer, what is open, due day, agreement) of every document that is open."""
     rows = tx.all(
-        "SELECT number_text, document_id, supplier_id, customer_id, open_minor, due_on FROM documents "
+        "SELECT number_text, document_id, supplier_id, customer_id, open_minor, due_on, agreement_id FROM documents "
         "WHERE tenant_id = ? AND currency = ? AND open_minor <> 0 ORDER BY due_on, document_id",
         (tenant, currency),
     )

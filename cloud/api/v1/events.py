@@ -1,15 +1,19 @@
-"""Counted events from outside: clicks, views, leads, actions, orders, sales, as CloudEvents 1.0, single or in
-batches.
+"""Counted events from outside: clicks, views, leads, actions, orders, sales, as CloudEvents 1.0, single (structured or
+binary) or in batches. Source: CloudEvents HTTP protocol binding 1.0.2.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from cloud.api.access import Reading, Writing
 from cloud.api.bodies import limited
@@ -160,11 +164,18 @@ _batch: TypeAdapter[list[EventIn]] = TypeAdapter(Annotated[list[EventIn], Field(
     },
 )
 async def count(request: Request, call: Writing) -> Response:
-    """Counts one event or a batch. Repeating is safe: an event that is there already is answered ``repeated``."""
+    """Counts one event or a batch. Repeating is safe: an event that is there already is answered ``repeated``.
+
+    Structured, batched, or in binary mode: attributes as headers ``ce-id``, ``ce-source``, .., the body is the data.
+    """
     raw = await limited(request, MOST_BYTES)
     try:
-        single = not raw.lstrip().startswith(b"[")
-        told = [EventIn.model_validate_json(raw)] if single else _batch.validate_json(raw)
+        if "ce-specversion" in request.headers:
+            told = [EventIn.model_validate(_binary(request.headers, raw))]
+        elif raw.lstrip().startswith(b"["):
+            told = _batch.validate_json(raw)
+        else:
+            told = [EventIn.model_validate_json(raw)]
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -175,6 +186,34 @@ async def count(request: Request, call: Writing) -> Response:
         return _results(count_events(tx, call.tenant, events, call.now_ms))
 
     return await call.write(work)
+
+
+def _binary(headers: Mapping[str, str], raw: bytes) -> dict[str, Any]:
+    """The event whose attributes are headers (percent-encoded, HTTP binding 3.1.3.2) and whose data is the body."""
+    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if raw and kind != "application/json" and not kind.endswith("+json"):
+        raise Problem("malformed", f"content-type: the data of an event is JSON, not {kind}")
+    found: dict[str, Any] = {}
+    for name in ("specversion", "id", "source", "type", "time", "subject"):
+        text = headers.get(f"ce-{name}")
+        if text is not None:
+            found[name] = _attribute(name, text)
+    if raw:
+        try:
+            found["data"] = from_json(raw)
+        except ValueError as error:
+            raise Problem("malformed", f"data: {error}") from error
+    return found
+
+
+def _attribute(name: str, text: str) -> str:
+    plain = text.strip()
+    if len(plain) > 1 and plain[0] == plain[-1] == '"':
+        plain = re.sub(r"\\(.)", r"\1", plain[1:-1])
+    try:
+        return unquote(plain, errors="strict")
+    except UnicodeDecodeError as error:
+        raise Problem("malformed", f"ce-{name}: it is not percent-encoded UTF-8") from error
 
 
 def _results(counted: list[Counted]) -> EventResults:

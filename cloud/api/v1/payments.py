@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from cloud.agreements.payment_terms import PaymentTerms
 from cloud.agreements.terms import Currency, Day
 from cloud.api.access import Reading, Writing
 from cloud.api.bodies import limited
@@ -75,7 +74,7 @@ async def imported(
 
     def work(tx: Tx) -> dict[str, object]:
         try:
-            return {"items": import_entries(tx, call.tenant, entries, terms=None, now_ms=call.now_ms)}
+            return {"items": import_entries(tx, call.tenant, entries, now_ms=call.now_ms)}
         except BankFileError as error:
             raise Problem("bank-file", str(error)) from error
 
@@ -99,7 +98,7 @@ async def by_hand(body: PaymentIn, call: Writing) -> Response:
 
     def work(tx: Tx) -> dict[str, object]:
         try:
-            return dict(import_entries(tx, call.tenant, [entry], terms=PaymentTerms(), now_ms=call.now_ms)[0])
+            return dict(import_entries(tx, call.tenant, [entry], now_ms=call.now_ms)[0])
         except BankFileError as error:
             raise Problem("bank-file", str(error)) from error
 
@@ -108,9 +107,11 @@ async def by_hand(body: PaymentIn, call: Writing) -> Response:
 
 @router.get("/v1/payments")
 async def listed(
-    call: Reading, page: Paged, state: Annotated[str, Query(pattern="^(unmatched|matched|returned)?$")] = ""
+    call: Reading,
+    page: Paged,
+    state: Annotated[str, Query(pattern="^(unmatched|matched|returned|refund|refunded)?$")] = "",
 ) -> Response:
-    """The payments; ``unmatched`` ones wait for a person."""
+    """The payments; ``unmatched`` ones wait for a person, of those in ``refund`` the rest is to be paid back."""
 
     def work(tx: Tx) -> Piece[Any]:
         rows = repository.page(tx, call.tenant, state, str(page.after[0]) if page.after else "", page.fetch)

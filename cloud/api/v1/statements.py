@@ -10,9 +10,10 @@ from fastapi import APIRouter, Path, Query, Response
 from cloud.api.access import Reading
 from cloud.api.cursor import Paged, Piece
 from cloud.api.problems import Problem, responses
+from cloud.billing import event_proof as event_proofs
 from cloud.billing import repository
 from cloud.billing.bundle import Keys, dump
-from cloud.billing.evidence import bundle_of
+from cloud.billing.evidence import bundle_of, events_under
 from cloud.billing.statement import Statement
 from cloud.billing.view import head_document, statement_document
 from cloud.database import Tx
@@ -49,6 +50,27 @@ async def bundle(statement_id: Id, call: Reading) -> Response:
 
     def work(tx: Tx) -> msgspec.Raw:
         return msgspec.Raw(dump(bundle_of(tx, call.tenant, _statement(tx, call.tenant, statement_id), keys)))
+
+    return await call.read(work)
+
+
+@router.get("/{statement_id}/event-proof", responses=responses("not-found"))
+async def event_proof(
+    statement_id: Id,
+    call: Reading,
+    source: Annotated[str, Query(max_length=200, description="Where the event came from.")],
+    event_id: Annotated[str, Query(alias="id", max_length=200, description="The event's id there.")],
+) -> Response:
+    """That a counted event is among those the statement stands on: save it and run ``tally-verify`` on it."""
+    signer = call.context.cosigner.vkey
+
+    def work(tx: Tx) -> msgspec.Raw:
+        statement = _statement(tx, call.tenant, statement_id)
+        events = events_under(tx, call.tenant, statement)
+        try:
+            return msgspec.Raw(event_proofs.dump(event_proofs.prove(statement, events, (source, event_id), signer)))
+        except event_proofs.NotCounted as error:
+            raise Problem("not-found", str(error)) from error
 
     return await call.read(work)
 

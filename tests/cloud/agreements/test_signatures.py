@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from cloud.billing.bundle import load
 from cloud.billing.verify import Trust, verify
 from tests.cloud.trade import Trade
@@ -74,3 +76,19 @@ def test_a_bill_is_checked_against_the_hash_that_was_signed(cloud: CloudTwin) ->
     assert verify(load(raw), Trust(terms=(version["terms_hash"],))).findings == []
     assert not verify(load(raw), Trust(terms=("0" * 64,))).verified
     assert not verify(load(json.dumps(forged).encode()), Trust()).verified
+
+
+def test_a_signature_that_is_left_out_of_a_bundle_is_noticed_without_anything_from_elsewhere(cloud: CloudTwin) -> None:
+    trade, version = agreed(cloud)
+    path = "/v1/agreements/agr-1/versions/1/signatures"
+    for signer, party in ((SUPPLIER, "sup"), (CUSTOMER, "cust")):
+        trade.post(path, signature(signer, party, version["sign_this"]))
+    statement = trade.close("2026-11-01", "2026-11-15")
+    bundle = load(trade.bundle(statement))
+
+    dropped = msgspec.structs.replace(bundle, signatures=bundle.signatures[:1])
+
+    assert verify(bundle, Trust()).verified
+    assert bundle.statement.head.versions[0].signed_by == ["cust", "sup"]
+    found = [one.wrong for one in verify(dropped, Trust()).findings]
+    assert found == ["the signature of sup under version 1 was left out"]

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from cloud.billing import event_proof
 from cloud.billing.bundle import load
 from cloud.billing.verify import Trust, verify
+from cloud.billing.verify_cli import main
+from tests.cloud.billing.forgeries import forgeries
 from tests.cloud.trade import Trade
 from tests.cloud.twins import CloudTwin
 
@@ -145,3 +150,93 @@ def test_terms_name_the_sources_they_count(cloud: CloudTwin) -> None:
     statement = closed(trade)
 
     assert statement["total"]["amount"] == "0.00"
+
+
+BINARY = {
+    "ce-specversion": "1.0", "ce-id": "o%2F1", "ce-source": SHOP, "ce-type": "order", "ce-time": "2026-11-02T10:00:00Z",
+    "ce-subject": "%E5%BC%A0", "ce-anything": "else", "content-type": "application/json; charset=utf-8",
+}  # fmt: skip
+
+
+def test_an_event_in_binary_mode_is_the_same_as_one_in_structured_mode(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+
+    told = cloud.ask("POST", "/v1/events", headers=BINARY, body=b'{"quantity":"100.50","campaign":"autumn"}')
+    again = trade.post(
+        "/v1/events", event("o/1", "order", "02T10:00", subject="\u5f20", quantity="100.50", campaign="autumn")
+    )
+
+    assert (told.status_code, told.json()["results"][0]) == (
+        200, {"source": SHOP, "id": "o/1", "status": "accepted", "serial": 1},
+    )  # fmt: skip
+    assert again["repeated"] == 1
+
+
+def test_a_binary_event_without_data_is_one_use_and_a_wrong_one_is_refused(cloud: CloudTwin) -> None:
+    shop(cloud)
+    bare = {name: value for name, value in BINARY.items() if name != "content-type"}
+
+    answers = [
+        cloud.ask("POST", "/v1/events", headers=bare),
+        cloud.ask("POST", "/v1/events", headers=bare | {"ce-time": "soon", "ce-id": "x"}),
+        cloud.ask("POST", "/v1/events", headers={n: v for n, v in bare.items() if n != "ce-id"}),
+        cloud.ask("POST", "/v1/events", headers=bare | {"ce-id": "%ff"}),
+        cloud.ask("POST", "/v1/events", headers=BINARY | {"content-type": "text/plain"}, body=b"1"),
+        cloud.ask("POST", "/v1/events", headers=BINARY, body=b"{"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 422, 422, 422, 422, 422]
+
+
+def proof_of(trade: Trade, statement: dict[str, Any], key: str) -> bytes:
+    path = f"/v1/statements/{statement['statement_id']}/event-proof?source={SHOP}&id={key}"
+    answer = trade.cloud.ask("GET", path)
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+def test_a_single_event_is_proven_under_its_statement_and_says_whether_it_counts(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    trade.post("/v1/events", STORY)
+    statement = closed(trade)
+
+    found = {key: event_proof.check(event_proof.load(proof_of(trade, statement, key))) for key in ("o1", "o2", "c4")}
+
+    assert found == {"o1": ([], ""), "o2": ([], "refused"), "c4": ([], "robot")}
+    absent = cloud.ask("GET", f"/v1/statements/{statement['statement_id']}/event-proof?source={SHOP}&id=none")
+    assert absent.status_code == 404
+
+
+def test_no_change_of_an_events_proof_goes_unnoticed(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    trade.post("/v1/events", STORY)
+    raw = proof_of(trade, closed(trade), "c3")
+
+    unnoticed = []
+    for what, forged in forgeries(json.loads(raw)):
+        try:
+            wrong, _ = event_proof.check(event_proof.load(json.dumps(forged).encode()))
+        except ValueError:
+            continue
+        if not wrong:
+            unnoticed.append(what)
+
+    assert unnoticed == []
+
+
+def test_the_command_says_what_became_of_an_event(
+    cloud: CloudTwin, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trade = shop(cloud)
+    trade.post("/v1/events", STORY)
+    given = tmp_path / "event.json"
+    given.write_bytes(proof_of(trade, closed(trade), "c4"))
+    keys = cloud.app.state.context.cosigner
+
+    codes = [main([str(given), "--cosigner", keys.cosigner_vkey]), main([str(given), "--json"])]
+    codes.append(main([str(given), "--cosigner", trade.gateway.signer.vkey]))
+
+    said = capsys.readouterr().out
+    assert codes == [0, 0, 1]
+    assert "not billed (robot)" in said
+    assert "the cloud's key is not the one you gave" in said

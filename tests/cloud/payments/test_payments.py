@@ -119,3 +119,57 @@ def test_a_credit_note_for_a_paid_invoice_settles_the_next_one(cloud: CloudTwin)
 
     assert (second["gross"]["amount"], second["open"]["amount"]) == ("11.90", "7.62")
     assert trade.get(f"/v1/documents/{note['document_id']}")["open"]["amount"] == "0.00"
+
+
+def known_payer(trade: Trade) -> None:
+    body = {"payer_account": "DE44500105175407324931", "customer_id": "cust"}
+    assert trade.cloud.ask("PUT", "/v1/payer-accounts", body).status_code == 200
+
+
+def unnamed(amount: str, reference: str) -> dict[str, str]:
+    return {
+        "reference": reference, "amount": amount, "currency": "EUR", "booked_on": "2026-11-03",
+        "payer_account": "DE44500105175407324931", "remittance": "thanks",
+    }  # fmt: skip
+
+
+def test_a_payment_that_names_nothing_waits_where_the_agreement_says_by_hand(cloud: CloudTwin) -> None:
+    trade = shop(cloud, payment={"due_days": 14, "allocation": "by_hand"})
+    invoice = invoice_of(trade, closed(trade))
+    known_payer(trade)
+
+    told = trade.post("/v1/payments", unnamed("10.00", "r1"))
+
+    assert told["outcome"] == "unmatched"
+    assert trade.get(f"/v1/documents/{invoice['document_id']}")["open"]["amount"] == "25.28"
+
+
+def test_a_payment_that_names_nothing_settles_the_oldest_where_the_agreement_says_so(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    invoice = invoice_of(trade, closed(trade))
+    known_payer(trade)
+
+    told = trade.post("/v1/payments", unnamed("10.00", "r1"))
+
+    assert (told["outcome"], told["by"]) == ("matched", "oldest")
+    assert trade.get(f"/v1/documents/{invoice['document_id']}")["open"]["amount"] == "15.28"
+
+
+def test_what_is_to_be_paid_back_settles_nothing_and_is_done_when_it_left_the_bank(cloud: CloudTwin) -> None:
+    trade = shop(cloud, payment={"due_days": 14, "overpaid": "refund"})
+    closed(trade)
+    known_payer(trade)
+    trade.post("/v1/payments", unnamed("30.00", "r1"))
+    waiting = trade.get("/v1/payments?state=refund")["items"]
+    trade.to("2026-11-02", 8)
+    trade.draw()
+    trade.send()
+    second = invoice_of(trade, trade.close("2026-11-02", "2026-11-03"))
+
+    back = trade.post("/v1/payments", unnamed("-4.72", "r2"))
+
+    assert [one["free"]["amount"] for one in waiting] == ["4.72"]
+    assert second["open"]["amount"] == second["gross"]["amount"]
+    assert back["outcome"] == "refunded"
+    assert trade.get("/v1/payments?state=refund")["items"] == []
+    assert {one["free"]["amount"] for one in trade.get("/v1/payments")["items"]} == {"0.00"}
