@@ -137,3 +137,9 @@ def signatures(tx: Tx, tenant: str, agreement_id: str) -> list[AgreementSignatur
         )
         for version, party_id, vkey, fingerprint, note, signed_ms in rows
     ]
+
+
+def signed_by(tx: Tx, tenant: str, agreement_id: str, until_ms: int) -> list[tuple[int, str]]:
+    """(version, party) of the signatures that were there at an instant."""
+    found = signatures(tx, tenant, agreement_id)
+    return [(one.version, one.party_id) for one in found if one.signed_ms <= until_ms]

@@ -92,11 +92,7 @@ def close_period(
         verdicts=verdicts,
         cutoff_at=now_ms,
         events=event_range(tx, tenant, gathered, agreement.versions),
-        signed=[
-            (one.version, one.party_id)
-            for one in agreements.signatures(tx, tenant, agreement_id)
-            if one.signed_ms <= now_ms
-        ],
+        signed=agreements.signed_by(tx, tenant, agreement_id, now_ms),
     )
     made = Statement(
         head=head,
