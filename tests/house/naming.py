@@ -27,7 +27,7 @@ def no_file_is_named_after_nothing(tree: Tree) -> Iterator[str]:
 def no_class_is_named_after_its_own_importance(tree: Tree) -> Iterator[str]:
     """Prevents god objects: a `BillingManager` may do anything about billing, so in the end it does."""
     for source in tree.python(".", "*.py"):
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.ClassDef) and GOD_CLASS.search(node.name):
                 yield source.at(node, f"class {node.name}: name the thing it is, or make it a function")
 
@@ -43,7 +43,7 @@ def no_file_is_too_long(tree: Tree) -> Iterator[str]:
 def no_function_is_too_long(tree: Tree) -> Iterator[str]:
     """Prevents the function that has to be scrolled: its tail is where the second responsibility lives."""
     for source in tree.python(".", "*.py"):
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
                 if length > MOST_FUNCTION_LINES:

@@ -53,7 +53,7 @@ def the_clock_is_read_in_one_place(tree: Tree) -> Iterator[str]:
     for source in tree.python():
         if source.path.name == "clock.py":
             continue
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.Attribute | ast.Name) and source.spelled(node) in CLOCK_READS:
                 yield source.at(node, f"{source.spelled(node)} reads a clock: take `now` as an argument, or a Clock")
             elif isinstance(node, ast.Call) and _asks_the_loop(node) and not source.within("firmware_sim"):
@@ -72,7 +72,7 @@ def chance_has_one_door(tree: Tree) -> Iterator[str]:
     for source in tree.python():
         if source.within(*CHANCE_FILES):
             continue
-        calls = (node for node in ast.walk(source.tree) if isinstance(node, ast.Call))
+        calls = (node for node in source.nodes if isinstance(node, ast.Call))
         for node in calls:
             name = source.spelled(node.func)
             if CHANCE.match(name) or name == "random.Random":
@@ -82,7 +82,7 @@ def chance_has_one_door(tree: Tree) -> Iterator[str]:
 def what_is_billed_is_exact(tree: Tree) -> Iterator[str]:
     """Prevents 0.1 + 0.2: money, quantities and register values are integers with a scale, or Decimal."""
     for source in tree.python():
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.AnnAssign | ast.arg) and node.annotation is not None:
                 name = node.arg if isinstance(node, ast.arg) else ast.unparse(node.target)
                 if MEASURE.search(name) and _says_float(node.annotation):
@@ -96,7 +96,7 @@ def _says_float(annotation: ast.expr) -> bool:
 
 
 def _floats_at_all(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, float):
             yield source.at(node, f"the float {node.value}: in this file everything is exact")
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float":
@@ -113,7 +113,7 @@ def what_is_pure_touches_nothing(tree: Tree) -> Iterator[str]:
         for node, name in source.imports():
             if any(name == module or name.startswith(f"{module}.") for module in WORLD):
                 yield source.at(node, f"imports {name}: this file is pure; take what it gives as an argument")
-        for called in ast.walk(source.tree):
+        for called in source.nodes:
             if isinstance(called, ast.Await):
                 yield source.at(called, "awaits: this file is pure")
             elif isinstance(called, ast.Call) and source.spelled(called.func) in TOUCHES:

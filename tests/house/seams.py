@@ -41,7 +41,7 @@ def a_driver_has_its_twin_its_vectors_and_its_page(tree: Tree) -> Iterator[str]:
 
 
 def _is_driver(source: Source) -> bool:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ClassDef):
             for statement in node.body:
                 targets = getattr(statement, "targets", [getattr(statement, "target", None)])

@@ -30,7 +30,7 @@ def sql_has_its_rooms(tree: Tree) -> Iterator[str]:
         if source.within(*SQL_FILES):
             continue
         docstrings = source.docstrings()
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
             if SQL.match(text) and id(node) not in docstrings:
                 yield source.at(node, f"SQL outside a repository: {' '.join(text.split())[:50]!r}")
@@ -41,7 +41,7 @@ def one_place_commits(tree: Tree) -> Iterator[str]:
     for source in tree.python():
         if source.within(*COMMIT_FILES):
             continue
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "commit":
                 yield source.at(node, "commit: only the Store port and the journal end a transaction")
 
@@ -49,7 +49,7 @@ def one_place_commits(tree: Tree) -> Iterator[str]:
 def only_the_wire_defines_records(tree: Tree) -> Iterator[str]:
     """Prevents the same record declared twice: the two drift, and the older one is still being sent."""
     for source in tree.python("gateway", "cloud", "firmware_sim"):
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.ClassDef):
                 tags = [word.value for word in node.keywords if word.arg == "tag_field"]
                 if any(isinstance(tag, ast.Constant) and tag.value == "k" for tag in tags):

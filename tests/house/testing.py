@@ -22,7 +22,7 @@ def no_test_pretends(tree: Tree) -> Iterator[str]:
         for statement, name in source.imports():
             if any(name == module or name.startswith(f"{module}.") for module in MOCKS):
                 yield source.at(statement, f"{name}: use a fake that is a small real thing, or a real database")
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "monkeypatch.setattr" and node.args:
                 target = source.spelled(node.args[0]) or str(getattr(node.args[0], "value", ""))
                 if target.partition(".")[0] in PACKAGES:
@@ -32,7 +32,7 @@ def no_test_pretends(tree: Tree) -> Iterator[str]:
 def no_test_may_be_skipped(tree: Tree) -> Iterator[str]:
     """Prevents a green run that did not run: a test runs, is slow (`--all`), or does not exist."""
     for source in tree.python("tests"):
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.Attribute | ast.Name) and SKIPS.match(source.spelled(node)):
                 yield source.at(node, f"{source.spelled(node)}: make it run everywhere, or mark it slow")
 
@@ -45,7 +45,7 @@ def no_test_sleeps(tree: Tree) -> Iterator[str]:
     for source in tree.python("tests"):
         if any(name.startswith("firmware_sim.virtual_time") for name in source.names.values()):
             continue
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.Call) and source.spelled(node.func) in SLEEPS and not _yields_only(node):
                 yield source.at(node, f"{source.spelled(node.func)}: wait for the event itself, or move the clock")
 
@@ -57,6 +57,6 @@ def _yields_only(call: ast.Call) -> bool:
 def no_test_looks_at_the_clock(tree: Tree) -> Iterator[str]:
     """Prevents a test that fails on a busy machine: speed is measured in benchmarks/, as a ratio within one run."""
     for source in tree.python("tests"):
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.Attribute | ast.Name) and source.spelled(node) in CLOCK_READS:
                 yield source.at(node, f"{source.spelled(node)}: fix the time in the test; measure in benchmarks/")

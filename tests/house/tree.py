@@ -33,6 +33,11 @@ class Source:
             return ast.Module([], [])
 
     @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of the syntax: walking it costs more than any rule does with it."""
+        return list(ast.walk(self.tree))
+
+    @cached_property
     def lines(self) -> list[str]:
         """The text, line by line."""
         return self.text.splitlines()
@@ -41,7 +46,7 @@ class Source:
     def names(self) -> dict[str, str]:
         """What each imported name stands for: `from time import time as now` gives {"now": "time.time"}."""
         found: dict[str, str] = {}
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     found[alias.asname or alias.name.partition(".")[0]] = (
@@ -68,7 +73,7 @@ class Source:
 
     def imports(self) -> Iterator[tuple[ast.stmt, str]]:
         """Every module or name that is imported, anywhere in the file."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 yield from ((node, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -79,7 +84,7 @@ class Source:
         holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
         return {
             id(node.body[0].value)
-            for node in ast.walk(self.tree)
+            for node in self.nodes
             if isinstance(node, holders) and node.body and isinstance(node.body[0], ast.Expr)
         }
 
