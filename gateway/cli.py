@@ -51,6 +51,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
     "journal": ("the records", {"tail": "the newest", "verify": "check everything", "export": "all leaves as NDJSON"}),
     "sync": ("the cloud", {"status": "how far it has countersigned", "now": "do not wait for the next try"}),
     "backup": ("a whole, checked copy of the journal", {}),
+    "lifecycle": ("play a case of a draw's life from a JSON file and say how it ends", {}),
 }
 
 
@@ -97,6 +98,9 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     _device_words(named)
     named["journal tail"].add_argument("-n", "--count", type=int, default=20)
     named["journal export"].add_argument("--out", required=True, help="the file to write")
+    named["lifecycle"].add_argument(
+        "case", help="a file: one case, a list of them, or vectors with `lifecycle`; - is stdin"
+    )
     named["backup"].add_argument("--out", required=True, help="the file to write")
     return parser, named
 
@@ -122,7 +126,18 @@ def _device_words(named: dict[str, argparse.ArgumentParser]) -> None:
 
 def _command(arguments: argparse.Namespace) -> int:
     # Imported after the words are read: `--help` should not cost a second.
-    from gateway.commands import CommandError, asking, auditing, doctor, finding, kinds, looking, scaffold, setting_up  # noqa: PLC0415
+    from gateway.commands import (  # noqa: PLC0415  # noqa: PLC0415
+        CommandError,
+        asking,
+        auditing,
+        doctor,
+        finding,
+        kinds,
+        lifecycles,
+        looking,
+        scaffold,
+        setting_up,
+    )
     from gateway.config_file import ConfigError  # noqa: PLC0415
 
     commands: dict[tuple[str, str], Any] = {
@@ -133,6 +148,7 @@ def _command(arguments: argparse.Namespace) -> int:
         ("devices", "test"): asking.test_devices, ("devices", "new"): scaffold.new, ("journal", "tail"): looking.tail,
         ("journal", "verify"): looking.verify, ("journal", "export"): looking.export,
         ("sync", "status"): looking.sync_status, ("sync", "now"): looking.sync_now, ("backup", ""): looking.backup,
+        ("lifecycle", ""): lifecycles.lifecycle,
     }  # fmt: skip
     try:
         outcome = commands[arguments.word, arguments.verb](arguments)

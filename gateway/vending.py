@@ -3,10 +3,12 @@
     requested -> denied | authorised -> cancelled | intended -> void | commanded
     commanded -> confirmed | not_dispensed | jammed | not_taken | unverified
     unverified -> confirmed | not_dispensed        by evidence, never by repeating the command
+    confirmed -> reversed                          by a new record; nothing is edited
 
 The surprise is what we do *not* copy from payment: MDB takes a vend that a reset cut short for a sale. Here the goods
 belong to the supplier until they are drawn, so an unproven line would spoil trust in all lines: it stays unverified,
-provisionally off the shelf and off the bill, until a count or the device's own counter decides.
+provisionally off the shelf and off the bill, until a count or the device's own counter decides. A contract may choose
+MDB's rule ("mdb_strict"): then the contract is the proof, and the record says so.
 Source: vending.md section 5.
 """
 
@@ -36,6 +38,7 @@ class State(StrEnum):
     JAMMED = "jammed"
     NOT_TAKEN = "not_taken"
     UNVERIFIED = "unverified"
+    REVERSED = "reversed"
 
 
 class Fact(StrEnum):
@@ -60,6 +63,9 @@ class Fact(StrEnum):
     COUNTER_STOOD = "counter_stood"
     NO_ANSWER = "no_answer"
     UNPROVEN = "unproven"  # it moved, but nothing at this slot can tell whether goods left
+    SEEN_BY_POLICY = "seen_by_policy"  # nothing can tell, and the slot's policy takes the motor's word
+    CONTRACT = "contract"  # the contract counts a vend without evidence as sold
+    TAKEN_BACK = "taken_back"
 
 
 S, F = State, Fact
@@ -84,12 +90,15 @@ NEXT: dict[tuple[State, Fact], State] = {
     (S.COMMANDED, F.DOOR_LEFT_OPEN): S.COMMANDED,
     (S.COMMANDED, F.NO_ANSWER): S.UNVERIFIED,
     (S.COMMANDED, F.UNPROVEN): S.UNVERIFIED,
+    (S.COMMANDED, F.SEEN_BY_POLICY): S.CONFIRMED,
     (S.UNVERIFIED, F.DROPPED): S.CONFIRMED,
     (S.UNVERIFIED, F.DROPPED_LATE): S.CONFIRMED,
     (S.UNVERIFIED, F.COUNTER_MOVED): S.CONFIRMED,
     (S.UNVERIFIED, F.COUNTER_STOOD): S.NOT_DISPENSED,
     (S.UNVERIFIED, F.NO_DROP): S.NOT_DISPENSED,
     (S.UNVERIFIED, F.NO_MOTOR): S.NOT_DISPENSED,
+    (S.UNVERIFIED, F.CONTRACT): S.CONFIRMED,
+    (S.CONFIRMED, F.TAKEN_BACK): S.REVERSED,
 }
 
 INCIDENTS: dict[Fact, str] = {

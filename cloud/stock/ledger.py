@@ -22,7 +22,7 @@ from wire.records import Count, Draw, DrawResolved, Goods, Loan, LoanBack, Recor
 MICRO_SCALE = -6
 MICRO = 1_000_000
 MOST_MICRO = 10**15
-REFERRING = (DrawResolved, Reversal, Return)
+REFERRING = (DrawResolved, Reversal, Return, LoanBack)
 STOCK_KINDS = frozenset((Draw, DrawResolved, Reversal, Refill, Count, Return, Loan, LoanBack))
 
 Place = Literal["warehouse", "slot", "doubtful", "loaned", "consumed", "variance"]
@@ -282,11 +282,13 @@ def _count(books: Books, posted: Posted, count: Count) -> None:
     )
     variance = micro - (books.balances.get(shelf, 0) - since)
     source, target = _sides(variance)
+    # Taken out by whoever counted is a difference with a reason, and nobody's loss.
+    reason = next((one for one in ("spoiled", "removed") if one in count.q and variance < 0), "count")
     move = Move(
-        count.src, at, at, count.slot, count.item, abs(variance), count.unit, source, target, "count", posted.at_ms
+        count.src, at, at, count.slot, count.item, abs(variance), count.unit, source, target, reason, posted.at_ms
     )
     books.move(posted, move, at)
-    if variance:
+    if variance and reason == "count":
         books.doubt(posted, "count_variance", count.slot, {"item": count.item, "micro": variance})
     books.counted[shelf] = taken_at
     books.units.setdefault(shelf, count.unit)

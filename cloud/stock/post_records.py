@@ -14,6 +14,7 @@ from cloud.database import Tx
 from cloud.ingest.posted import Posted, Unusable
 from cloud.replenishment.propose_orders import propose
 from cloud.replenishment.repository import SlotPlan, plans_of, slot_plans
+from cloud.site_rules.post_loans import post_loans
 from cloud.stock import repository
 from cloud.stock.ledger import REFERRING, STOCK_KINDS, Books, count_position, referred
 from wire.records import Count, Draw, Goods, Refill
@@ -52,6 +53,7 @@ def _post(tx: Tx, tenant: str, stock: Sequence[Posted]) -> None:
     repository.load_balances(held, books)
     books.post(stock)
     repository.save(tx, tenant, books)
+    post_loans(tx, tenant, stock)
     if on_credit:
         by_place = {posted.position: posted for posted in stock}
         post_draws(tx, tenant, on_credit, books.moves, by_place, max(posted.at_ms for posted in stock))

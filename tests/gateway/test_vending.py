@@ -60,7 +60,9 @@ def test_no_order_of_facts_leaves_the_table_or_goods_without_a_command(facts: li
 
 
 def test_what_has_ended_stays_ended_but_for_evidence() -> None:
-    assert {state for state, _ in NEXT if state in ENDS} == {State.UNVERIFIED}
+    reopened = {(state, fact) for state, fact in NEXT if state in ENDS and state is not State.UNVERIFIED}
+
+    assert reopened == {(State.CONFIRMED, Fact.TAKEN_BACK)}
 
 
 def test_only_confirmed_draws_are_billed_and_only_pieces_that_may_have_left_move_stock() -> None:

@@ -1,0 +1,1 @@
+"""Who may take what at a site: rules as people write them, kept by version and sent to the gateway that decides."""

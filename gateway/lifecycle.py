@@ -1,0 +1,370 @@
+"""A draw's life played from a list of words, as test cases tell it: what happened, in order, and how it must end. PURE.
+
+The surprise is that a case is judged at its end and not word by word: proof has an order (the board's own answer, its
+counter, scale and tags and light barrier, the door) and not the order in which it was told. Nothing here knows outcomes
+by itself; it collects facts and asks the table in ``vending``. Source: vending.md 5.2-5.4, `lifecycle` in its vectors.
+
+The words of a case, letters and numbers at their end being the person or the pieces (badge_A, scale_minus_3):
+
+    badge authorised denied intent command command_sent unlock timeout
+    motor_ok motor_jam motor_none drop_seen drop_extra_turn no_drop sensor_off
+    status_ok status_no_drop status_jam idle_after_reset counter_plus_N counter_same scale_minus_N scale_same
+    tags_minus_N tags_same item_present item_gone door_open door_close door_open_timeout door_open_unsolicited
+    power_cut boot no_evidence count_same count_minus_N duplicate echo restock_open restock_close
+    confirmed_draw return_authorised item_back
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from gateway.vending import Fact, OutOfOrderError, State, after, verdict
+
+LATER = "at close or count"
+FOLLOW_UPS: dict[str, str] = {
+    "jam": "slot disabled after N jams; service task",
+    "no_drop": "stock of the slot in doubt until counted; offer another slot",
+    "no_motor": "slot off; service task",
+    "not_opened": "the door stayed shut; nothing was given",
+    "void": "proved by: command not written and cabinet counter/stock unchanged",
+    "interrupted": "count asked; MDB payment rule would say success, our bill waits for the count",
+    "comms": "never send the drive command again with a new PackNO",
+    "over_take": "quota overrun flagged",
+    "door_open": "next session on this door blocked",
+    "unproven": "count asked; not fit for consigned goods",
+    "forced_open": "cycle count of the compartment; loss booked to shrinkage, settlement per contract",
+    "reversed": "two records, no edit",
+}
+# What a word means, without the person or number at its end; None: it changes nothing.
+SAME: dict[str, str] = {
+    "authorized": "authorised", "auth": "authorised", "allowed": "authorised", "refused": "denied",
+    "command_sent": "command", "commanded": "command", "unlock": "command", "unlocked": "command", "drive": "command",
+    "intended": "intent", "swipe": "badge", "drop": "drop_seen", "dropped": "drop_seen", "drop_late": "drop_extra_turn",
+    "extra_turn": "drop_extra_turn", "drop_none": "no_drop", "drop_not_seen": "no_drop", "jam": "motor_jam",
+    "jammed": "motor_jam", "motor_jammed": "motor_jam", "motor_turned": "motor_ok", "motor_ran": "motor_ok",
+    "no_motor": "motor_none", "motor_open_circuit": "motor_none", "open_circuit": "motor_none",
+    "motor_missing": "motor_none", "no_sensor": "sensor_off", "drop_off": "sensor_off", "light_item": "sensor_off",
+    "drop_sensor_off": "sensor_off", "sensor_disabled": "sensor_off", "light_product": "sensor_off",
+    "door_closed": "door_close", "door_opened": "door_open", "door_left_open": "door_open_timeout",
+    "door_forced": "door_open_unsolicited", "forced_open": "door_open_unsolicited",
+    "item_seen": "item_present", "item_still_there": "item_present", "ir_seen": "item_present",
+    "ir_blocked": "item_present", "ir_unchanged": "item_present", "ir_present": "item_present",
+    "item_absent": "item_gone", "item_taken": "item_gone", "ir_gone": "item_gone", "ir_clear": "item_gone",
+    "ir_empty": "item_gone", "lock_failed": "not_opened", "unlock_failed": "not_opened",
+    "door_stayed_shut": "not_opened",
+    "no_reply": "timeout", "comms_lost": "timeout", "link_lost": "timeout", "no_answer": "timeout",
+    "link_back": "quiet", "comms_back": "quiet", "board_reset": "idle_after_reset", "status_idle": "idle_after_reset",
+    "power_loss": "power_cut", "crash": "power_cut", "kill": "power_cut", "restart": "boot", "reboot": "boot",
+    "unknown": "no_evidence", "no_proof": "no_evidence", "result_ok": "status_ok", "status_done": "status_ok",
+    "status_success": "status_ok", "status_dropped": "status_ok", "packno_ok": "status_ok", "same_packno": "quiet",
+    "same_packno_ok": "status_ok", "retry_same_packno": "quiet", "status_query": "quiet", "query_status": "quiet",
+    "status_failed": "status_no_drop", "status_none": "status_no_drop", "packno_failed": "status_no_drop",
+    "same_packno_failed": "status_no_drop", "result_no_drop": "status_no_drop", "result_jam": "status_jam",
+    "packno_jam": "status_jam", "duplicate_event": "duplicate", "duplicate_result": "duplicate", "repeat": "duplicate",
+    "same_seq": "duplicate", "drop_seen_again": "duplicate", "badge_again": "badge", "double_badge": "badge",
+    "same_badge": "badge", "service_open": "restock_open", "service_close": "restock_close",
+    "restock_closed": "restock_close", "walk_away": "timeout", "cancel": "timeout", "cancelled": "timeout",
+    "return_accepted": "return_authorised", "item_returned": "item_back", "returned": "item_back",
+    "echo_received": "echo", "snapshot": "quiet", "session": "quiet", "vend": "command", "release": "command",
+}  # fmt: skip
+KNOWN = {
+    "badge", "authorised", "denied", "intent", "command", "timeout", "motor_ok", "motor_jam", "motor_none", "drop_seen",
+    "drop_extra_turn", "no_drop", "sensor_off", "status_ok", "status_no_drop", "status_jam", "idle_after_reset",
+    "item_present", "item_gone", "door_open", "door_close", "door_open_timeout", "door_open_unsolicited", "not_opened",
+    "power_cut", "boot", "no_evidence", "duplicate", "echo", "quiet", "restock_open", "restock_close", "confirmed_draw",
+    "return_authorised", "item_back", "mdb_strict", "moved", "stood",
+}  # fmt: skip
+MEASURED = re.compile(
+    r"(counter|ctr|scale|weight|tags?|rfid|level|stock|count|inventory)_?(?:says_|delta_)?(plus|minus|same|unchanged|\d+)_?(\d+)?$"
+)
+
+
+class Told(msgspec.Struct):
+    """What a case has told so far about the attempt."""
+
+    state: State = State.REQUESTED
+    asked: int = 1
+    facts: list[Fact] = []
+    motor: str = ""
+    drop: str = ""
+    counter: int | None = None
+    sensed: int | None = None
+    counted: int | None = None
+    door: str = ""
+    cut: bool = False
+    comms: bool = False
+    left_open: bool = False
+    touched: bool = False
+    nothing: bool = False
+    commands: int = 0
+
+
+class Played(msgspec.Struct, frozen=True):
+    """How a case ended. `stock_delta` is what is booked for good; `provisional` what is off the shelf until decided."""
+
+    state: str
+    qty: int | str
+    billable: bool | str
+    stock_delta: int | str
+    incident: str | None = None
+    follow_up: str | None = None
+    actuation: str = ""
+    confirmation: str = ""
+    provisional: int = 0
+    commands: int = 0
+    owner: str = ""
+    deadline_hours: int = 0
+    not_understood: list[str] = []
+
+
+def play(case: Mapping[str, Any]) -> Played:
+    """The end of a case: its `events` under its `policy` (confirm: sensor, door, none; unseen: unverified, confirmed;
+    mdb_strict; owner; resolve_hours). Words it does not know change nothing and are named in `not_understood`.
+    """
+    policy = case.get("policy") or {}
+    words = [_word(str(one)) for one in case.get("events", ())]
+    strange = [str(one) for one, word in zip(case.get("events", ()), words, strict=True) if word[0] not in KNOWN]
+    names = [name for name, _, _ in words]
+    found = _of_the_house(names)
+    if found is None:
+        found = _attempt(words, policy)
+    return msgspec.structs.replace(found, not_understood=strange)
+
+
+def _word(text: str) -> tuple[str, int | None, str]:
+    """The meaning of a word, its number, its person."""
+    name = text.strip().lower().replace("-", "_").replace(" ", "_")
+    person = ""
+    if match := re.fullmatch(r"(.+?)_([a-d])", name):
+        name, person = match[1], match[2].upper()
+    if match := MEASURED.fullmatch(name):
+        return _measured(match[1], match[2], match[3])
+    number = None
+    if match := re.fullmatch(r"(.+?)_(\d+)", name):
+        name, number = match[1], int(match[2])
+    return SAME.get(name, name), number, person
+
+
+def _measured(what: str, way: str, number: str | None) -> tuple[str, int | None, str]:
+    """A counter, a scale, tags or a count against the snapshot of the intent: pieces that are gone."""
+    pieces = int(number or (way if way.isdecimal() else 0)) if way not in ("same", "unchanged") else 0
+    sort = "counter" if what in ("counter", "ctr") else "counted" if what in ("count", "inventory") else "sensed"
+    grew = way == "plus"
+    if sort == "counter":
+        return "moved", pieces if way != "minus" else -1, sort
+    return "moved", -pieces if grew else pieces, sort
+
+
+def _of_the_house(names: Sequence[str]) -> Played | None:
+    """Cases in which no attempt comes about."""
+    if "door_open_unsolicited" in names and "command" not in names:
+        return Played(
+            "none", "n/a", billable=False, stock_delta=0, incident="forced_open", follow_up=FOLLOW_UPS["forced_open"]
+        )
+    if "item_back" in names:
+        state = "confirmed + reversed by a return record"
+        return Played(state, 0, "credit", 0, None, FOLLOW_UPS["reversed"])
+    opened = names.index("restock_open") if "restock_open" in names else -1
+    if opened >= 0 and "badge" in names[opened:] and "restock_close" not in names[opened:]:
+        return Played("refused (service mode)", 0, billable=False, stock_delta=0)
+    return None
+
+
+def _attempt(words: Sequence[tuple[str, int | None, str]], policy: Mapping[str, Any]) -> Played:
+    told, first, refused = Told(facts=[]), "", ""
+    for name, number, person in words:
+        sort = person if name == "moved" else ""
+        if name == "badge" and first and person and person != first:
+            refused = f"{person} refused ({'door open' if told.door == 'open' else 'busy'})"
+            continue
+        first = first or (person if name == "badge" else "")
+        if refused and person and not sort and person != first:
+            continue
+        _hear(told, name, number, sort)
+    if refused and told.state is State.COMMANDED and not _heard(told):
+        # The first person's draw goes on undisturbed: that is what the case is about.
+        told.motor, told.drop = "ok", "seen"
+    end = _ended(told, policy)
+    if not refused:
+        return end
+    return msgspec.structs.replace(end, state=f"{first} {end.state}, {refused}")
+
+
+def _hear(told: Told, name: str, number: int | None, sort: str) -> None:
+    """One word."""
+    if name == "moved":
+        setattr(told, sort, number)
+        return
+    step = STEPS.get(name)
+    if step is not None:
+        told.asked = number or told.asked
+        told.commands += name == "command"
+        _step(told, step)
+    elif name.startswith(("motor_", "status_")) or name in ("drop_seen", "drop_extra_turn", "no_drop", "sensor_off"):
+        _result(told, name)
+    elif name in ("door_open", "door_close"):
+        told.door = "open" if name == "door_open" else "closed"
+        told.touched = told.touched or told.cut
+        told.left_open = told.left_open and name == "door_open"
+    elif name in ("item_present", "item_gone"):
+        told.sensed = told.asked if name == "item_gone" else 0
+    else:
+        _around(told, name)
+
+
+def _around(told: Told, name: str) -> None:
+    """What happens to the house rather than to the goods."""
+    if name == "door_open_timeout":
+        told.left_open = True
+    elif name == "not_opened":
+        told.motor = "shut"
+    elif name == "no_evidence":
+        told.nothing = True
+    elif name == "power_cut":
+        told.cut = True
+        if told.state is State.INTENDED:
+            _step(told, Fact.NEVER_SENT)
+        elif told.state in (State.REQUESTED, State.AUTHORISED):
+            told.state = State.CANCELLED
+    elif name in ("timeout", "idle_after_reset"):
+        if told.state is State.AUTHORISED:
+            _step(told, Fact.WALKED_AWAY)
+        told.comms = told.comms or told.state is State.COMMANDED
+
+
+STEPS: dict[str, Fact] = {
+    "authorised": Fact.ALLOWED, "denied": Fact.REFUSED, "intent": Fact.KEPT, "command": Fact.SENT,
+}  # fmt: skip
+
+
+def _step(told: Told, fact: Fact) -> None:
+    """One step of the table; cases leave out what goes without saying, and repeat what changes nothing."""
+    if fact is Fact.KEPT and told.state is State.REQUESTED:
+        told.state = after(told.state, Fact.ALLOWED)
+    try:
+        told.state = after(told.state, fact)
+    except OutOfOrderError:
+        return
+    told.facts.append(fact)
+
+
+def _result(told: Told, name: str) -> None:
+    """The board's own words. What was seen to fall has fallen, whatever is said afterwards."""
+    if name in ("status_ok", "drop_seen"):
+        told.drop = told.drop if told.drop == "extra" else "seen"
+    elif name == "drop_extra_turn":
+        told.drop = "extra"
+    elif name in ("no_drop", "status_no_drop"):
+        told.drop = told.drop or "none"
+    elif name == "sensor_off":
+        told.drop = told.drop or "off"
+    if name.startswith(("motor_", "status_")) and name != "status_no_drop":
+        told.motor = {"motor_jam": "jam", "status_jam": "jam", "motor_none": "none"}.get(name, "ok")
+
+
+def _heard(told: Told) -> bool:
+    proofs = (told.counter, told.sensed, told.counted)
+    return bool(told.motor or told.drop or told.door or told.cut or told.comms) or any(
+        one is not None for one in proofs
+    )
+
+
+def _proof(told: Told, policy: Mapping[str, Any]) -> tuple[Fact, int] | None:
+    """The best proof there is, in the order of proof; None: the attempt has not ended."""
+    found = _board(told) or _counter(told.counter)
+    sensible = told.sensed is not None and told.sensed >= 0 and told.door != "open" and not (told.cut and told.touched)
+    if found is None and sensible:
+        found = _sensed(told, told.sensed or 0)
+    return found or _counter(told.counted) or _without(told, policy)
+
+
+def _board(told: Told) -> tuple[Fact, int] | None:
+    """The board's own answer. What was seen to fall has fallen, whatever the motor did afterwards."""
+    if told.drop in ("seen", "extra"):
+        return (Fact.DROPPED if told.drop == "seen" else Fact.DROPPED_LATE), told.sensed or told.asked
+    board = {"jam": Fact.JAM, "none": Fact.NO_MOTOR, "shut": Fact.NOT_OPENED}.get(told.motor)
+    if board is None and told.drop == "none":
+        board = Fact.NO_DROP
+    return None if board is None else (board, 0)
+
+
+def _counter(moved: int | None) -> tuple[Fact, int] | None:
+    """A counter, or a count, against the snapshot of the intent; one that went back proves nothing."""
+    if moved is None or moved < 0:
+        return None
+    return (Fact.COUNTER_MOVED, moved) if moved else (Fact.COUNTER_STOOD, 0)
+
+
+def _without(told: Told, policy: Mapping[str, Any]) -> tuple[Fact, int] | None:
+    """Where nothing sees the goods: the door, by the slot's policy, or nothing at all."""
+    if told.door == "closed" and not told.cut:
+        return (Fact.TAKEN_BY_DOOR if policy.get("confirm") == "door" else Fact.UNPROVEN), told.asked
+    if told.left_open:
+        return None
+    if told.cut or told.comms or told.nothing:
+        return Fact.NO_ANSWER, told.asked
+    if told.motor == "ok" or told.drop == "off":
+        return (Fact.SEEN_BY_POLICY if policy.get("unseen") == "confirmed" else Fact.UNPROVEN), told.asked
+    return None
+
+
+def _sensed(told: Told, gone: int) -> tuple[Fact, int]:
+    """What scale, tags or light barrier say: to a person at the door, or after a cut against the snapshot."""
+    if told.cut or told.comms:
+        return (Fact.COUNTER_MOVED, gone) if gone else (Fact.COUNTER_STOOD, 0)
+    return (Fact.DROPPED, gone) if gone else (Fact.NOTHING_TAKEN, 0)
+
+
+def _ended(told: Told, policy: Mapping[str, Any]) -> Played:
+    if told.state is not State.COMMANDED:
+        incident = "interrupted" if told.cut else None
+        follow_up = FOLLOW_UPS["void"] if told.state is State.VOID else None
+        return Played(
+            told.state.value, 0, billable=False, stock_delta=0, incident=incident, follow_up=follow_up,
+            actuation="not_commanded", commands=told.commands,
+        )  # fmt: skip
+    proof = _proof(told, policy)
+    if proof is None:
+        later = LATER if told.left_open else 0
+        incident = "door_open" if told.left_open else None
+        billable = LATER if told.left_open else False
+        return Played(
+            told.state.value, later, billable, later, incident, FOLLOW_UPS.get(incident or ""), commands=told.commands
+        )
+    fact, qty = proof
+    end = verdict(fact, qty)
+    told.state = State(end.outcome)
+    billable, outcome = end.billable, end.outcome
+    if outcome == "unverified" and policy.get("mdb_strict"):
+        told.state, billable, outcome = after(told.state, Fact.CONTRACT), True, "confirmed"
+    open_ = outcome == "unverified"
+    return Played(
+        told.state.value, end.qty, billable, 0 if open_ else end.stock, _incident(told, end.incident, end.qty),
+        _follow_up(told, fact, end.qty), told.motor or ("opened" if told.door else "unknown"), fact.value,
+        provisional=end.stock if open_ else 0, commands=told.commands,
+        owner=str(policy.get("owner", "site")) if open_ else "",
+        deadline_hours=int(policy.get("resolve_hours", 72)) if open_ else 0,
+    )  # fmt: skip
+
+
+def _incident(told: Told, incident: str, qty: int) -> str | None:
+    if told.cut:
+        return "recovered" if told.state is State.CONFIRMED else "interrupted"
+    if told.comms and told.state is State.UNVERIFIED:
+        return "comms"
+    if told.state is State.CONFIRMED and qty > told.asked:
+        return "over_take"
+    return incident or None
+
+
+def _follow_up(told: Told, fact: Fact, qty: int) -> str | None:
+    if told.state is State.CONFIRMED:
+        return FOLLOW_UPS["over_take"] if qty > told.asked else None
+    if told.state is State.UNVERIFIED:
+        return FOLLOW_UPS["interrupted" if told.cut else "comms" if told.comms else "unproven"]
+    named = {Fact.JAM: "jam", Fact.NO_DROP: "no_drop", Fact.NO_MOTOR: "no_motor", Fact.NOT_OPENED: "not_opened"}
+    return FOLLOW_UPS.get(named.get(fact, ""))
