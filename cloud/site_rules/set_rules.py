@@ -29,7 +29,7 @@ def hashed(rules: RulesIn, entropy: Entropy) -> Secrets:
 
 
 def set_rules(
-    tx: Tx, tenant: str, gateway_id: str, rules: RulesIn, secrets: Secrets, *, made_by: str, now_ms: int
+    tx: Tx, tenant: str, gateway_id: str, rules: RulesIn, digests: Secrets, *, made_by: str, now_ms: int
 ) -> Document | None:
     """The new version as the gateway gets it; None: there is no such gateway."""
     if not repository.lock(tx, tenant, gateway_id):
@@ -39,9 +39,9 @@ def set_rules(
     pins = {one["person"]: one.get("pin", "") for one in before.get("persons", ())}
     codes = {one["id"]: one.get("code", "") for one in before.get("waiting", ())}
     for one in body.get("persons", ()):
-        _keep(one, "pin", secrets.get(("pin", one["person"]), pins.get(one["person"], "")))
+        _keep(one, "pin", digests.get(("pin", one["person"]), pins.get(one["person"], "")))
     for one in body.get("waiting", ()):
-        _keep(one, "code", secrets.get(("code", one["id"]), codes.get(one["id"], "")))
+        _keep(one, "code", digests.get(("code", one["id"]), codes.get(one["id"], "")))
     return _publish(tx, tenant, gateway_id, body, before, made_by=made_by, now_ms=now_ms)
 
 
@@ -67,7 +67,7 @@ def stored(tx: Tx, tenant: str, gateway_id: str) -> Document:
 
 
 def shown(document: Document) -> Document:
-    """The same without secrets: whether there is a PIN, and not which."""
+    """The same without digests: whether there is a PIN, and not which."""
     copy = {**document}
     for part, secret in (("persons", "pin"), ("waiting", "code")):
         if part in copy:

@@ -87,10 +87,10 @@ async def put(gateway_id: Id, body: RulesIn, call: Writing) -> Response:
     named = sum(bool(one.pin) for one in body.persons) + sum(bool(one.code) for one in body.waiting)
     if named > MOST_SECRETS:
         raise Problem("too-large", f"At most {MOST_SECRETS} PINs and codes are set at once; leave out those that stay.")
-    secrets = await asyncio.to_thread(hashed, body, call.context.entropy)
+    digests = await asyncio.to_thread(hashed, body, call.context.entropy)
 
     def work(tx: Tx) -> RulesOut:
-        made = set_rules(tx, call.tenant, gateway_id, body, secrets, made_by=call.caller.key_id, now_ms=call.now_ms)
+        made = set_rules(tx, call.tenant, gateway_id, body, digests, made_by=call.caller.key_id, now_ms=call.now_ms)
         return _shown(gateway_id, made)
 
     return await call.write(work)
