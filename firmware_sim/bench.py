@@ -144,6 +144,8 @@ class PtyPort:
 
     def _speed(self) -> int:
         """What the host has set: both ends of a pseudo-terminal share their settings."""
+        if self._master < 0:
+            return self._line.spec.baud
         return SPEEDS.get(termios.tcgetattr(self._master)[5], self._line.spec.baud)
 
     def _from_host(self) -> None:

@@ -22,7 +22,7 @@ from gateway.premises import CabinetUnreachableError, Given, Premises
 from gateway.recording import device_event, happened, stamp
 from gateway.vending import Fact
 from wire.ids import RecordKey
-from wire.records import Intent, Record
+from wire.records import Draw, Intent, Record
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +103,8 @@ class AuditDesk:
             return
         judged = assess(self._known, audit, digest, self._rules, at.t)
         found = audit_records.records(writer, audit, judged, self._on_hand)
+        if not self._driver.settings.bills:
+            found = [one for one in found if not isinstance(one, Draw)]
         if found and judged.kind != "stale":
             found += audit_records.machine_events(writer, audit, self._seen)
         if not await self._keep(found):

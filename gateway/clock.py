@@ -88,8 +88,8 @@ def system_clock(boot: str, *, scale: float = 1.0, origin_ms: int | None = None,
     """
     if origin_ms is None:
         return Clock(
-            boot, wall=_real_ms, line=time.monotonic, synchronised=_now_and_then(kernel_synchronised),
-            scale=scale,            offset=kernel_offset_us,
+            boot, wall=_real_ms, line=time.monotonic, synchronised=_now_and_then(kernel_synchronised), scale=scale,
+            offset=kernel_offset_us,
         )  # fmt: skip
     zero = _real_ms() if since_ms is None else since_ms
     start = origin_ms

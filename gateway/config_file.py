@@ -48,7 +48,7 @@ def parse(text: str, path: Path | str = "gateway.toml") -> Config:
         errors = [_explain(one) for one in error.errors()]
         raise ConfigError(path, errors + list(_device_errors(document))) from error
     errors = [*_device_errors(document), *_doubles(config), *_strangers(config), *_control_errors(config)]
-    errors += _door_errors(config)
+    errors += [*_door_errors(config), *_billed_twice(config)]
     if errors:
         raise ConfigError(path, errors)
     return config
@@ -121,7 +121,7 @@ def _one_device(place: str, link: str, device: dict[str, Any], profiles: Path | 
         return
     settings = {key: value for key, value in device.items() if key not in ("id", "kind")}
     try:
-        drivers.create(kind, settings, profiles)
+        driver = drivers.create(kind, settings, profiles)
     except ValidationError as error:
         known = list(kinds[kind].Settings.model_fields)
         for one in error.errors():
@@ -132,6 +132,15 @@ def _one_device(place: str, link: str, device: dict[str, Any], profiles: Path | 
                 yield where, str(one["msg"]).removeprefix("Value error, ")
     except ValueError as error:
         yield place, str(error)
+    else:
+        for ratio in driver.unsaid() if hasattr(driver, "unsaid") else ():
+            yield f"{place}.{ratio}", UNSAID
+
+
+UNSAID = (
+    "this model counts behind transformers and does not say their ratio: set it as on their plate (200/5 A is 40),"
+    " or 1 where there are none"
+)
 
 
 def _door_errors(config: Config) -> Iterator[tuple[str, str]]:
@@ -172,6 +181,29 @@ def _doubles(config: Config) -> Iterator[tuple[str, str]]:
     ):
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield "", f"the {what} {name!r} is used twice; each must have its own"
+
+
+def _billed_twice(config: Config) -> Iterator[tuple[str, str]]:
+    """An audit counts every vend of its machine, also those that an MDB adapter in the same machine has told."""
+    found = [
+        (f"lines[{index}].devices[{number}]", device)
+        for index, line in enumerate(config.lines)
+        for number, device in enumerate(line.devices)
+    ]
+    audited = [device for _, device in found if device.kind == "evadts" and device.settings.get("bills", True)]
+    for place, device in found:
+        if device.kind == "mdb_adapter":
+            mine = device.settings.get("machine", "")
+            one = next((one for one in audited if not mine or one.settings.get("machine", "") in ("", mine)), None)
+            if one is not None:
+                yield (
+                    place,
+                    (
+                        f"{device.id!r} and {one.id!r} would both bill what leaves one machine: put bills = false at"
+                        f" {one.id!r} (its counters are still recorded), or, if these are two machines, name them at"
+                        ' both: machine = "..."'
+                    ),
+                )
 
 
 def _strangers(config: Config) -> Iterator[tuple[str, str]]:

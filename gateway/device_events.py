@@ -7,7 +7,7 @@ The surprise is how little they promise: an event is what one frame said, not wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -113,10 +113,13 @@ class DoorState(msgspec.Struct, frozen=True):
 
 
 class Identified(msgspec.Struct, frozen=True):
-    """The device's own number, read at every start: another number means another device."""
+    """The device's own number, read at every start: another number means another device; "" where it has none.
+    `facts`: what its registers are worth on a bill, as far as its model says: where they wrap, what ratio they need.
+    """
 
     number: str
     raw: bytes = b""
+    facts: Mapping[str, Any] = {}
 
 
 class DeviceFault(msgspec.Struct, frozen=True):
@@ -293,8 +296,8 @@ class SerialDriver(Protocol):
       itself, and is fed all that comes.
     - `shipped: ClassVar[tuple[str, ...]]`: line formats it is met with, the likeliest first ("9600 8N1"); and
       `candidates() -> Iterable[dict[str, Any]]` (classmethod): settings to try when a line is searched.
-    - `steady: ClassVar[bool]`: the same wants are the same question, whatever was said before (but for `pending` ones):
-      the line may ask several before their answers are fed, each after its own `request`.
+    - `steady: ClassVar[bool]`: the same wants are the same question whatever was said before: the line may ask several
+      before their answers are fed, each after its own `request`.
     - `limits: block_reads.Limits`: what one request may read.
     - `outgoing() -> bytes`: takes what must be written at once; asked after every `feed`, `kept` and `idle`.
     - `kept(event) -> None`: the journal holds the records of this event, on disk: now the device may hear "got it".

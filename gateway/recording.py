@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gateway.clock import Clock
-from gateway.device_events import DeviceFault, Identified, Measured, Scalar
+from gateway.device_events import DeviceFault, Identified, Measured
 from wire.records import ClockState, DeviceEvent, Reading
 
 # How far a device's own time may be from ours and still be believed: two minutes ahead, a year behind (a backlog).
@@ -59,7 +59,11 @@ def reading(event: Measured, at: Stamp, device: str, cfg: str) -> Reading:
 def device_event(event: DeviceFault | Identified, at: Stamp, device: str, cfg: str = "") -> DeviceEvent:
     """Something a person may have to look at, or the device's own number at a start."""
     if isinstance(event, Identified):
-        return happened("identified", at, device, data={"number": event.number}, raw=event.raw, cfg=cfg)
+        if not event.number and event.facts:
+            # Nobody must take it for another meter that came in its place.
+            return happened("meter_facts", at, device, data=event.facts, raw=event.raw, cfg=cfg)
+        data = {"number": event.number, **event.facts}
+        return happened("identified", at, device, data=data, raw=event.raw, cfg=cfg)
     return happened(event.event, at, device, slot=event.slot, data=event.data, raw=event.raw, cfg=cfg, did=event.did)
 
 
@@ -69,7 +73,7 @@ def happened(
     device: str,
     *,
     slot: str = "",
-    data: Mapping[str, Scalar] | None = None,
+    data: Mapping[str, Any] | None = None,
     who: str = "",
     raw: bytes = b"",
     cfg: str = "",

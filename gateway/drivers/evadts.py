@@ -51,6 +51,8 @@ class AuditSettings(BaseModel):
     modulus: int = Field(default=100_000_000, ge=100, description="where a counter begins again: 65536, 100000, 10^8")
     capacity: int = Field(default=200, ge=1, description="most pieces of a selection that tells no capacity (PA104)")
     refills_per_day: int = Field(default=2, ge=0, description="how often a selection may be filled in a day, at most")
+    bills: bool = Field(default=True, description="its counters are draws; false: recorded only, an MDB adapter bills")
+    machine: str = Field(default="", max_length=64, description="the machine it is in, where a site has several")
     bill_free: bool = Field(default=True, description="free vends are draws too (a machine without payment)")
     echo: Literal["yes", "no"] = Field(default="no", description="does the adapter repeat what we send?")
     slots: dict[str, str] = Field(default={}, description="selection -> slot, where the planogram calls it otherwise")

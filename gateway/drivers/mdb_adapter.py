@@ -67,6 +67,7 @@ class AdapterSettings(BaseModel):
     patience: float = Field(default=30.0, ge=2, le=600, description="seconds a person has to select or show a card")
     vend_seconds: float = Field(default=60.0, ge=5, le=600, description="seconds the machine has to give it out")
     mdb_strict: bool = Field(default=False, description="a reset after an approval counts as a vend (contract option)")
+    machine: str = Field(default="", max_length=64, description="the machine it is in, where a site has several")
     door: str = Field(default="", pattern=r"^([^/]+/.+)?$", description="role vmc: lock to open once a reader approved")
     echo: Literal["yes", "no"] = Field(default="no", description="does the adapter repeat what we send?")
 

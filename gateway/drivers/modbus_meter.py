@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,6 +26,8 @@ from gateway.drivers.modbus_profile import Profile, Ratio, Register, decoded, or
 from gateway.drivers.modbus_rtu import Answer, Refusal, RtuMaster
 
 IDENTITY, CT, PT = "#identity", "#ct", "#pt"
+# Powers of ten from a unit of energy to kilo, by its first letter.
+KILO = {"k": 0, "M": 3}
 # Codes by which a meter says that it has no such register.
 UNKNOWN = (1, 2, 3)
 # How long an answer that was given up may still come.
@@ -78,7 +80,7 @@ class ModbusMeter:
         self.cfg = hashlib.sha256(msgspec.json.encode(meaning, order="sorted")).hexdigest()
         self._master = RtuMaster(self.counters)
         self._marks = AirMarks(profile.warm_up, settings.frozen)
-        self._number = ""
+        self._told: tuple[str, dict[str, Any]] = "", {}
         self._ratios: dict[str, tuple[int, int]] = {}
         self._faults: set[str] = set()
         self._asked: tuple[Want, ...] = ()
@@ -141,11 +143,11 @@ class ModbusMeter:
 
     def _start_up(self) -> deque[tuple[Want, ...]]:
         profile, steps = self.profile, deque[tuple[Want, ...]]()
+        ratios = ((CT, profile.ct, self.settings.ct), (PT, profile.pt, self.settings.pt))
+        steps.extend((_ratio_want(name, place),) for name, place, given in ratios if place and not given)
         if profile.identity:
             own = profile.identity
             steps.append((Want(IDENTITY, 0, own.table, own.address, own.width),))
-        ratios = ((CT, profile.ct, self.settings.ct), (PT, profile.pt, self.settings.pt))
-        steps.extend((_ratio_want(name, place),) for name, place, given in ratios if place and not given)
         checks = [self._want(register, 0) for register in profile.register if register.check]
         steps.extend(block_reads.blocks(checks, self.limits))
         return steps
@@ -212,6 +214,8 @@ class ModbusMeter:
                 events += self._value(want, data, answer.raw)
         if starting and fit:
             self._steps.popleft()
+            if not self._steps and not self.profile.identity:
+                events += self._introduced("", answer.raw)
         return events + self._marks.news()
 
     def _identified(self, data: bytes, frame: bytes) -> list[Event]:
@@ -222,13 +226,51 @@ class ModbusMeter:
         else:
             value = decoded(identity.type, ordered(data, self.profile.order))
             number = "" if value is None else str(value)
-        known, self._number = self._number, number
-        if known == number:
+        return self._introduced(number, frame)
+
+    def _introduced(self, number: str, frame: bytes) -> list[Event]:
+        """Its number and what its registers are worth, where either is news."""
+        (known, facts), self._told = self._told, (number, self._facts())
+        if (known, facts) == self._told:
             return []
-        told: list[Event] = [Identified(number, frame)]
-        if known:
+        told: list[Event] = [Identified(number, frame, self._told[1])]
+        if known not in ("", number):
             told.append(DeviceFault("replaced", data={"was": known, "is": number}, raw=frame))
         return told
+
+    def _facts(self) -> dict[str, Any]:
+        """What the recorded registers of energy are worth: kWh at which they wrap, the ratios they wait for."""
+        known = {name.removeprefix("#"): self._one_ratio(name) for name in (CT, PT)}
+        facts: dict[str, Any] = {name: worth(*found) for name, found in known.items() if found}
+        registers = {want.name: self._known[want.name] for want in self.wants if self._known[want.name].energy}
+        facts["model"] = self.profile.model
+        facts["registers"] = {name: self._worth_of(register) for name, register in registers.items()}
+        return facts
+
+    def _worth_of(self, register: Register) -> dict[str, str]:
+        found = {"unit": register.unit}
+        if register.wraps:
+            found["modulus"] = worth(register.wraps, register.scale + KILO.get(register.unit[0], -3))
+        if register.ratio:
+            found["ratio"] = register.ratio
+            if self._is_known(register):
+                found["factor"] = worth(*self._factor(register))
+        return found
+
+    def _is_known(self, register: Register) -> bool:
+        """Whether every ratio it waits for is."""
+        return all(self._one_ratio(f"#{name}") for name in register.ratio.split("*"))
+
+    def _one_ratio(self, name: str) -> tuple[int, int] | None:
+        """A ratio as a number and a power of ten: set, or the meter's own; None: nobody says."""
+        given = self.settings.ct if name == CT else self.settings.pt
+        return (given, 0) if given else self._ratios.get(name)
+
+    def unsaid(self) -> list[str]:
+        """Ratios ("ct", "pt") that recorded registers wait for, and that neither settings nor the meter can give."""
+        needed = {name for want in self.wants for name in self._known[want.name].ratio.split("*") if name}
+        own = {"ct": self.profile.ct or self.settings.ct, "pt": self.profile.pt or self.settings.pt}
+        return sorted(name for name in needed if not own[name])
 
     def _ratio(self, name: str, data: bytes, frame: bytes) -> list[Event]:
         place = self.profile.ct if name == CT else self.profile.pt
@@ -243,10 +285,9 @@ class ModbusMeter:
     def _factor(self, register: Register) -> tuple[int, int]:
         """What the reader multiplies with, as a number and a power of ten."""
         factor, scale = 1, 0
-        for name, given in ((CT, self.settings.ct), (PT, self.settings.pt)):
-            if name.removeprefix("#") in register.ratio.split("*"):
-                one, power = (given, 0) if given else self._ratios.get(name, (1, 0))
-                factor, scale = factor * (one or 1), scale + (power if one else 0)
+        for name in register.ratio.split("*"):
+            one, power = self._one_ratio(f"#{name}") or (1, 0)
+            factor, scale = factor * (one or 1), scale + (power if one else 0)
         return factor, scale
 
     def _checked(self, register: Register, data: bytes, frame: bytes) -> list[Event] | None:
@@ -272,7 +313,11 @@ class ModbusMeter:
             self._faults.discard(f"value_refused {register.name}")
         factor, power = self._factor(register) if register.ratio else (1, 0)
         if register.energy:
-            q = ("secondary",) if register.ratio and factor * 10 ** max(power, 0) != 10 ** max(-power, 0) else ()
+            q: tuple[str, ...] = ()
+            if register.ratio and not self._is_known(register):
+                q = ("secondary", "ratio_unknown")
+            elif factor * 10 ** max(power, 0) != 10 ** max(-power, 0):
+                q = ("secondary",)
             return [Measured(register.name, value, register.scale, register.unit, frame, q)]
         value, scale = value * factor, register.scale + power
         if not register.air:

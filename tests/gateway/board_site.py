@@ -17,7 +17,7 @@ from firmware_sim.bench import Line, LineSpec, MemoryPort, PtyPort
 from firmware_sim.devices.coil_motors import CoilMotors, Dropped
 from firmware_sim.devices.coil_tcn import CoilTcn
 from firmware_sim.devices.coil_vmc import CoilVmc
-from firmware_sim.devices.lock_8a import DoorMoved
+from firmware_sim.devices.lock_8a import DoorMoved, Lock8A
 from firmware_sim.devices.lock_kerong import LockKerong
 from firmware_sim.devices.lock_wkly import LockWkly
 from firmware_sim.devices.motor_zdm8 import MotorZdm8
@@ -56,6 +56,7 @@ class Kind:
 KINDS = {
     "coil_vmc": Kind("coil_vmc", 57600, {"patience": 12, "counts_stock": True}, "sensor", half_duplex=False),
     "coil_tcn": Kind("coil_tcn", 9600, {"delay": 5}, "sensor"),
+    "lock_8a": Kind("lock_8a", 9600, {}, "door", doors=True),
     "lock_kerong": Kind("lock_kerong", 19200, {}, "sensor", doors=True),
     "lock_wkly": Kind("lock_wkly", 9600, {"locks": 4}, "door", doors=True),
     "motor_zdm8": Kind("motor_zdm8", 9600, {"patience": 8}, "sensor"),
@@ -220,6 +221,8 @@ def twin_of(site_kind: str, site: BoardSite, turn_s: float) -> Any:
         return CoilTcn({1: PIECES, 2: PIECES}, turn_s=turn_s, on_drop=site.dropped)
     if site_kind == "motor_zdm8":
         return MotorZdm8({1: PIECES, 2: PIECES}, turn_s=turn_s, on_drop=site.dropped)
+    if site_kind == "lock_8a":
+        return Lock8A(on_door=site.door)
     if site_kind == "lock_kerong":
         return LockKerong(goods=(1, 2), on_door=site.door)
     return LockWkly(locks=4, on_door=site.door)

@@ -286,3 +286,17 @@ def test_over_a_pseudo_terminal_too(tmp_path: Path, kind: str) -> None:
     fast = LineSpec(baud=38400)
     twin = DexSocket(sold) if kind == "dex" else DdcmpSocket(sold, baud=38400)
     talk_on_a_pty(tmp_path, "evadts", {"socket": kind, **EVERY}, twin, play, spec=fast, plan=plan)
+
+
+def test_an_audit_that_does_not_bill_counts_and_draws_nothing(tmp_path: Path) -> None:
+    sold = machine()
+
+    async def play(site: Talking) -> None:
+        await site.told("audit", 1)
+        sold.vend("1")
+        await site.told("audit", 2)
+
+        assert await site.kinds(Draw) == []
+        assert len({one.value for one in await site.kinds(Reading) if one.register == "1/paid"}) == 2
+
+    talk(tmp_path, "evadts", {**EVERY, "bills": False}, socket("dex", sold), play, spec=SPECS["dex"])

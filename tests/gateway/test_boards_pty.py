@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,17 @@ QUICK: dict[str, dict[str, Any]] = {
     "coil_vmc": {"patience": 3},
     "coil_tcn": {"delay": 0.6},
     "motor_zdm8": {"patience": 2.5},
+    "lock_8a": {},
     "lock_kerong": {},
     "lock_wkly": {},
 }
 DRAWS = 3
 
 
-async def vend(folder: Path, kind: str) -> None:
-    """Some people one after the other, and the books afterwards."""
-    async with on_a_pty(folder / kind, kind, plan=NOISY, seed=f"pty/{kind}", turn_s=0.15, **QUICK[kind]) as site:
+async def vend(folder: Path, kind: str, *, power_cut: bool = False) -> None:
+    """Some people one after the other, perhaps with a board that loses its power under one; the books afterwards."""
+    plan = replace(NOISY, echo=power_cut and KINDS[kind].half_duplex)
+    async with on_a_pty(folder / kind, kind, plan=plan, seed=f"pty/{kind}", turn_s=0.15, **QUICK[kind]) as site:
         # Nobody takes something and shuts the door again in less.
         site.hand_after = 2.1
         async with site.gateway(settle=1.0) as gateway:
@@ -33,6 +36,15 @@ async def vend(folder: Path, kind: str) -> None:
                 await gateway.draw()
                 assert site.turns - before <= (3 if site.kind.doors else 1), kind
                 await gateway.clock.sleep(0.7)
+
+            if power_cut:
+                site.refill()
+                taking = gateway.begin_draw()
+                await gateway.clock.sleep(0.25)
+                site.line.cut_power(site.twin)
+                await gateway.clock.sleep(0.3)
+                site.line.restore_power(site.twin)
+                await taking
 
             records = await gateway.records()
             sure, unsure = balance(records)

@@ -110,3 +110,39 @@ def test_a_password_comes_from_a_file(tmp_path: Path) -> None:
     config = parse(f'[[brokers]]\nname = "b"\nhost = "h"\npassword_file = "{tmp_path / "secret"}"')
 
     assert config.brokers[0].link.password == "s3cret"
+
+
+ONE_MACHINE = """
+[[lines]]
+name = "audit"
+port = "a"
+devices = [{{ id = "dts-1", kind = "evadts" {audit} }}]
+[[lines]]
+name = "bus"
+port = "b"
+baud = 115200
+devices = [{{ id = "mdb-1", kind = "mdb_adapter" {adapter} }}]
+"""
+
+
+def test_an_audit_and_an_adapter_of_one_machine_do_not_both_bill() -> None:
+    with pytest.raises(ConfigError, match="would both bill what leaves one machine"):
+        parse(ONE_MACHINE.format(audit="", adapter=', machine = "left"'))
+
+
+@pytest.mark.parametrize(("audit", "adapter"), [(", bills = false", ""), (', machine = "left"', ', machine = "right"')])
+def test_one_that_only_counts_and_one_of_another_machine_may_stand_beside_an_adapter(audit: str, adapter: str) -> None:
+    config = parse(ONE_MACHINE.format(audit=audit, adapter=adapter))
+
+    assert [device.id for _, device in config.devices()] == ["dts-1", "mdb-1"]
+
+
+def test_a_meter_that_does_not_know_its_transformers_is_told_them() -> None:
+    meter = (
+        '[[lines]]\nname = "l"\nport = "p"\ndevices = [{ id = "m", kind = "modbus_meter", profile = "acrel_adl"%s }]'
+    )
+
+    with pytest.raises(ConfigError, match=r"devices\[0\].pt: this model counts behind transformers"):
+        parse(meter % ", ct = 40")
+
+    assert len(list(parse(meter % ", ct = 40, pt = 1").devices())) == 1

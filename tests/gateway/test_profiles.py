@@ -129,7 +129,7 @@ def test_a_meter_tells_its_own_number() -> None:
 
 
 def test_energy_behind_transformers_is_recorded_as_it_stands_and_marked() -> None:
-    driver = everything("acrel_adl", ct=40)
+    driver = everything("acrel_adl", ct=40, pt=1)
 
     events = {
         event.register: event
@@ -309,3 +309,23 @@ def test_a_profile_of_ones_own_goes_before_ours(tmp_path: Path) -> None:
     (tmp_path / "torn.toml").write_text("[[")
     with pytest.raises(ProfileError, match="torn"):
         drivers.find_profile("torn", tmp_path)
+
+
+def test_what_a_register_is_worth_is_told_after_the_start() -> None:
+    driver = everything("dtsu666_sungrow")
+
+    told = read_all(driver, ModbusMeter("dtsu666_sungrow", world_ms=at_rest))
+    (said,) = [one for one in told if isinstance(one, Identified)]
+
+    assert said.number == ""
+    assert said.facts["registers"]["import_wh"] == {"unit": "Wh", "modulus": "42949672.96"}
+
+
+def test_readings_behind_transformers_whose_ratio_nobody_told_say_so() -> None:
+    driver = everything("acrel_adl", ct=40)
+
+    told = read_all(driver, ModbusMeter("acrel_adl", world_ms=at_rest))
+    marks = {one.register: one.q for one in told if isinstance(one, Measured)}
+
+    assert driver.unsaid() == ["pt"]
+    assert marks["import_wh"] == ("secondary", "ratio_unknown")
