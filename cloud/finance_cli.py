@@ -68,7 +68,8 @@ def _close(with_store: WithStore) -> Run:
             await store.read(lambda tx: _known(tx, options.tenant))
             done = await close_due(store, options.tenant, now_ms, signer, drafts=not options.no_drafts)
             series = await store.read(lambda tx: documents.series_of_tenant(tx, options.tenant))
-            return {"closed": done, "gaps": gaps(series), "fine": not gaps(series)}
+            failed = [one for one in done if one.state == "failed"]
+            return {"closed": done, "gaps": gaps(series), "fine": not gaps(series) and not failed}
 
         return with_store(settings, work)
 

@@ -59,6 +59,16 @@ def find(tx: Tx, tenant: str, agreement_id: str, *, lock: bool = False) -> Agree
     return Agreement(agreement_id, [Version(version, first, parse_terms(terms)) for version, first, terms in rows])
 
 
+def lock(tx: Tx, tenant: str, agreement_ids: Sequence[str]) -> None:
+    """Keeps other closings of these agreements waiting, always in the same order."""
+    marks = ", ".join("?" * len(agreement_ids))
+    tx.all(
+        f"SELECT agreement_id FROM agreements WHERE tenant_id = ? AND agreement_id IN ({marks}) "  # noqa: S608 -- marks
+        "ORDER BY agreement_id FOR UPDATE",
+        (tenant, *agreement_ids),
+    )
+
+
 def newest_terms(tx: Tx, tenant: str, owner: tuple[str, str, str]) -> AgreementTerms | None:
     """The newest terms with a credit section between a supplier and a customer in a currency."""
     rows = tx.all(

@@ -1,12 +1,13 @@
 """A closing run: every agreement's periods that are over, drafts in their days of grace, final after them.
 
-The surprise: any number of runs may go at once and be killed at any moment. Each period is one transaction behind its
-agreement's lock, so what a killed run has not committed is simply still due, and no other run can close it twice.
+The surprise: any number of runs may go at once and be killed at any moment. Each period is closed in one transaction
+behind its agreement's lock, so what a killed run has not committed is simply still due, and no other run can close it
+twice. A commit costs as much as a small agreement, so some agreements share one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from cloud.agreements import repository as agreements
 from cloud.agreements.repository import Agreement
 from cloud.billing import repository
+from cloud.billing.bill_early import bill_early
 from cloud.billing.close_period import Wanted, close_period, draft_period
 from cloud.calendar import Cycle, Period, billing_periods
 from cloud.database import Store, Tx
@@ -21,10 +23,16 @@ from wire.seal import Signer
 
 DAY_MS = 86_400_000
 FAR = date(2999, 12, 31)
+AT_ONCE = 20
+FOR_EVER = 1_000_000
+# What is wrong with one agreement; a database that is away or in another's way is none of these.
+CANNOT_BE_CLOSED = (ValueError, LookupError, ArithmeticError, AssertionError)
 
 
-class Closed(msgspec.Struct, frozen=True):
-    """What a run did for one period."""
+class Closed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a run did for one period. ``state``: draft, final, early (an early bill), failed: it
+    could not be closed, and ``reason`` says why.
+    """
 
     agreement_id: str
     first: str
@@ -33,20 +41,58 @@ class Closed(msgspec.Struct, frozen=True):
     number: int
     total: str
     currency: str
+    reason: str = ""
 
 
 async def close_due(store: Store, tenant: str, now_ms: int, signer: Signer, *, drafts: bool = True) -> list[Closed]:
-    """Closes everything that is due for a tenant, one transaction a period."""
+    """Closes everything that is due for a tenant, some agreements a transaction; where one of them cannot be closed,
+    each by itself, so that none stands in the way of others.
+    """
     done: list[Closed] = []
-    for agreement_id in await store.read(lambda tx: agreements.ids(tx, tenant)):
-        while True:
-            made = await store.run(
-                lambda tx, one=agreement_id: close_next(tx, tenant, one, now_ms, signer, drafts=drafts)  # type: ignore[misc]
-            )
-            if made is None:
+    every = await store.read(lambda tx: agreements.ids(tx, tenant))
+
+    def closing(some: Sequence[str], most: int = FOR_EVER) -> Callable[[Tx], list[Closed]]:
+        return lambda tx: close_some(tx, tenant, some, now_ms, signer, drafts=drafts, most=most)
+
+    for at in range(0, len(every), AT_ONCE):
+        some = every[at : at + AT_ONCE]
+        try:
+            done += await store.run(closing(some))
+        except CANNOT_BE_CLOSED:
+            for one in some:
+                done += await _alone(store, one, closing)
+    return done
+
+
+async def _alone(
+    store: Store, agreement_id: str, closing: Callable[[Sequence[str], int], Callable[[Tx], list[Closed]]]
+) -> list[Closed]:
+    """One agreement, one period a transaction, up to the one that cannot be closed."""
+    done: list[Closed] = []
+    try:
+        while made := await store.run(closing([agreement_id], 1)):
+            done += made
+            if made[-1].state != "final":
                 break
-            done.append(made)
-            if made.state == "draft":
+    except CANNOT_BE_CLOSED as error:
+        done.append(Closed(agreement_id, "", "", "failed", 0, "", "", f"{type(error).__name__}: {error}"))
+    return done
+
+
+def close_some(
+    tx: Tx, tenant: str, some: Sequence[str], now_ms: int, signer: Signer, *, drafts: bool = True, most: int = FOR_EVER
+) -> list[Closed]:
+    """Closes everything that is due of these agreements. They are locked first, in the order of their ids, and number
+    series only after them: two runs then wait for one another and never both.
+    ``most``: so many periods of each.
+    """
+    agreements.lock(tx, tenant, some)
+    done: list[Closed] = []
+    for agreement_id in some:
+        for _ in range(most):
+            made = close_next(tx, tenant, agreement_id, now_ms, signer, drafts=drafts)
+            done += [] if made is None else [made]
+            if made is None or made.state != "final":
                 break
     return done
 
@@ -54,34 +100,47 @@ async def close_due(store: Store, tenant: str, now_ms: int, signer: Signer, *, d
 def close_next(
     tx: Tx, tenant: str, agreement_id: str, now_ms: int, signer: Signer, *, drafts: bool = True
 ) -> Closed | None:
-    """Closes an agreement's next period if it is due, or drafts it while its grace lasts; None: nothing is due."""
+    """Closes an agreement's next period if it is over, drafts it while its grace lasts, or bills what has run up in it
+    where its terms say so; None: nothing is due.
+    """
     agreement = agreements.find(tx, tenant, agreement_id, lock=True)
     if agreement is None:
         return None
-    due = due_period(agreement, repository.last_statement_end(tx, tenant, agreement_id), now_ms)
+    due = next_period(agreement, repository.last_statement_end(tx, tenant, agreement_id))
     if due is None:
         return None
+    if due.to_ms > now_ms:
+        early = bill_early(tx, tenant, agreement, due, now_ms)
+        made = None if early is None else ("early", early.number, early.net)
+    elif now_ms < due.to_ms + (agreement.terms.grace_days or 0) * DAY_MS:
+        made = ("draft", 0, _drafted(tx, tenant, agreement_id, due, now_ms)) if drafts else None
+    else:
+        wanted = Wanted(first=due.first, end=due.end)
+        head = close_period(tx, tenant, agreement_id, wanted, now_ms=now_ms, signer=signer)[0].head
+        made = ("final", head.number, head.total)
+    return None if made is None else Closed(agreement_id, due.first, due.end, *made, agreement.terms.currency)
+
+
+def _drafted(tx: Tx, tenant: str, agreement_id: str, due: Period, now_ms: int) -> str:
+    """The total of a new draft."""
     wanted = Wanted(first=due.first, end=due.end)
-    grace_ms = int(getattr(agreement.terms, "grace_days", None) or 0) * DAY_MS
-    if now_ms < due.to_ms + grace_ms:
-        if not drafts:
-            return None
-        draft = draft_period(tx, tenant, agreement_id, wanted, now_ms=now_ms)
-        return Closed(agreement_id, due.first, due.end, "draft", 0, draft.settlement.total, agreement.terms.currency)
-    made, _ = close_period(tx, tenant, agreement_id, wanted, now_ms=now_ms, signer=signer)
-    return Closed(agreement_id, due.first, due.end, "final", made.head.number, made.head.total, made.head.currency)
+    return draft_period(tx, tenant, agreement_id, wanted, now_ms=now_ms).settlement.total
 
 
 def due_period(agreement: Agreement, closed_until: str, now_ms: int) -> Period | None:
     """The next period of an agreement, if it is over; ``closed_until``: end of the last closed one ("" none)."""
+    found = next_period(agreement, closed_until)
+    return found if found is not None and found.to_ms <= now_ms else None
+
+
+def next_period(agreement: Agreement, closed_until: str) -> Period | None:
+    """The period that follows the last closed one, over or not; None after the agreement's end."""
     terms = agreement.terms
-    cycle = getattr(terms, "cycle", None) or Cycle()
     first = date.fromisoformat(closed_until or terms.starts)
     end = FAR if terms.ends is None else date.fromisoformat(terms.ends)
     if first >= end:
         return None
-    found = next(billing_periods(cycle, terms.zone, first, end))
-    return found if found.to_ms <= now_ms else None
+    return next(billing_periods(terms.cycle or Cycle(), terms.zone, first, end))
 
 
 def gaps(series: Sequence[tuple[str, int, int]]) -> list[str]:

@@ -152,6 +152,12 @@ def running(tx: Tx, tenant: str, agreement_id: str, now_ms: int) -> Running:
     return Running(agreement, span, settlement, [source.row.log_id for source in gathered.sources])
 
 
+def so_far(tx: Tx, tenant: str, agreement: Agreement, span: Period) -> Settlement:
+    """The open period, all of it, settled with what is known now."""
+    last = repository.last_statement(tx, tenant, agreement.agreement_id)
+    return _settled(tx, tenant, agreement, span, None if last is None else last.head)[1]
+
+
 def _settled(
     tx: Tx, tenant: str, agreement: Agreement, span: Period, previous: Head | None, *, running: bool = False
 ) -> tuple[Gathered, Settlement]:

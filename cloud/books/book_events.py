@@ -126,7 +126,7 @@ class Booking:
     def documents(self) -> None:
         """Invoices, credit notes, cancellations."""
         for document, issued_ms in repository.new_documents(self._tx, self._tenant):
-            if document.kind == "invoice":
+            if document.kind == "invoice" and document.statement_id:
                 self._invoice(document)
             self._document(document, issued_ms)
 
@@ -172,6 +172,7 @@ class Booking:
             "deposit": accounts.deposits(customer),
             "deposit_return": accounts.deposits(customer),
             "guarantee_credit": accounts.refund_liability(customer),
+            "progressive_billing": owed,
         }
         usage: dict[str, int] = {}
         for line in document.lines:

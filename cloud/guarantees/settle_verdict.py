@@ -1,7 +1,8 @@
 """The way of a verdict: proposed with its statement, accepted or disputed, settled, credited by rule.
 
 The surprise: silence is consent. When the days for objections are over, a proposed verdict is settled as it stands; it
-is judged once more with every window that has come since, because a sensor that was offline may still decide it.
+is judged once more with every window that has come since, because a sensor that was offline may still decide it. The
+credit waits for the next invoice, or is a credit note for the period's own, as the terms say.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ from cloud.database import Tx
 from cloud.guarantees import repository
 from cloud.guarantees.repository import VerdictRow
 from cloud.invoices import repository as documents
+from cloud.invoices.credit_note import Wanted, credited_by_line
 from cloud.invoices.document import Item
-from cloud.invoices.minor import from_minor, nearest_minor
+from cloud.invoices.issue import credit
+from cloud.invoices.minor import from_minor, nearest_minor, to_minor
+from cloud.money import split
 from cloud.rating.terms_fields import exact
 
 _verdicts = msgspec.json.Decoder(Verdict)
@@ -110,6 +114,8 @@ def settle(
         final=msgspec.json.encode(verdict).decode(),
     )  # fmt: skip
     repository.put(tx, tenant, settled)
+    if minor and guarantee is not None and guarantee.credited_on == "credit_note":
+        minor -= _on_credit_note(tx, tenant, settled, list(guarantee.of), minor, now_ms)
     if minor:
         item = Item(
             item_id=f"verdict:{verdict_id}", kind="guarantee_credit", amount=f"-{from_minor(minor, row.currency)}",
@@ -121,11 +127,30 @@ def settle(
     return settled
 
 
-def withdraw(tx: Tx, tenant: str, statement_id: str, now_ms: int) -> None:
-    """The statement is void: verdicts it proposed and nobody settled are withdrawn."""
-    for row in repository.of_statement(tx, tenant, statement_id):
-        if row.state != "settled":
-            repository.put(tx, tenant, row._replace(state="withdrawn", credit_minor=0, changed_ms=now_ms))
+def _on_credit_note(tx: Tx, tenant: str, row: VerdictRow, of: list[str], minor: int, now_ms: int) -> int:
+    """Credits the lines of the statement's own invoice by what is left of each; how much found room there."""
+    document_id = documents.invoice_of_statement(tx, tenant, row.statement_id)
+    about = documents.find(tx, tenant, document_id) if document_id else None
+    listed = None if about is None else documents.row(tx, tenant, document_id)
+    if about is None or listed is None or listed.state == "void":
+        return 0
+    credited = credited_by_line(about, documents.about(tx, tenant, document_id))
+    left = {
+        line.no: to_minor(line.net, about.currency) - credited.get(line.no, 0)
+        for line in about.lines
+        if line.statement_line and (not of or line.kind in of)
+    }
+    left = {no: rest for no, rest in left.items() if rest > 0}
+    part = min(minor, sum(left.values()))
+    reason = f"guarantee {row.name}, {row.first} to {row.end_day}: {row.verdict_id}"
+    wanted = [
+        Wanted(no, reason, amount=from_minor(share, about.currency), kind="guarantee_credit")
+        for no, share in zip(left, split(part, [Fraction(rest) for rest in left.values()]), strict=True)
+        if share
+    ]
+    if wanted:
+        credit(tx, tenant, document_id, wanted, who=row.who, now_ms=now_ms)
+    return part
 
 
 def _judged_again(tx: Tx, tenant: str, statement: Statement, row: VerdictRow) -> Verdict:

@@ -111,6 +111,9 @@ def _shares(item: Item, usage: Sequence[DocumentLine], tax: TaxTerms | None) -> 
     """An item's amount at the tax it belongs to; a percentage is taken of each rate's lines."""
     if item.kind in NO_SUPPLY:
         return [(NO_SUPPLY[item.kind], exact(item.amount))]
+    if item.category:
+        own = [one for one in (tax or NO_TERMS).rules if rule_key(one) == (item.category, item.tax_percent)]
+        return [((own or NO_TERMS.rules)[0], exact(item.amount))]
     base: dict[tuple[str, str], Fraction] = {}
     rules: dict[tuple[str, str], TaxRule] = {}
     for row in usage:

@@ -26,12 +26,15 @@ class CreditRefused(ValueError):
 
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What of a line is to be credited: a net ``amount``, a ``quantity`` of it, or (neither) all that is left."""
+    """What of a line is to be credited: a net ``amount``, a ``quantity`` of it, or (neither) all that is left. ``kind``:
+    of the line on the credit note, where it is not that of the line it credits.
+    """
 
     line: int
     reason: str
     amount: str = ""
     quantity: str = ""
+    kind: str = ""
 
 
 def credit_note_of(
@@ -116,6 +119,7 @@ def _row(
     return msgspec.structs.replace(
         line,
         no=no,
+        kind=wanted.kind or line.kind,
         text=f"{about.number_text} line {line.no}: {line.text}",
         quantity=quantity,
         unit_price=unit_price,

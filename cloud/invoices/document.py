@@ -20,12 +20,16 @@ from cloud.rating.lines import Amount
 FORMAT: Literal["tallystick/document/1"] = "tallystick/document/1"
 Kind = Literal["invoice", "credit_note", "cancellation"]
 PREFIX: dict[Kind, str] = {"invoice": "INV", "credit_note": "CN", "cancellation": "CN"}
-ItemKind = Literal["guarantee_credit", "coupon", "deposit", "deposit_return", "late_fee", "interest", "agreed"]
+ItemKind = Literal[
+    "guarantee_credit", "coupon", "deposit", "deposit_return", "late_fee", "interest", "agreed",
+    "progressive_billing",
+]  # fmt: skip
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Something that waits for the next invoice. ``amount``: net, negative for a credit; for ``percent`` (a coupon)
     it is worked out from the invoice's lines of the kinds ``of``. ``who`` and ``why`` are printed: it is level C.
+    ``category`` and ``tax_percent``: its rate of tax, where that is known and not that of the lines it is about.
     """
 
     item_id: str
@@ -37,6 +41,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     about: str = ""
     who: str = ""
     why: str = ""
+    category: str = ""
+    tax_percent: str = ""
 
 
 class DocumentLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,7 +16,7 @@ from cloud.calendar import local_day
 from cloud.credit import repository as credit_lines
 from cloud.credit.recount import recount
 from cloud.database import Tx
-from cloud.guarantees.settle_verdict import withdraw
+from cloud.guarantees.withdraw_verdicts import withdraw
 from cloud.invoices import repository
 from cloud.invoices.build import due_day, invoice_of
 from cloud.invoices.credit_note import CreditRefused, Wanted, cancellation_of, credit_note_of
@@ -38,7 +38,7 @@ def issue_invoice(tx: Tx, tenant: str, terms: AgreementTerms, statement: Stateme
     today = local_day(now_ms, head.zone).isoformat()
     grade = credit_lines.grade_of(tx, tenant, terms)
     due = due_day(terms.payment, today, due_days=None if grade is None else grade.due_days)
-    made = invoice_of(statement, items, terms.tax, _place(tx, tenant, terms, "invoice"), days=(today, due))
+    made = invoice_of(statement, items, terms.tax, place_of(tx, tenant, terms, "invoice"), days=(today, due))
     repository.add(tx, tenant, made, open_minor=to_minor(made.gross, made.currency), now_ms=now_ms)
     repository.take_items(tx, tenant, head.agreement_id, items, made.document_id)
     apply_prepaid(tx, tenant, made.document_id, now_ms)
@@ -60,7 +60,7 @@ def credit(tx: Tx, tenant: str, document_id: str, wanted: Sequence[Wanted], *, w
         raise CreditRefused(f"{about.number_text} is void: all of it was taken back already.")
     today = local_day(now_ms, terms.zone).isoformat()
     before = repository.about(tx, tenant, document_id)
-    place = _place(tx, tenant, terms, "credit_note")
+    place = place_of(tx, tenant, terms, "credit_note")
     made = credit_note_of(about, before, wanted, terms.tax, place, issued_on=today, who=who)
     repository.add(tx, tenant, made, open_minor=to_minor(made.gross, made.currency), now_ms=now_ms)
     apply_credit_note(tx, tenant, made.document_id, document_id, now_ms)
@@ -84,7 +84,7 @@ def take_back(
     undo_allocations(tx, tenant, document_id, now_ms)
     today = local_day(now_ms, terms.zone).isoformat()
     before = repository.about(tx, tenant, document_id)
-    place = _place(tx, tenant, terms, "cancellation")
+    place = place_of(tx, tenant, terms, "cancellation")
     made = cancellation_of(about, before, place, issued_on=today, why=(reason, who))
     repository.add(tx, tenant, made, open_minor=to_minor(made.gross, made.currency), now_ms=now_ms)
     apply_credit_note(tx, tenant, made.document_id, document_id, now_ms)
@@ -104,6 +104,7 @@ def _locked(tx: Tx, tenant: str, document_id: str) -> tuple[Document, AgreementT
     return about, agreement.terms
 
 
-def _place(tx: Tx, tenant: str, terms: AgreementTerms, kind: Kind) -> Place:
+def place_of(tx: Tx, tenant: str, terms: AgreementTerms, kind: Kind) -> Place:
+    """The next place in the series of a kind of document, held until the transaction ends."""
     wanted = "" if terms.payment is None else terms.payment.series
     return repository.next_place(tx, tenant, series_of(terms.supplier_id, kind, wanted))

@@ -272,7 +272,7 @@ def _progressive(
 
     def due_until(at: int) -> Fraction:
         told = [use for use in uses if max(use.at, use.until - 1) <= at]
-        return Fraction(total_of(rate_period(rated, lambda _: told)))
+        return Fraction(total_of(one for one in rate_period(rated, lambda _: told) if terms.counts(one)))
 
     interim = progressive_billing.interim_bills(terms, instants, due_until)
     if not interim:

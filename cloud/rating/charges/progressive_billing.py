@@ -24,11 +24,14 @@ MEASURE = "lines"
 
 
 class Terms(ChargeTerms):
-    """Thresholds of what was used in a period, and by how much the last one repeats."""
+    """Thresholds of what was used in a period, and by how much the last one repeats. ``of``: all lines of the period
+    (also when it is left out), or only those of usage: no fees, no minimum.
+    """
 
     kind: Literal["progressive_billing"]
     thresholds: Annotated[list[Positive], Field(min_length=1, max_length=50)]
     then_every: Positive | None = None
+    of: Literal["all_lines", "usage"] | None = None
 
     @model_validator(mode="after")
     def _rise(self) -> Self:
@@ -49,7 +52,12 @@ class Terms(ChargeTerms):
     def options(self) -> list[str]:
         """The conventions in words."""
         every = "" if self.then_every is None else f", then every {self.then_every}"
-        return [f"billed early when {', '.join(self.thresholds)} is reached{every}"]
+        what = "" if self.of != "usage" else " by usage alone, without fees and minimum"
+        return [f"billed early when {', '.join(self.thresholds)} is reached{what}{every}"]
+
+    def counts(self, line: Line) -> bool:
+        """Whether a line counts towards the thresholds and is billed early."""
+        return self.of != "usage" or line.effect in ("usage", "credit")
 
 
 class Interim(NamedTuple):

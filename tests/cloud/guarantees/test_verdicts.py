@@ -163,3 +163,25 @@ def test_what_will_be_credited_is_no_income_and_beancount_agrees(cloud: CloudTwi
     assert (after["Income:Air"], after["Liabilities:Refund:Cust"]) == ("-16.00", "-2.00")
     checked = bean_check(cloud.ask("GET", "/v1/books/beancount").text, tmp_path)
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_a_credit_note_for_the_same_period_when_the_terms_say_so(cloud: CloudTwin, tmp_path: Path) -> None:
+    trade, statement = missed_day(cloud, credited_on="credit_note")
+    cloud.clock.ms = midnight(parse_day("2026-11-08"), ZONE)
+
+    (settled,) = trade.post("/v1/verdict-runs", {})["items"]
+
+    invoice = invoice_of(trade, statement)
+    (row,) = trade.get("/v1/documents?agreement_id=agr-1&kind=credit_note")["items"]
+    note = trade.get(f"/v1/documents/{row['document_id']}")
+    assert settled["credit"]["amount"] == "2.00"
+    assert (note["about"], note["period"], note["lines"][0]["why"][:9]) == (
+        invoice["document_id"], invoice["period"], "guarantee",
+    )  # fmt: skip
+    assert [note[name]["amount"] for name in ("net", "tax", "gross")] == ["-2.00", "-0.38", "-2.38"]
+    assert invoice["open"]["amount"] == "9.52"
+    assert trade.get("/v1/agreements/agr-1/items")["items"] == []
+    balances = {short(account): shown for (account, _), shown in booked(trade).items()}
+    assert (balances["Income:Air"], balances.get("Liabilities:Refund:Cust", "0")) == ("-8.00", "0")
+    checked = bean_check(cloud.ask("GET", "/v1/books/beancount").text, tmp_path)
+    assert (checked.returncode, checked.stderr) == (0, "")
