@@ -26,8 +26,8 @@ class CreditRefused(ValueError):
 
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What of a line is to be credited: a net ``amount``, a ``quantity`` of it, or (neither) all that is left. ``kind``:
-    of the line on the credit note, where it is not that of the line it credits.
+    """What of a line is to be credited: a net ``amount``, a ``quantity`` of it, or (neither) all that is left.
+    ``kind``: of the line on the credit note, where it is not that of the line it credits.
     """
 
     line: int

@@ -33,6 +33,10 @@ class TieredTerms(UsageTerms):
     tiers: Annotated[list[Tier], Field(min_length=1, max_length=100)]
     first_flat_at_zero: Literal["due", "not_due"] = "due"
     beyond_last_tier: Literal["error", "cap", "extend"] = "error"
+    bounds: Annotated[
+        Literal["inclusive", "exclusive"] | None,
+        Field(description="whether a quantity of exactly up_to is in the tier (so when left out) or in the next"),
+    ] = None
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
@@ -59,7 +63,7 @@ class TieredTerms(UsageTerms):
         zero = "is due" if self.first_flat_at_zero == "due" else "is not due"
         said = [
             *super().options(),
-            "up_to is an inclusive upper bound",
+            f"up_to is an {self.bounds or 'inclusive'} upper bound",
             f"the first tier's flat fee {zero} at zero usage",
         ]
         if self.tiers[-1].up_to is not None:
@@ -98,7 +102,7 @@ def _made_reaches(terms: TieredTerms) -> Iterator[_Reach]:
 def _within(terms: TieredTerms, quantity: Fraction) -> Fraction:
     """The part of a quantity that the tiers cover; raises RatingError where the terms refuse what lies beyond."""
     bound = terms.tiers[-1].up_to
-    if bound is None or terms.beyond_last_tier == "extend" or quantity <= exact_price(bound):
+    if bound is None or terms.beyond_last_tier == "extend" or not _is_above(terms, quantity, exact_price(bound)):
         return quantity
     if terms.beyond_last_tier == "cap":
         return exact_price(bound)
@@ -106,6 +110,11 @@ def _within(terms: TieredTerms, quantity: Fraction) -> Fraction:
         f"{number(quantity)} lies beyond the last tier (up to {bound}), and beyond_last_tier says error; "
         "write cap or extend into the terms, or open the last tier"
     )
+
+
+def _is_above(terms: TieredTerms, quantity: Fraction, bound: Fraction) -> bool:
+    """Whether a quantity lies beyond the tier with this bound."""
+    return quantity >= bound if terms.bounds == "exclusive" else quantity > bound
 
 
 def tier_rows(
@@ -116,7 +125,8 @@ def tier_rows(
     stop = _within(terms, before + quantity if before else quantity)
     rows = []
     for reach in terms.reaches:
-        if reach.place > 1 and stop <= reach.above:
+        beyond = _is_above(terms, stop, reach.above) if reach.place > 1 else stop > 0
+        if reach.place > 1 and not beyond:
             break
         upper = stop if reach.up_to is None else min(stop, reach.up_to)
         units = max(upper - max(start, reach.above), Fraction(0))
@@ -125,8 +135,8 @@ def tier_rows(
             amount = units * reach.price
             rows.append(Row(f"tier {reach.place}", units, unit, shown, amount / 100 if percent else amount))
         flat = reach.flat
-        reached = stop > reach.above or (reach.place == 1 and terms.first_flat_at_zero == "due")
-        earlier = before > reach.above
+        reached = beyond or (reach.place == 1 and terms.first_flat_at_zero == "due")
+        earlier = _is_above(terms, before, reach.above) if reach.place > 1 else before > 0
         if flat and reached and not earlier:
             rows.append(Row(f"tier {reach.place} flat", None, "", reach.tier.flat, flat))
     return rows
@@ -136,7 +146,8 @@ def volume_rows(terms: TieredTerms, quantity: Fraction, before: Fraction, unit: 
     """Volume: every unit at the price of the tier that holds the total."""
     total = _within(terms, before + quantity)
     units = total - _within(terms, before)
-    reach = next(one for one in terms.reaches if one.up_to is None or total <= one.up_to)
+    last = terms.reaches[-1]
+    reach = next((one for one in terms.reaches if one.up_to is None or not _is_above(terms, total, one.up_to)), last)
     rows = [Row(f"tier {reach.place}", units, unit, reach.tier.unit_price, units * reach.price)]
     flat = reach.flat
     if flat and not before and (total or terms.first_flat_at_zero == "due"):
@@ -148,7 +159,7 @@ def planned_line(
     kind: str, measured: Measured, terms: TieredTerms, pricing: Pricing, *, volume: bool = False, percent: bool = False
 ) -> Line | None:
     """The line of a plain quantity by integers; None where only ``tier_rows`` can tell."""
-    if not terms.is_plain or measured.before:
+    if not terms.is_plain or measured.before or terms.bounds == "exclusive":
         return None
     plan = terms.plans.get(measured.unit)
     if plan is None:

@@ -7,7 +7,9 @@ period is then not paid for again.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from cloud.rating.lines import Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Positive, Price
@@ -24,11 +26,16 @@ class Terms(UsageTerms):
     size: Positive
     price: Price
     begun: Literal["whole", "not_counted"] = "whole"
+    at_zero: Annotated[
+        Literal["none", "one"] | None,
+        Field(description="packages due when nothing was used; none if left out"),
+    ] = None
 
     def options(self) -> list[str]:
         """The conventions in words."""
         words = "a begun package is a whole one" if self.begun == "whole" else "only full packages count"
-        return [*super().options(), words]
+        least = ["one package is due when nothing was used"] if self.at_zero == "one" else []
+        return [*super().options(), words, *least]
 
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
@@ -37,10 +44,10 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
 
     def packages(quantity: Fraction) -> int:
         whole, rest = divmod(quantity, size)
-        return int(whole) + (1 if rest and terms.begun == "whole" else 0)
+        return max(int(whole) + (1 if rest and terms.begun == "whole" else 0), 1 if terms.at_zero == "one" else 0)
 
     def price(quantity: Fraction, before: Fraction, _: str) -> list[Row]:
-        due = Fraction(packages(before + quantity) - packages(before))
+        due = Fraction(packages(before + quantity) - (packages(before) if before else 0))
         return [Row(f"packages of {terms.size}", due, "package", terms.price, due * exact_price(terms.price))]
 
     return usage_lines(KIND, measured, terms, pricing, price)
