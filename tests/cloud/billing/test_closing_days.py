@@ -172,8 +172,8 @@ def test_what_late_data_adds_in_several_rounds_is_what_one_rating_of_all_data_gi
     made.append(trade.close("2026-11-04", "2026-11-05"))
 
     due = {day: sum(qty for one, qty in rounds if one == number) for number, day in enumerate(days, 1)}
-    for place, (day, quantity) in enumerate(due.items()):
-        label = f"{day}/2026-11-0{place + 2}"
+    for place, (first, quantity) in enumerate(due.items()):
+        label = f"{first}/2026-11-0{place + 2}"
         lines = [one for statement in made for one in statement["lines"] if _belongs(one, statement) == label]
         low = min(quantity, 3)
         whole = (low * Decimal("1.111") + 2 + (quantity - low) * Decimal("0.777")).quantize(Decimal("0.01"))
