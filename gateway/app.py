@@ -58,6 +58,7 @@ class Gateway:
         self.controls: Controls | None = None
         self.kiosk: KioskDesk | None = None
         self.badges = BadgeBoard(ports.clock, self._badge)
+        self.again = False
         self._busy = Busy()
         self._stopping = asyncio.Event()
 
@@ -65,6 +66,11 @@ class Gateway:
     def busy(self) -> int:
         """Thread jobs of the journal under way; known before it is opened."""
         return self._busy.jobs
+
+    def restart(self) -> None:
+        """Ends ``run`` so that everything is built anew from the files."""
+        self.again = True
+        self.stop()
 
     def stop(self) -> None:
         """Ends ``run``: intake stops, what waits is committed."""

@@ -52,6 +52,8 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
     "sync": ("the cloud", {"status": "how far it has countersigned", "now": "do not wait for the next try"}),
     "backup": ("a whole, checked copy of the journal", {}),
     "lifecycle": ("play a case of a draw's life from a JSON file and say how it ends", {}),
+    "setup-code": ("the code that opens the set-up pages", {}),
+    "support-bundle": ("how it is, in one file, without badges, names and keys", {}),
 }
 
 
@@ -102,6 +104,8 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
         "case", help="a file: one case, a list of them, or vectors with `lifecycle`; - is stdin"
     )
     named["backup"].add_argument("--out", required=True, help="the file to write")
+    named["setup-code"].add_argument("--new", action="store_true", help="another code; the old one opens nothing")
+    named["support-bundle"].add_argument("--out", default="tallystick-support.zip", help="the file to write")
     return parser, named
 
 
@@ -126,12 +130,13 @@ def _device_words(named: dict[str, argparse.ArgumentParser]) -> None:
 
 def _command(arguments: argparse.Namespace) -> int:
     # Imported after the words are read: `--help` should not cost a second.
-    from gateway.commands import (  # noqa: PLC0415  # noqa: PLC0415
+    from gateway.commands import (  # noqa: PLC0415
         CommandError,
         asking,
         auditing,
         doctor,
         finding,
+        helping,
         kinds,
         lifecycles,
         looking,
@@ -149,6 +154,7 @@ def _command(arguments: argparse.Namespace) -> int:
         ("journal", "verify"): looking.verify, ("journal", "export"): looking.export,
         ("sync", "status"): looking.sync_status, ("sync", "now"): looking.sync_now, ("backup", ""): looking.backup,
         ("lifecycle", ""): lifecycles.lifecycle,
+        ("setup-code", ""): helping.setup_code, ("support-bundle", ""): helping.support_bundle,
     }  # fmt: skip
     try:
         outcome = commands[arguments.word, arguments.verb](arguments)
@@ -173,8 +179,9 @@ def run(arguments: argparse.Namespace) -> int:
     json_log.to_stderr(arguments.log_level)
     logging.getLogger().addHandler(log_tail.TAIL)
     try:
-        config = load(Path(arguments.config))
-        asyncio.run(_work(config))
+        # The set-up pages change wires and identity: then everything is built anew, in the same process.
+        while asyncio.run(_work(load(Path(arguments.config)))):
+            logging.getLogger("gateway").info("starting again with the new settings")
     except (ConfigError, JournalRefusedError, NotStored, PermissionError, ValueError) as error:
         print(error, file=sys.stderr)
         return FAILED
@@ -194,7 +201,8 @@ def _stay_small() -> None:
     mallopt(M_MMAP_THRESHOLD, 131_072)
 
 
-async def _work(config: Any) -> None:  # noqa: ANN401 - imported late
+async def _work(config: Any) -> bool:  # noqa: ANN401 - imported late
+    """Until it is stopped; True: to be built anew."""
     from gateway import entropy  # noqa: PLC0415
     from gateway.app import create_gateway  # noqa: PLC0415
     from gateway.clock import system_clock  # noqa: PLC0415
@@ -230,6 +238,7 @@ async def _work(config: Any) -> None:  # noqa: ANN401 - imported late
         if noting.done():
             pid.unlink(missing_ok=True)
         noting.cancel()
+    return gateway.again
 
 
 def _open_serial(settings: SerialSettings) -> SerialLink:

@@ -1,7 +1,7 @@
 """What a person writes in ``gateway.toml``: the shapes. ``config_file`` reads it and names every mistake.
 
-The program never writes this file; what it learns (identity, planogram, badges) lies in the state folder. A key may
-live in one of the two only.
+The program never writes this file; what it learns (identity, planogram, badges) and what the set-up pages were told
+(site.toml) lies in the state folder. A line or a device may live in one of the two only.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from gateway import drivers
-from gateway.config import Config
+from gateway import drivers, site_file
+from gateway.config import Config, GatewaySection
 
 
 class ConfigError(Exception):
@@ -37,11 +37,15 @@ def load(path: Path) -> Config:
 
 
 def parse(text: str, path: Path | str = "gateway.toml") -> Config:
-    """The configuration in a text; raises ConfigError with every mistake in it."""
+    """The configuration in a text, with what the set-up pages wrote into its state folder.
+
+    Raises ConfigError with every mistake in both.
+    """
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(path, [("", f"is not TOML: {error}")]) from error
+    _with_site(document)
     try:
         config = Config.model_validate(document)
     except ValidationError as error:
@@ -52,6 +56,25 @@ def parse(text: str, path: Path | str = "gateway.toml") -> Config:
     if errors:
         raise ConfigError(path, errors)
     return config
+
+
+def _with_site(document: dict[str, Any]) -> None:
+    """Adds the wizard's lines and its cloud. A key that is in both files stays as the person wrote it."""
+    gateway = document.get("gateway")
+    state = gateway.get("state") if isinstance(gateway, dict) else None
+    folder = Path(state) if isinstance(state, str) else GatewaySection().state
+    try:
+        site = site_file.read(folder)
+    except tomllib.TOMLDecodeError as error:
+        what = f"is not TOML: {error}. Delete it and set the lines up again"
+        raise ConfigError(folder / site_file.FILE, [("", what)]) from error
+    except OSError:
+        return
+    if site.get("lines") and isinstance(document.get("lines", []), list):
+        document["lines"] = [*document.get("lines", []), *site["lines"]]
+    cloud = document.setdefault("cloud", {})
+    if isinstance(cloud, dict) and site.get("cloud"):
+        document["cloud"] = {**site["cloud"], **{key: value for key, value in cloud.items() if value != ""}}
 
 
 def _explain(error: Mapping[str, Any]) -> tuple[str, str]:

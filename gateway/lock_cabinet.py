@@ -111,6 +111,10 @@ class LockCabinet:
         """The doors that stand open now, by command or by force."""
         return frozenset(self._open)
 
+    async def closed(self, slot: str) -> bool | None:
+        """How the door's sensor reads now, by the polarity that is set; None: the board does not answer."""
+        return await self._closed_or_none(slot)
+
     async def admit(self, slot: str) -> bool:
         """Opens a door so that something is put in, and waits until it is closed; False: it certainly stayed shut.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from gateway import drivers
@@ -37,14 +37,23 @@ def find(arguments: argparse.Namespace) -> Outcome:
     if unknown:
         raise CommandError(f"There is no kind {unknown[0]!r}; there are {', '.join(sorted(kinds))}.")
     try:
-        found = asyncio.run(_search(arguments.port, wanted, arguments.speed, all_addresses=arguments.all))
+        found = asyncio.run(
+            search(arguments.port, wanted, arguments.speed, all_addresses=arguments.all, tell=_to_stderr)
+        )
     except LinkDown as error:
         raise CommandError(f"{error}. If the gateway is running, stop it first: a port has one owner.") from error
     lines = [_as_config(one) for one in found]
     return Outcome(found, lines or [f"Nothing answered on {arguments.port}."], FINE if found else FINDINGS)
 
 
-async def _search(port: str, kinds: Sequence[str], speeds: Sequence[str], *, all_addresses: bool) -> list[Any]:
+def _to_stderr(form: str, kind: str) -> None:
+    sys.stderr.write(f"{form}: {kind}\n")
+
+
+async def search(
+    port: str, kinds: Sequence[str], speeds: Sequence[str], *, all_addresses: bool, tell: Callable[[str, str], None]
+) -> list[dict[str, Any]]:
+    """What answers on the port: line, kind, settings, number, profiles. `tell` hears what is tried. Raises LinkDown."""
     found: list[dict[str, Any]] = []
     for form in _formats(kinds, speeds):
         link = SerialPort(line_settings(port, form))
@@ -53,7 +62,7 @@ async def _search(port: str, kinds: Sequence[str], speeds: Sequence[str], *, all
             for kind in kinds:
                 driver = drivers.discover()[kind]
                 if form in (speeds or getattr(driver, "shipped", ("9600 8N1",))):
-                    sys.stderr.write(f"{form}: {kind}\n")
+                    tell(form, kind)
                     who = {"port": port, "line": form, "kind": kind}
                     answers = _answering(link, kind, form, all_addresses=all_addresses)
                     found += [{**who, **one} async for one in answers]

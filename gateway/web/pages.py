@@ -21,10 +21,12 @@ from gateway.web.kiosk_api import add_kiosk_api
 from gateway.web.kiosk_page import Served, add_kiosk_page
 from gateway.web.problems import problem
 from gateway.web.rendering import Rendering, add_static
+from gateway.web.setup_deeds import Installed
+from gateway.web.setup_pages import add_setup
 from gateway.web.status_page import Watched, add_status
 
 
-class Gateway(Watched, Served, Protocol):
+class Gateway(Watched, Served, Installed, Protocol):
     """What the pages show and do."""
 
     kiosk: KioskDesk | None
@@ -50,6 +52,7 @@ def create_pages(gateway: Gateway) -> Any:  # noqa: ANN401 - an ASGI application
     add_kiosk_api(pages, gateway, rendering.spoken)
     add_kiosk_page(pages, gateway, rendering)
     add_status(pages, gateway, rendering)
+    add_setup(pages, gateway, rendering)
     _machines(pages, gateway)
     add_control_pages(pages, gateway, rendering.spoken)
     add_kind_pages(pages, rendering)

@@ -1,0 +1,84 @@
+"""One slot tried out by the installer: the lock opens or the motor turns once, and what it told stands beside what a
+person saw.
+
+The surprise is what is written down. A lock that opens for a test gives nothing away: two events. A motor that turns
+gives a piece away: an intent and a draw like any other, on disk before the command, and then the draw's reversal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gateway.ports import NotStored, RecordRefused
+from gateway.premises import Cabinet, CabinetUnreachableError, Premises
+from gateway.recording import happened, stamp
+from gateway.take_draw import carry_out
+from gateway.take_return import Admitting
+from wire.records import Intent, Ref, Reversal
+
+WHO = "setup"
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """How a test ended: `moved`, `stuck`, `unknown`, or why it was not begun: `busy`, `unreachable`, `not_stored`,
+    `no_item` (a motor gives goods away, and nobody has said which).
+    """
+
+    verdict: str
+    detail: str = ""
+
+
+def gives_goods(cabinet: Cabinet) -> bool:
+    """Whether a test of this cabinet gives a piece away."""
+    return not isinstance(cabinet, Admitting)
+
+
+async def try_slot(premises: Premises, cabinet: Cabinet, slot: str) -> Tried:
+    """Moves this slot once, and returns when it stands still and shut again."""
+    if cabinet.device in premises.busy or cabinet.device in premises.service:
+        return Tried("busy")
+    premises.busy.add(cabinet.device)
+    try:
+        await cabinet.look(slot)
+        return await (_lock if isinstance(cabinet, Admitting) else _motor)(premises, cabinet, slot)
+    except CabinetUnreachableError as error:
+        return Tried("unreachable", str(error))
+    except (NotStored, RecordRefused) as error:
+        return Tried("not_stored", str(error))
+    finally:
+        premises.busy.discard(cabinet.device)
+
+
+async def _lock(premises: Premises, cabinet: Any, slot: str) -> Tried:  # noqa: ANN401 - a Cabinet that admits
+    await premises.keep(happened("slot_test", stamp(premises.clock), cabinet.device, slot=slot, who=WHO))
+    opened = await cabinet.admit(slot)
+    verdict = "moved" if opened else "stuck"
+    data = {"verdict": verdict}
+    await premises.keep_for_sure(
+        happened("slot_tested", stamp(premises.clock), cabinet.device, slot=slot, data=data, who=WHO)
+    )
+    return Tried(verdict)
+
+
+async def _motor(premises: Premises, cabinet: Cabinet, slot: str) -> Tried:
+    at, (place, version) = stamp(premises.clock), premises.place(cabinet.device, slot)
+    if place is None:
+        return Tried("no_item")
+    intent = Intent(
+        v=1, z="", src=cabinet.device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m, who=WHO, cfg=cabinet.cfg,
+        q=["slot_test"], slot=slot, item=place.item, asked=1, planogram=version, rules=0,
+        before=dict(await cabinet.look(slot)),
+    )  # fmt: skip
+    (key,) = await premises.keep(intent)
+    ended = await carry_out(premises, cabinet, intent, key, place.confirm)
+    if ended.qty and ended.key is not None:
+        at, ref = stamp(premises.clock), Ref(ended.key.src, ended.key.ep, ended.key.n)
+        back = Reversal(
+            v=1, z="", src=cabinet.device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m, who=WHO,
+            ref=ref, qty=ended.qty, reason="tried out at the set-up",
+        )  # fmt: skip
+        await premises.keep_for_sure(back)
+    verdicts = {"confirmed": "moved", "not_dispensed": "stuck", "jammed": "stuck", "void": "stuck"}
+    return Tried(verdicts.get(ended.outcome, "unknown"), ended.outcome)
