@@ -41,6 +41,10 @@ REGISTERS = {
 }  # fmt: skip
 # A meter without a total: its tariffs together are it.
 SUMS = {"1.8.0": ("1.8.1", "1.8.2", "1.8.3", "1.8.4"), "2.8.0": ("2.8.1", "2.8.2", "2.8.3", "2.8.4")}
+# A meter without a balance: both directions together are it.
+DIFFERENCES = {"16.7.0": ("1.7.0", "2.7.0")}
+# Units that old P1 telegrams put in brackets of their own: (..)(0-1:24.2.1)(m3)(00001.001).
+UNITS = ("m3", "GJ", "MJ", "kWh", "Wh")
 NUMBERS = ("96.1.1", "96.1.0", "C.1.0", "C.1", "0.0.0", "0.0", "0.0.1")
 CLOCK = "1.0.0"
 
@@ -268,7 +272,8 @@ class Iec62056:
         one = present.get(code) or present.get(f"{code}.0") or present.get(code.removesuffix(".0"))
         if one is None:
             return self._sum(name, code, present, raw)
-        read = texts.amount(one.values[-1])
+        alone = len(one.values) > 1 and one.values[-2] in UNITS and "*" not in one.values[-1]
+        read = texts.amount(f"{one.values[-1]}*{one.values[-2]}" if alone else one.values[-1])
         if read is None:
             self.counters.refuse("no_number")
             return self._fault("value_refused", {"asked": name, "why": "no number", "text": one.values[-1][:50]}, raw)
@@ -276,11 +281,18 @@ class Iec62056:
         return [Measured(name, read.value, read.scale, read.unit, raw)]
 
     def _sum(self, name: str, code: str, present: dict[str, texts.DataSet], raw: bytes) -> list[Event]:
-        """A total the meter does not print: its tariffs, where all print in the same digits."""
-        parts = [texts.amount(present[one].values[-1]) for one in SUMS.get(code, ()) if one in present]
+        """What the meter does not print: a total is its tariffs, a balance its directions, where all print in the same
+        digits.
+        """
+        codes: tuple[str, ...] = SUMS.get(code) or DIFFERENCES.get(code) or ()
+        parts = [texts.amount(present[one].values[-1]) for one in codes if one in present]
         read = [part for part in parts if part is not None]
         if not read or len(read) < len(parts) or len({(part.scale, part.unit) for part in read}) > 1:
             return self._fault("register_missing", {"asked": name, "code": code}, raw)
+        if code in DIFFERENCES:
+            balance = read[0].value - sum(part.value for part in read[1:])
+            here = codes[0] in present
+            return [Measured(name, balance if here else -balance, read[0].scale, read[0].unit, raw)]
         total = sum(part.value for part in read)
         return [Measured(name, total, read[0].scale, read[0].unit, raw, ("sum_of_tariffs",))]
 
