@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import metadata
@@ -17,6 +18,7 @@ from cloud.api.discovery import routers
 from cloud.api.fast_lane import FastLane
 from cloud.api.v1 import logs
 from cloud.clock import Clock
+from cloud.cosigner_history import cloud_keys
 from cloud.credit import shares
 from cloud.database import Store
 from cloud.entropy import Entropy
@@ -25,6 +27,7 @@ from cloud.fleet.nonces import Nonces
 from cloud.ingest.intake import Intake
 from cloud.ingest.receive_batch import Desk
 from cloud.ingest.tiles import Tiles
+from cloud.invariants.walk import walk_for_ever
 from cloud.metering import post_readings
 from cloud.metrics import Metrics
 from cloud.settings import Settings
@@ -44,9 +47,13 @@ def create_cloud(settings: Settings, clock: Clock, entropy: Entropy, store: Stor
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await migrations.migrate(store, clock.now_ms())
+        walking = walk_for_ever(store, clock, context.keys, settings.check_seconds) if settings.check_seconds else None
+        checking = None if walking is None else asyncio.create_task(walking)
         try:
             yield
         finally:
+            if checking is not None:
+                checking.cancel()
             dismiss(app)
 
     app = FastLane(
@@ -95,4 +102,5 @@ def build(settings: Settings, clock: Clock, entropy: Entropy, store: Store) -> C
         changes=Changes(store, clock),
         metrics=metrics,
         tiles=Tiles(),
+        keys=cloud_keys(settings.state, cosigner),
     )

@@ -38,16 +38,21 @@ def load_or_create(state: Path, name: str, entropy: Entropy) -> Signer:
     return Signer(name, seed)
 
 
+def write_key(path: Path, seed: bytes) -> None:
+    """A new file with a secret, synced, readable by its owner only; FileExistsError rather than overwrite one."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(seed.hex() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _create(path: Path, entropy: Entropy) -> None:
     """Makes the file unless it is there; written whole beside it and linked, so that nobody ever reads half a key."""
     if path.exists():
         return
     draft = path.with_name(f"{FILE}.{entropy.letters(8)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(entropy.key_bytes(32).hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    write_key(draft, entropy.key_bytes(32))
     try:
         os.link(draft, path)
     except FileExistsError:

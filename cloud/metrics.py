@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -38,6 +38,13 @@ class Metrics:
             registry=self.registry,
             buckets=(1, 2, 4, 8, 16, 32, 64, 128),
         )
+
+        self.holds = Gauge(
+            "tally_open_holds",
+            "Logs of which nothing is billed because an invariant is broken.",
+            registry=self.registry,
+        )
+        self.forks = Gauge("tally_frozen_logs", "Logs that a fork has frozen.", registry=self.registry)
 
     def page(self) -> bytes:
         """All of them in Prometheus' text form."""

@@ -31,6 +31,7 @@ class Settings(BaseModel):
     cosigner: str = Field("tallystick.cloud", pattern=r"^[^\s+]{1,64}$", description="Name printed on cosignatures.")
     connections: int = Field(4, ge=1, le=64, description="Connections of one process to PostgreSQL.")
     group_records: int = Field(200, ge=0, le=4096, description="Batches up to this many records share a transaction.")
+    check_seconds: int = Field(86_400, ge=0, description="How often everything that must hold is checked; 0: never.")
     max_waiting: int = Field(1000, ge=1, description="Batches that may wait for a transaction before 429 is answered.")
     demo_clock: str = Field(
         "", pattern=r"^(\d+,\d+,\d+(\.\d+)?)?$", description="Demonstrations only: shown ms, at real ms, times as fast."

@@ -102,6 +102,11 @@ class Verifier:
         digest = hashlib.sha256(self.vkey.encode()).hexdigest()[:20]
         return "-".join(digest[at : at + 4] for at in range(0, 20, 4))
 
+    def as_algorithm(self, algorithm: int) -> str:
+        """The verifier key of the same public key for another use (another hash: the algorithm is part of it)."""
+        raw = bytes([algorithm]) + self._public.public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return f"{self.name}+{_key_hash(self.name, raw).hex()}+{_b64(raw)}"
+
     def check(self, message: bytes, signature: bytes) -> None:
         """Raises SealError unless this key signed the message."""
         try:

@@ -7,6 +7,7 @@ from typing import cast
 
 from fastapi import Request
 
+from cloud.billing.bundle import Keys
 from cloud.clock import Clock
 from cloud.database import Store
 from cloud.entropy import Entropy
@@ -33,6 +34,7 @@ class Context:
     changes: Changes
     metrics: Metrics
     tiles: Tiles
+    keys: Keys
 
 
 def context_of(request: Request) -> Context:

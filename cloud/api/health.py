@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from cloud import metrics, migrations
 from cloud.api.context import Context, the_context
 from cloud.api.problems import Problem, responses
+from cloud.ingest import repository as logs
+from cloud.invariants import repository
 from cloud.migrations import MigrationError
 
 router = APIRouter(tags=["operations"])
@@ -43,4 +45,7 @@ async def ready(context: Parts) -> Health:
 @router.get("/metrics", response_model=None)
 async def figures(context: Parts) -> Response:
     """Prometheus' text form."""
+    holds, frozen = await context.store.read(lambda tx: (repository.count_open(tx), logs.count_frozen(tx)))
+    context.metrics.holds.set(holds)
+    context.metrics.forks.set(frozen)
     return Response(context.metrics.page(), media_type=metrics.CONTENT_TYPE)

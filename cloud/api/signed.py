@@ -39,9 +39,12 @@ async def gateway_of(request: Request, context: Context) -> LogIdentity:
     log = await context.intake.log(log_id(keyid))
     if log is None:
         raise Problem("bad-signature", f"No gateway is enrolled as {keyid}.")
+    newest = log.keys[-1]
+    if newest.code:
+        raise Problem("revoked-key", "This log's key was revoked; enrol the gateway anew.")
     try:
         signed = verify_request(
-            verifier(log.vkey),
+            verifier(newest.vkey),
             headers,
             method=request.method,
             path=request.url.path,

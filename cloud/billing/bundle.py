@@ -52,7 +52,8 @@ class LogEvidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     ``vkey``: the gateway's key. ``frontier``: peaks (hex) at ``from``. ``leaves``: every leaf of the range, its exact
     text or its hash. ``notes``: the cosigned checkpoints at the sizes that the statement names, the last one at ``to``.
-    ``witnessed``: what outside witnesses cosigned, where there are any.
+    ``witnessed``: what outside witnesses cosigned, where there are any. ``hand_overs``, ``revocations``:
+    of the gateway's keys, where ``vkey`` was not its only one.
     """
 
     origin: str
@@ -62,6 +63,8 @@ class LogEvidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     notes: list[str]
     outside: list[Outside]
     witnessed: list[Witnessed] = []
+    hand_overs: list[str] = []
+    revocations: list[str] = []
 
 
 class LineProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,11 +84,17 @@ class TermsVersion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     terms: str
 
 
-class Keys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The cloud's key in its two forms: ``cosigner`` cosigns checkpoints, ``signer`` signs statements."""
+class Keys(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The cloud's newest key in its two forms: ``cosigner`` cosigns checkpoints, ``signer`` signs statements.
+
+    ``hand_overs``: the notes that lead from its first key to this one; ``revocations``: of earlier ones. Left out where
+    there is one key.
+    """
 
     cosigner: str
     signer: str
+    hand_overs: list[str] = []
+    revocations: list[str] = []
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

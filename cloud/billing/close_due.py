@@ -19,6 +19,8 @@ from cloud.billing.bill_early import bill_early
 from cloud.billing.close_period import Wanted, close_period, draft_period
 from cloud.calendar import Cycle, Period, billing_periods
 from cloud.database import Store, Tx
+from cloud.invariants.broken import BillingHeld, InvariantBroken
+from cloud.invariants.stop_billing import stop_billing
 from wire.seal import Signer
 
 DAY_MS = 86_400_000
@@ -27,11 +29,12 @@ AT_ONCE = 20
 FOR_EVER = 1_000_000
 # What is wrong with one agreement; a database that is away or in another's way is none of these.
 CANNOT_BE_CLOSED = (ValueError, LookupError, ArithmeticError, AssertionError)
+HELD = (BillingHeld, InvariantBroken)
 
 
 class Closed(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a run did for one period. ``state``: draft, final, early (an early bill), failed: it
-    could not be closed, and ``reason`` says why.
+    could not be closed, held: a log of it contradicts itself; ``reason`` says why.
     """
 
     agreement_id: str
@@ -58,14 +61,18 @@ async def close_due(store: Store, tenant: str, now_ms: int, signer: Signer, *, d
         some = every[at : at + AT_ONCE]
         try:
             done += await store.run(closing(some))
-        except CANNOT_BE_CLOSED:
+        except (*CANNOT_BE_CLOSED, *HELD):
             for one in some:
-                done += await _alone(store, one, closing)
+                done += await _alone(store, tenant, one, closing, now_ms)
     return done
 
 
 async def _alone(
-    store: Store, agreement_id: str, closing: Callable[[Sequence[str], int], Callable[[Tx], list[Closed]]]
+    store: Store,
+    tenant: str,
+    agreement_id: str,
+    closing: Callable[[Sequence[str], int], Callable[[Tx], list[Closed]]],
+    now_ms: int,
 ) -> list[Closed]:
     """One agreement, one period a transaction, up to the one that cannot be closed."""
     done: list[Closed] = []
@@ -76,6 +83,10 @@ async def _alone(
                 break
     except CANNOT_BE_CLOSED as error:
         done.append(Closed(agreement_id, "", "", "failed", 0, "", "", f"{type(error).__name__}: {error}"))
+    except HELD as error:
+        if isinstance(error, InvariantBroken):
+            await stop_billing(store, tenant, error, now_ms)
+        done.append(Closed(agreement_id, "", "", "held", 0, "", "", str(error)))
     return done
 
 

@@ -24,6 +24,9 @@ from cloud.calendar import Period, local_day, month, next_day, parse_day, period
 from cloud.database import Tx
 from cloud.guarantees import repository as verdict_rows
 from cloud.guarantees.settle_verdict import propose
+from cloud.invariants import repository as holds
+from cloud.invariants.broken import BillingHeld, InvariantBroken
+from cloud.invariants.check_log import check_range
 from cloud.invoices import repository as documents
 from cloud.invoices.issue import issue_invoice
 from wire.seal import Signer
@@ -59,7 +62,8 @@ def close_period(
 ) -> tuple[Statement, bool]:
     """The statement of a period, and whether it was made now.
 
-    Raises AgreementUnknown, CalendarError, PeriodNotOver, PeriodNotNext.
+    Raises AgreementUnknown, CalendarError, PeriodNotOver, PeriodNotNext; BillingHeld and InvariantBroken where a log
+    contradicts itself: then nothing is billed.
     """
     agreement = agreements.find(tx, tenant, agreement_id, lock=True)
     if agreement is None:
@@ -74,6 +78,7 @@ def close_period(
         return stored, False
     _check_next(agreement, previous, span, now_ms)
     gathered, settlement = _settled(tx, tenant, agreement, span, previous)
+    _check_sound(tx, tenant, gathered)
     agreed = verdict_rows.exclusions(tx, tenant, agreement_id, span.from_ms, span.to_ms)
     verdicts = verdicts_of(agreement.versions, span, gathered.facts, agreed)
     head = head_of(
@@ -106,6 +111,20 @@ def close_period(
     return made, True
 
 
+def _check_sound(tx: Tx, tenant: str, gathered: Gathered) -> None:
+    """No log of the bill is on hold, and the leaves read are those that were cosigned."""
+    by_number = {source.row.log_no: source for source in gathered.sources}
+    for hold in holds.open_holds(tx, tenant, list(by_number)):
+        raise BillingHeld(hold.log_id, hold.kind, hold.detail)
+    for number, source in by_number.items():
+        place = (tenant, number)
+        try:
+            check_range(tx, place, source.start, source.end)
+        except InvariantBroken as error:
+            if holds.last_decision(tx, place, error.broken.kind) != error.broken.detail:
+                raise
+
+
 def _finish(tx: Tx, tenant: str, agreement: Agreement, made: Statement, now_ms: int) -> None:
     """Keeps a statement for good, with what follows from it: verdicts that are proposed, its invoice."""
     repository.add_statement(tx, tenant, made)
@@ -127,6 +146,7 @@ def draft_period(tx: Tx, tenant: str, agreement_id: str, wanted: Wanted, *, now_
     span = _period(agreement, previous, wanted)
     _check_next(agreement, previous, span, now_ms)
     gathered, settlement = _settled(tx, tenant, agreement, span, previous)
+    _check_sound(tx, tenant, gathered)
     found = Running(agreement, span, settlement, [source.row.log_id for source in gathered.sources])
     void = repository.last_void(tx, tenant, agreement_id, span.first, span.end)
     revision = 0 if void is None else void.revision + 1

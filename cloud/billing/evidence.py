@@ -88,6 +88,7 @@ def _log(tx: Tx, tenant: str, row: LogRow, stated: LogRange, devices: set[str]) 
         leaf.leaf.decode() if src_of(leaf.leaf) in wanted else Hidden(leaf.hash.hex())
         for leaf in repository.leaves(tx, tenant, row.log_no, stated.from_, stated.to)
     ]
+    identity = logs.identity_of(tx, tenant, row.log_no)
     return LogEvidence(
         origin=row.origin,
         vkey=row.vkey,
@@ -96,6 +97,8 @@ def _log(tx: Tx, tenant: str, row: LogRow, stated: LogRange, devices: set[str]) 
         notes=repository.notes(tx, tenant, row.log_no, [receipt.size for receipt in stated.receipts]),
         outside=_outside(tx, tenant, row, stated),
         witnessed=_witnessed(tx, tenant, row, stated),
+        hand_overs=list(identity.hand_overs),
+        revocations=logs.revocation_notes(tx, (tenant, row.log_no)),
     )
 
 

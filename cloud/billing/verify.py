@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from cloud.agreements.terms import AgreementTerms, Version, parse_terms
-from cloud.billing.bundle import Bundle
+from cloud.billing.bundle import Bundle, LogEvidence
 from cloud.billing.corrections import Chain, settle_with_deltas
 from cloud.billing.facts import Counter, Fact, LogRange, carry_index
 from cloud.billing.scope import devices_of
@@ -22,13 +22,15 @@ from cloud.billing.verdicts import verdicts_of
 from cloud.billing.verify_agreement import check_agreement
 from cloud.billing.verify_chain import check_chain, check_since
 from cloud.billing.verify_events import check_events
+from cloud.billing.verify_keys import among, cosigners, gateway_keys, open_statement
 from cloud.billing.verify_lines import compare, openings
-from cloud.billing.verify_logs import Finding, LogReader, check_keys
+from cloud.billing.verify_logs import Finding, LogReader
 from cloud.billing.verify_proofs import check_proofs
 from cloud.billing.verify_witness import check_witnesses
 from cloud.calendar import parse_day
+from wire.hand_over import Ended
 from wire.ids import log_id
-from wire.seal import SealError, Verifier, open_text, verifier
+from wire.seal import SealError, verifier
 
 BROKE_OFF = "the check broke off, so this is no bundle that this program made"
 
@@ -83,15 +85,15 @@ def verify(bundle: Bundle, trust: Trust) -> Verdict:
 
 def _check(bundle: Bundle, trust: Trust, findings: list[Finding]) -> None:
     """All checks, each adding what it finds."""
-    cosigner = _check_seal(bundle, trust, findings)
+    cloud = _check_seal(bundle, trust, findings)
     _check_hashes(bundle, findings)
     versions = _check_versions(bundle, findings)
     if not versions:
         return
     check_agreement(bundle, versions, trust.terms, findings)
     chain = check_chain(bundle.statement.head, bundle.previous, versions, findings)
-    facts, readers = _check_logs(bundle, versions, cosigner, trust, findings)
-    findings += check_witnesses(bundle, trust.witnesses)
+    facts, readers = _check_logs(bundle, versions, cloud, trust, findings)
+    findings += check_witnesses(bundle, trust.witnesses, cloud)
     facts += check_events(bundle, versions, findings)
     if chain is None:
         return
@@ -108,21 +110,21 @@ def _wrong(findings: list[Finding], what: str, text: str = "statement") -> None:
     findings.append(Finding(0, text, what))
 
 
-def _check_seal(bundle: Bundle, trust: Trust, findings: list[Finding]) -> Verifier | None:
-    """The cloud's key and its signature over the statement."""
+def _check_seal(bundle: Bundle, trust: Trust, findings: list[Finding]) -> list[Ended]:
+    """The cloud's keys, and its signature over the statement; none when they cannot be used."""
     statement = bundle.statement
     try:
-        cosigner, signer = check_keys(bundle.keys.cosigner, bundle.keys.signer)
-        if trust.cosigner and verifier(trust.cosigner).vkey != cosigner.vkey:
+        keys = cosigners(bundle.keys)
+        if trust.cosigner and not among(keys, [trust.cosigner]):
             _wrong(findings, "the cosigner's key is not the one you gave", "keys")
-        if open_text(statement.note, signer) != note_text(statement.head):
+        if open_statement(statement.note, keys, statement.head.cutoff_at // 1000) != note_text(statement.head):
             _wrong(findings, "the cloud signed another statement than this one")
         if statement.note.count("\n— ") != 1:
             _wrong(findings, "a statement carries one signature")
     except (SealError, ValueError) as error:
         _wrong(findings, f"the cloud's signature: {error}")
-        return None
-    return cosigner
+        return []
+    return keys
 
 
 def _check_hashes(bundle: Bundle, findings: list[Finding]) -> None:
@@ -171,7 +173,7 @@ def _check_parties(head: Head, terms: AgreementTerms, first: str, findings: list
 
 
 def _check_logs(
-    bundle: Bundle, versions: Sequence[Version], cosigner: Verifier | None, trust: Trust, findings: list[Finding]
+    bundle: Bundle, versions: Sequence[Version], cloud: Sequence[Ended], trust: Trust, findings: list[Finding]
 ) -> tuple[list[Fact], list[LogReader]]:
     head = bundle.statement.head
     devices = frozenset(devices_of(versions))
@@ -185,14 +187,22 @@ def _check_logs(
         gateway = stated.origin.rpartition("/")[0]
         if stated.origin.split("/")[:2] != ["tallystick", head.tenant] or log_id(stated.origin) != stated.log:
             reader.wrong("this is no log of the supplier")
-        elif trust.gateways and shown.vkey not in trust.gateways:
+        elif trust.gateways and not _trusted(shown, cloud, trust):
             reader.wrong("the gateway's key is not among those you gave")
         if len(stated.origin.split("/")) == 4:
-            facts += reader.check(cosigner, gateways.get(gateway))
+            facts += reader.check(cloud, gateways.get(gateway))
             gateways[gateway] = {**gateways.get(gateway, {}), **reader.counters}
         findings += reader.findings
         readers.append(reader)
     return facts, readers
+
+
+def _trusted(shown: LogEvidence, cloud: Sequence[Ended], trust: Trust) -> bool:
+    """Whether one of the log's keys is among those the checker has from elsewhere."""
+    try:
+        return among(gateway_keys(shown, cloud), trust.gateways)
+    except SealError:
+        return False
 
 
 def _settle(

@@ -6,18 +6,19 @@ out or exchanged; and the counters of the customer's devices have no gap, so no 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from cloud.billing.bundle import Hidden, LogEvidence
 from cloud.billing.facts import Counter, Fact, LogRange, Receipt, UndatedError, counter_of, date_leaves
+from cloud.billing.verify_keys import gateway_keys
 from wire.canonical import LeafError
+from wire.hand_over import Ended, cosigned_by, signer_of
 from wire.ids import log_id
 from wire.log import Frontier, ProofError, leaf_hash, verify_inclusion
 from wire.records import GatewayEvent, Record, decode
-from wire.seal import COSIGNATURE, ED25519, SealError, Verifier, verifier
+from wire.seal import ED25519, SealError, verifier
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -49,14 +50,14 @@ class LogReader:
         """Notes a finding about this log."""
         self.findings.append(Finding(0, f"log {self.stated.origin}", what))
 
-    def check(self, cosigner: Verifier | None, before: dict[str, Counter] | None) -> list[Fact]:
+    def check(self, cloud: Sequence[Ended], before: dict[str, Counter] | None) -> list[Fact]:
         """All checks; the facts as far as they can be read. ``before``: counters of the gateway's log before."""
         if self.shown.origin != self.stated.origin or log_id(self.stated.origin) != self.stated.log:
             self.wrong("origin and log id do not belong together")
         try:
             hashes = [_hash_of(leaf) for leaf in self.shown.leaves]
             self._check_form(hashes)
-            self._check_tree(hashes, cosigner)
+            self._check_tree(hashes, cloud)
             self._read_leaves(before)
             self._check_outside()
             ends = [*self.stated.cuts, self.stated.to]
@@ -76,11 +77,12 @@ class LogReader:
         if len(hashes) != stated.to - stated.from_:
             raise ValueError(f"the range has {stated.to - stated.from_} leaves and {len(hashes)} are shown")
 
-    def _check_tree(self, hashes: Sequence[bytes], cosigner: Verifier | None) -> None:
+    def _check_tree(self, hashes: Sequence[bytes], cloud: Sequence[Ended]) -> None:
         """The root at ``to`` and at every receipt, against the signed and cosigned notes."""
-        gateway = verifier(self.shown.vkey)
-        if gateway.algorithm != ED25519 or gateway.name != self.stated.origin:
+        first = verifier(self.shown.vkey)
+        if first.algorithm != ED25519 or first.name != self.stated.origin:
             raise ValueError("the gateway's key is not a signing key of this log")
+        keys = gateway_keys(self.shown, cloud)
         sizes = [receipt.size for receipt in self.stated.receipts]
         if sorted(set(sizes)) != sizes or not {*self.stated.cuts, self.stated.to} <= set(sizes):
             raise ValueError("a cosignature at a cut or at the range's end is missing")
@@ -91,24 +93,22 @@ class LogReader:
             if receipt.size < tree.size:
                 raise ValueError("a cosignature lies before the range")
             tree = tree.extend(hashes[tree.size - self.stated.from_ : receipt.size - self.stated.from_])
-            self._check_note(gateway, cosigner, note, receipt, tree)
+            self._check_note(keys, cloud, note, receipt, tree)
         if tree.root().hex() != self.stated.root:
             self.wrong("the root over the range is not the one in the statement")
 
     def _check_note(
-        self, gateway: Verifier, cosigner: Verifier | None, note: str, receipt: Receipt, tree: Frontier
+        self, keys: Sequence[Ended], cloud: Sequence[Ended], note: str, receipt: Receipt, tree: Frontier
     ) -> None:
         try:
-            checkpoint = gateway.open(note)
+            checkpoint = signer_of(note, keys).open(note)
             if checkpoint.size != receipt.size:
                 self.wrong(f"the checkpoint is at size {checkpoint.size}, not {receipt.size}")
             elif checkpoint.root != tree.root():
                 self.wrong(f"the leaves do not give the root that the gateway signed at size {receipt.size}")
             if note.count("\n— ") != 2:
                 self.wrong("a checkpoint carries the gateway's signature and one cosignature, nothing else")
-            if cosigner is None:
-                return
-            if cosigner.algorithm != COSIGNATURE or cosigner.cosigned_at(note) != receipt.seconds:
+            if cloud and cosigned_by(note, cloud)[1] != receipt.seconds:
                 self.wrong(f"the cosignature at size {receipt.size} is of another time")
         except SealError as error:
             self.wrong(f"the checkpoint at size {receipt.size}: {error.detail}")
@@ -199,17 +199,6 @@ class LogReader:
             if record.src not in self.devices and record.src != self.stated.origin.split("/")[2]:
                 raise ValueError(f"leaf {one.index} is of {record.src}, which is no device of this agreement")
             self.records[one.index] = record
-
-
-def check_keys(cosigner: str, signer: str) -> tuple[Verifier, Verifier]:
-    """The cloud's key in its two forms; raises SealError or ValueError when they are not one key."""
-    cosigning, signing = verifier(cosigner), verifier(signer)
-    if cosigning.algorithm != COSIGNATURE or signing.algorithm != ED25519:
-        raise ValueError("the cosigner's or the signer's key is of another kind")
-    raw = [base64.b64decode(key.vkey.split("+", 2)[2])[1:] for key in (cosigning, signing)]
-    if raw[0] != raw[1] or cosigning.name != signing.name:
-        raise ValueError("statements are signed with another key than checkpoints are cosigned with")
-    return cosigning, signing
 
 
 def _hash_of(leaf: str | Hidden) -> bytes:

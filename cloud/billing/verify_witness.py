@@ -10,12 +10,14 @@ from collections.abc import Sequence
 
 from cloud.billing.bundle import Bundle, Witnessed
 from cloud.billing.facts import LogRange
+from cloud.billing.verify_keys import gateway_keys
 from cloud.billing.verify_logs import Finding
+from wire.hand_over import Ended, signer_of
 from wire.log import ProofError, verify_consistency
 from wire.seal import COSIGNATURE, SealError, Verifier, split_note, verifier
 
 
-def check_witnesses(bundle: Bundle, required: Sequence[str]) -> list[Finding]:
+def check_witnesses(bundle: Bundle, required: Sequence[str], cloud: Sequence[Ended]) -> list[Finding]:
     """Everything that is wrong with the witnesses' notes; ``required``: keys that must have cosigned every log."""
     findings = []
     keys = [verifier(vkey) for vkey in required]
@@ -23,7 +25,7 @@ def check_witnesses(bundle: Bundle, required: Sequence[str]) -> list[Finding]:
         seen: set[str] = set()
         for one in shown.witnessed:
             try:
-                seen |= _cosigners(stated, shown.vkey, one, keys)
+                seen |= _cosigners(stated, gateway_keys(shown, cloud), one, keys)
             except (SealError, ProofError, ValueError) as error:
                 findings.append(Finding(0, f"log {stated.origin}", f"a witness's checkpoint: {error}"))
         if stated.to:
@@ -35,9 +37,9 @@ def check_witnesses(bundle: Bundle, required: Sequence[str]) -> list[Finding]:
     return findings
 
 
-def _cosigners(stated: LogRange, gateway: str, one: Witnessed, keys: Sequence[Verifier]) -> set[str]:
+def _cosigners(stated: LogRange, gateway: Sequence[Ended], one: Witnessed, keys: Sequence[Verifier]) -> set[str]:
     """Which of these keys cosigned a checkpoint that continues the statement's range."""
-    checkpoint = verifier(gateway).open(one.note)
+    checkpoint = signer_of(one.note, gateway).open(one.note)
     path = [bytes.fromhex(node) for node in one.path]
     if stated.to:
         verify_consistency(stated.to, checkpoint.size, path, bytes.fromhex(stated.root), checkpoint.root)

@@ -220,6 +220,28 @@ def log(tx: Tx, tenant: str, log_no: int) -> LogRow | None:
     return None if row is None else LogRow(*row)
 
 
+def add_key(tx: Tx, place: tuple[str, int], number: int, vkey: str, hand_over: str, now_ms: int) -> None:
+    """A later key of a log."""
+    tx.run(
+        "INSERT INTO log_keys (tenant_id, log_no, key_no, vkey, hand_over, at_ms) VALUES (?, ?, ?, ?, ?, ?)",
+        (*place, number, vkey, hand_over, now_ms),
+    )
+    _next_edition(tx, place)
+
+
+def add_revocation(tx: Tx, place: tuple[str, int], vkey: str, note: str, who: str, now_ms: int) -> None:
+    """A key of a log that is taken back."""
+    tx.run(
+        "INSERT INTO key_revocations (tenant_id, log_no, vkey, note, who, at_ms) VALUES (?, ?, ?, ?, ?, ?)",
+        (*place, vkey, note, who, now_ms),
+    )
+    _next_edition(tx, place)
+
+
+def _next_edition(tx: Tx, place: tuple[str, int]) -> None:
+    tx.run("UPDATE log_heads SET key_edition = key_edition + 1 WHERE tenant_id = ? AND log_no = ?", place)
+
+
 def put_part(tx: Tx, tenant: str, gateway_id: str, *, part: str, key: str, body: str) -> int:
     """Sets one part of what a gateway should be like; the document's version after it."""
     version = _next_version(tx, tenant, gateway_id)

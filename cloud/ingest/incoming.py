@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -10,13 +11,18 @@ import msgspec
 
 from wire import batch as wire_batch
 from wire.batch import Batch, BatchError
+from wire.hand_over import Ended, KeyEndedError, Revocation, chain, signer_of
 from wire.log import leaf_hashes
 from wire.records import Record, decode_all
 from wire.seal import Checkpoint, SealError, verifier
 
 
 class LogIdentity(msgspec.Struct, frozen=True, gc=False):
-    """A log as it was opened: whose it is and whose key signs it. None of this ever changes."""
+    """A log as it was opened: whose it is, and its first key. None of that ever changes.
+
+    ``hand_overs``: notes that lead to its later keys; ``revocations``: of keys that were taken back; ``edition`` counts
+    those changes.
+    """
 
     tenant: str
     log_no: int
@@ -24,11 +30,31 @@ class LogIdentity(msgspec.Struct, frozen=True, gc=False):
     gateway: str
     origin: str
     vkey: str
+    edition: int = 0
+    hand_overs: tuple[str, ...] = ()
+    revocations: tuple[Revocation, ...] = ()
+
+    @property
+    def keys(self) -> list[Ended]:
+        """Every key of this log, oldest first, with where it ends."""
+        return keys_of(self.vkey, self.hand_overs, self.revocations)
+
+    def open(self, note: str) -> Checkpoint:
+        """The checkpoint that a key of this log signed and may; raises SealError, KeyEndedError."""
+        if not self.edition:
+            return verifier(self.vkey).open(note)
+        return signer_of(note, self.keys).open(note)
 
     @property
     def place(self) -> tuple[str, int]:
         """The log's key in every table."""
         return (self.tenant, self.log_no)
+
+
+@lru_cache(maxsize=1024)
+def keys_of(first: str, hand_overs: tuple[str, ...], revocations: tuple[Revocation, ...]) -> list[Ended]:
+    """The chain of a log's keys, kept: its signatures are checked once."""
+    return chain(first, hand_overs, revocations)
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -68,7 +94,9 @@ def admit(log: LogIdentity, body: bytes, *, gzipped: bool) -> Incoming | Refusal
     except BatchError as error:
         return Refusal("too-large" if error.code == "too_large" else "bad-batch", error.detail)
     try:
-        checkpoint = verifier(log.vkey).open(batch.note)
+        checkpoint = log.open(batch.note)
+    except KeyEndedError as error:
+        return Refusal(error.code.replace("_", "-"), f"{error.detail[:1].upper()}{error.detail[1:]}.")
     except SealError as error:
         return Refusal("bad-signature", f"This log's key did not sign the checkpoint: {error.detail}.")
     return Incoming(log, batch, checkpoint)

@@ -16,6 +16,7 @@ from wire.batch import Receipt
 
 MAX_KNOWN = 100_000
 _LOG_ID = re.compile(r"[0-9a-f]{64}\Z")
+KEYS = ("bad-signature", "retired-key", "revoked-key", "stale-keys")
 UNKNOWN = Refusal("unknown-log", "No gateway is enrolled with this log; enrol it again with a new code.")
 
 
@@ -32,15 +33,21 @@ class Intake:
         self._known: dict[str, LogIdentity] = {}
 
     async def log(self, log_id: str) -> LogIdentity | None:
-        """The log with this id; what a log is never changes, so it is looked up once."""
+        """The log with this id; it is looked up once, and again when its keys may have changed."""
         known = self._known.get(log_id)
-        if known is None and _LOG_ID.match(log_id):
-            known = await self._store.read(lambda tx: repository.identity(tx, log_id))
-            if known is not None:
-                if len(self._known) >= MAX_KNOWN:
-                    self._known.clear()
-                self._known[log_id] = known
+        return await self._look_up(log_id) if known is None and _LOG_ID.match(log_id) else known
+
+    async def _look_up(self, log_id: str) -> LogIdentity | None:
+        known = await self._store.read(lambda tx: repository.identity(tx, log_id))
+        if known is not None:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[log_id] = known
         return known
+
+    def forget(self, log_id: str) -> None:
+        """The log's keys have changed: it is looked up again."""
+        self._known.pop(log_id, None)
 
     async def take(self, log_id: str, body: bytes, *, gzipped: bool) -> Answer:
         """The answer to a request body posted to a log."""
@@ -53,12 +60,21 @@ class Intake:
         log = await self.log(log_id)
         if log is None:
             return self._counted(UNKNOWN, 0)
-        incoming = await self._door.admit(Letter(log, body, gzipped))
+        answer, count = await self._admitted(Letter(log, body, gzipped))
+        if isinstance(answer, Refusal) and answer.problem in KEYS:
+            # Another process may have learned of a key since we looked.
+            known = await self._look_up(log_id)
+            if known is not None and known.edition != log.edition:
+                answer, count = await self._admitted(Letter(known, body, gzipped))
+        return self._counted(answer, count)
+
+    async def _admitted(self, letter: Letter) -> tuple[Answer, int]:
+        incoming = await self._door.admit(letter)
         if isinstance(incoming, Refusal):
-            return self._counted(incoming, 0)
+            return incoming, 0
         count = len(incoming.batch.leaves)
         share = self._queue.share if count <= self._group_records else self._queue.alone
-        return self._counted(await share(incoming), count)
+        return await share(incoming), count
 
     def _counted(self, answer: Answer, leaves: int) -> Answer:
         if isinstance(answer, Receipt):

@@ -21,6 +21,7 @@ from cloud.ingest.decide_time import Anchor, anchors_in
 from cloud.ingest.incoming import Incoming, Refusal
 from cloud.ingest.posted import Posted, Unusable
 from cloud.ingest.repository import Head, Stored
+from cloud.invariants import repository as holds
 from wire.batch import Receipt
 from wire.log import Frontier, leaf_hashes
 from wire.seal import Signer
@@ -28,6 +29,8 @@ from wire.seal import Signer
 Ledger = Callable[[Tx, Sequence[Posted]], Sequence[Unusable] | None]
 Answer = Receipt | Refusal
 Boot = tuple[str, str, str]
+EMPTY = Refusal("bad-batch", "An empty log has nothing to be cosigned.")
+STALE_KEYS = Refusal("stale-keys", "The log's keys have just changed; send the same batch again.")
 
 
 class Desk(msgspec.Struct, frozen=True):
@@ -79,14 +82,15 @@ def _examine(tx: Tx, head: Head, incoming: Incoming, now_ms: int) -> Growth | An
     if head.state != "open":
         return Refusal("log-frozen", f"The log is {head.state}: a person must open a new log epoch.", head.size)
     batch, size = incoming.batch, incoming.checkpoint.size
-    if size == 0:
-        return Refusal("bad-batch", "An empty log has nothing to be cosigned.")
+    if size == 0 or head.key_edition != incoming.log.edition:
+        return EMPTY if size == 0 else STALE_KEYS
     hashes = leaf_hashes(batch.leaves) if incoming.hashes is None else incoming.hashes
     if batch.old != head.size or size == head.size:
-        return history.revisit(tx, head, incoming, hashes, now_ms)
-    tree = head.tree.extend(hashes)
-    if tree.root() != incoming.checkpoint.root:
-        return history.wrong_root(tx, head, incoming, now_ms)
+        return history.revisit(tx, head, incoming, hashes, now_ms) if head.sound else _damaged(tx, head, now_ms)
+    tree = head.grown(hashes)
+    if tree is None or tree.root() != incoming.checkpoint.root:
+        # Asked only here: an honest gateway's batch has shown by its root that our tree is the one it signed.
+        return history.wrong_root(tx, head, incoming, now_ms) if head.sound else _damaged(tx, head, now_ms)
     if head.refused and (note := history.contradicted(tx, head, incoming, hashes)):
         return history.fork(tx, incoming, note, now_ms)
     found = [
@@ -96,6 +100,15 @@ def _examine(tx: Tx, head: Head, incoming: Incoming, now_ms: int) -> Growth | An
         )
     ]
     return Growth(incoming, head, tree, found, head.anchored_boot)
+
+
+def _damaged(tx: Tx, head: Head, now_ms: int) -> Refusal:
+    """Our own head contradicts itself: nothing is taken, nothing is held against the gateway, nothing is billed."""
+    detail = f"root, frontier and size {head.size} of the head do not belong together"
+    holds.put_hold(tx, (head.tenant, head.log_no), "head-differs", detail, now_ms)
+    return Refusal(
+        "log-damaged", "The cloud's copy of this log is damaged; it is on hold until a person has mended it."
+    )
 
 
 def _store(tx: Tx, growths: list[Growth], desk: Desk, now_ms: int, *, careful: bool) -> list[Receipt]:

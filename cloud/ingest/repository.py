@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from cloud.database import Tx, Value
 from cloud.ingest.decide_time import Anchor
 from cloud.ingest.incoming import LogIdentity
+from wire.hand_over import read_revocation
 from wire.ids import RecordKey
 from wire.ids import log_id as log_id_of
 from wire.log import Frontier
@@ -30,6 +33,22 @@ class Head(NamedTuple):
     backup_mark: int
     backed_up_size: int
     heard_ms: int
+    key_edition: int = 0
+
+    def grown(self, hashes: Sequence[bytes]) -> Frontier | None:
+        """The tree with more leaves; None when what is stored of it is no tree."""
+        try:
+            return self.tree.extend(hashes)
+        except ValueError:
+            return None
+
+    @property
+    def sound(self) -> bool:
+        """Whether frontier, size and root belong together: if not, the fault is ours and not the gateway's."""
+        try:
+            return self.tree.root() == self.root
+        except ValueError:
+            return False
 
     @property
     def tree(self) -> Frontier:
@@ -74,14 +93,28 @@ def identity(tx: Tx, log_id: str) -> LogIdentity | None:
         "WHERE d.kind = 'log' AND d.public_id = ?",
         (log_id,),
     )
-    return None if row is None else LogIdentity(*row)
+    return None if row is None else with_keys(tx, LogIdentity(*row))
 
 
 def identity_of(tx: Tx, tenant: str, log_no: int) -> LogIdentity:
     """The log at this place; it must exist."""
     row = tx.one(f"SELECT {_IDENTITY} FROM logs l WHERE l.tenant_id = ? AND l.log_no = ?", (tenant, log_no))  # noqa: S608 -- constant
     assert row is not None
-    return LogIdentity(*row)
+    return with_keys(tx, LogIdentity(*row))
+
+
+def with_keys(tx: Tx, log: LogIdentity) -> LogIdentity:
+    """The log with its later keys and those taken back."""
+    row = tx.one("SELECT key_edition FROM log_heads WHERE tenant_id = ? AND log_no = ?", log.place)
+    if row is None or not row[0]:
+        return log
+    links = tx.all("SELECT hand_over FROM log_keys WHERE tenant_id = ? AND log_no = ? ORDER BY key_no", log.place)
+    return msgspec.structs.replace(
+        log,
+        edition=int(row[0]),
+        hand_overs=tuple(link[0] for link in links),
+        revocations=tuple(read_revocation(one) for one in revocation_notes(tx, log.place)),
+    )
 
 
 def find_log(tx: Tx, name: str) -> LogIdentity | None:
@@ -113,6 +146,51 @@ def standing(tx: Tx, tenant: str) -> list[Standing]:
     return [Standing(*row) for row in rows]
 
 
+def cosigned_until(tx: Tx, place: Place, seconds: int) -> int:
+    """How large the log was when this second ended, by its cosignatures."""
+    row = tx.one(
+        "SELECT COALESCE(MAX(size), 0) FROM checkpoints WHERE tenant_id = ? AND log_no = ? AND cosigned_s <= ?",
+        (*place, seconds),
+    )
+    return 0 if row is None else int(row[0])
+
+
+def pieces_since(tx: Tx, seconds: int) -> list[tuple[Place, int, str, str, int]]:
+    """Pieces of all logs cosigned after a second: place, size, note, cosignature, second."""
+    rows = tx.all(
+        "SELECT tenant_id, log_no, size, note, cosignature, cosigned_s FROM checkpoints WHERE cosigned_s > ? "
+        "ORDER BY tenant_id, log_no, size",
+        (seconds,),
+    )
+    return [((row[0], row[1]), row[2], row[3], row[4], row[5]) for row in rows]
+
+
+def replace_cosignature(tx: Tx, place: Place, size: int, cosignature: str) -> None:
+    """Another key of ours under a checkpoint."""
+    tx.run(
+        "UPDATE checkpoints SET cosignature = ? WHERE tenant_id = ? AND log_no = ? AND size = ?",
+        (cosignature, *place, size),
+    )
+
+
+def count_evidence(tx: Tx, tenant: str, kind: str) -> int:
+    """How many notes of a kind are kept."""
+    row = tx.one("SELECT COUNT(*) FROM evidence WHERE tenant_id = ? AND kind = ?", (tenant, kind))
+    return 0 if row is None else int(row[0])
+
+
+def count_frozen(tx: Tx) -> int:
+    """How many logs a fork has frozen."""
+    row = tx.one("SELECT COUNT(*) FROM log_heads WHERE state = 'frozen'")
+    return 0 if row is None else int(row[0])
+
+
+def revocation_notes(tx: Tx, place: Place) -> list[str]:
+    """The notes that take keys of a log back."""
+    rows = tx.all("SELECT note FROM key_revocations WHERE tenant_id = ? AND log_no = ? ORDER BY at_ms, vkey", place)
+    return [row[0] for row in rows]
+
+
 def lock_heads(tx: Tx, places: Iterable[Place]) -> dict[Place, Head]:
     """The heads of these logs, locked in one order for everybody until the transaction ends."""
     rows = tx.all(
@@ -125,7 +203,12 @@ def lock_heads(tx: Tx, places: Iterable[Place]) -> dict[Place, Head]:
 
 def head(tx: Tx, log: LogIdentity) -> Head:
     """Where a log stands, unlocked."""
-    row = tx.one(f"SELECT {_HEAD} FROM log_heads h WHERE h.tenant_id = ? AND h.log_no = ?", log.place)  # noqa: S608 -- constant
+    return head_at(tx, log.place)
+
+
+def head_at(tx: Tx, place: Place) -> Head:
+    """Where the log at a place stands, unlocked."""
+    row = tx.one(f"SELECT {_HEAD} FROM log_heads h WHERE h.tenant_id = ? AND h.log_no = ?", place)  # noqa: S608 -- constant
     assert row is not None
     return Head(*row)
 

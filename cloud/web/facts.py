@@ -118,6 +118,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     names: Mapping[str, str]
     devices: tuple[Device, ...] = ()
     quarantined: int = 0
+    held: int = 0
+    forks: int = 0
     cabinets: tuple[Cabinet, ...] = ()
     orders: tuple[OrderLine, ...] = ()
     bills: tuple[Bill, ...] = ()

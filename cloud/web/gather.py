@@ -12,6 +12,7 @@ from typing import NamedTuple
 from cloud.database import Tx
 from cloud.ingest import repository as logs
 from cloud.ingest.decide_time import decide
+from cloud.invariants import repository as holds
 from cloud.web.facts import Cabinet, Device, Event, OrderLine, Overview, Slot
 from cloud.web.gather_bills import closed_bills, running_bills
 from cloud.web.repository import overview as rows
@@ -50,6 +51,8 @@ def gather(tx: Tx, tenant: str, now_ms: int) -> Overview:
         names=names,
         devices=tuple(_device(row, tail, posted, quarantined) for row in found),
         quarantined=sum(quarantined.values()),
+        held=holds.count_open(tx, tenant),
+        forks=logs.count_evidence(tx, tenant, "fork"),
         cabinets=_cabinets(tx, tenant, found, names),
         orders=tuple(_order(row, names) for row in rows.open_orders(tx, tenant)),
         bills=tuple(running_bills(tx, tenant, now_ms, parties)),

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from cloud.billing import repository as statements
-from cloud.billing.bundle import Keys, dump
+from cloud.billing.bundle import dump
 from cloud.billing.evidence import bundle_of
 from cloud.billing.statement import Statement
 from cloud.database import Tx
@@ -31,7 +31,7 @@ router = APIRouter(include_in_schema=False)
 async def overview(request: Request) -> Response:
     """The live page, as things stand now; the browser then follows its stream."""
     visit = Visit(request)
-    visitor = await _admitted(visit)
+    visitor = await admitted(visit)
     if isinstance(visitor, Response):
         return visitor
     found = await visit.site.boards.overview(visitor.tenant_id)
@@ -58,7 +58,7 @@ async def live(request: Request) -> Response:
 async def statement(request: Request, statement_id: str) -> Response:
     """A statement with its lines, how they were worked out, and what proves them."""
     visit = Visit(request)
-    visitor = await _admitted(visit)
+    visitor = await admitted(visit)
     if isinstance(visitor, Response):
         return visitor
 
@@ -82,7 +82,7 @@ async def statement(request: Request, statement_id: str) -> Response:
 async def bundle(request: Request, statement_id: str) -> Response:
     """The evidence bundle of a statement, as a file."""
     visit = Visit(request)
-    visitor = await _admitted(visit)
+    visitor = await admitted(visit)
     if isinstance(visitor, Response):
         return visitor
     body = await visit.site.context.store.read(lambda tx: _bundle(tx, visit, visitor, statement_id))
@@ -95,7 +95,7 @@ async def bundle(request: Request, statement_id: str) -> Response:
 async def paper(request: Request, statement_id: str) -> Response:
     """The statement as a PDF, in the reader's language."""
     visit = Visit(request)
-    visitor = await _admitted(visit)
+    visitor = await admitted(visit)
     if isinstance(visitor, Response):
         return visitor
     found = await visit.site.context.store.read(
@@ -111,7 +111,7 @@ async def paper(request: Request, statement_id: str) -> Response:
 async def table(request: Request, statement_id: str) -> Response:
     """The statement's lines as a table."""
     visit = Visit(request)
-    visitor = await _admitted(visit)
+    visitor = await admitted(visit)
     if isinstance(visitor, Response):
         return visitor
     found = await visit.site.context.store.read(lambda tx: statements.statement(tx, visitor.tenant_id, statement_id))
@@ -141,7 +141,7 @@ def _printed(found: Paper) -> bytes:
     return render(found)
 
 
-async def _admitted(visit: Visit) -> Visitor | Response:
+async def admitted(visit: Visit) -> Visitor | Response:
     """Who is behind the session, or what to answer somebody without one."""
     return await visit.visitor() or _stranger(visit)
 
@@ -175,6 +175,4 @@ def _bundle(tx: Tx, visit: Visit, visitor: Visitor, statement_id: str) -> bytes 
     found = statements.statement(tx, visitor.tenant_id, statement_id)
     if found is None:
         return None
-    cosigner = visit.site.context.cosigner
-    keys = Keys(cosigner.cosigner_vkey, cosigner.vkey)
-    return dump(bundle_of(tx, visitor.tenant_id, found, keys))
+    return dump(bundle_of(tx, visitor.tenant_id, found, visit.site.context.keys))

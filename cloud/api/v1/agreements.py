@@ -22,6 +22,8 @@ from cloud.billing.close_period import PeriodNotNext, PeriodNotOver, Wanted, clo
 from cloud.billing.view import running_document, statement_document
 from cloud.calendar import CalendarError
 from cloud.database import Tx
+from cloud.invariants.broken import BillingHeld, InvariantBroken
+from cloud.invariants.stop_billing import stop_billing
 
 router = APIRouter(prefix="/v1/agreements", tags=["agreements"])
 ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -34,6 +36,7 @@ define(
     "The signature does not count",
     "Sign the text 'sign_this' of the version with your own key.",
 )
+define("billing-held", 409, "A log of this agreement is on hold", "See GET /v1/holds; a person must decide (release).")
 define("period-not-over", 409, "The period has not ended yet", "Close it after its last day, on the agreement's clock.")
 define("period-not-next", 409, "Periods follow one another without a gap", "'detail' names the day that is due.")
 
@@ -245,7 +248,7 @@ async def bill(agreement_id: Id, call: Reading) -> Response:
 @router.post(
     "/{agreement_id}/statements",
     status_code=201,
-    responses=responses("not-found", "period-not-over", "period-not-next", "malformed"),
+    responses=responses("not-found", "period-not-over", "period-not-next", "billing-held", "malformed"),
 )
 async def close(agreement_id: Id, body: PeriodIn, call: Writing) -> Response:
     """Closes a period to a statement. Closing it again gives the same statement."""
@@ -265,7 +268,13 @@ async def close(agreement_id: Id, body: PeriodIn, call: Writing) -> Response:
             raise Problem("period-not-next", str(error)) from error
         return statement_document(made)
 
-    return await call.write(work, 201)
+    try:
+        return await call.write(work, 201)
+    except BillingHeld as error:
+        raise Problem("billing-held", str(error), log=error.log_id) from error
+    except InvariantBroken as error:
+        await stop_billing(call.context.store, call.tenant, error, call.now_ms)
+        raise Problem("billing-held", f"{error}. The log is on hold from now on.") from error
 
 
 def _signature(one: AgreementSignature) -> SignatureOut:

@@ -22,6 +22,15 @@ define("unknown-log", 404, "No gateway is enrolled with this log", "Enrol the ga
 define("bad-batch", 400, "The body is not a batch", "Send it again; if it stays, the gateway's program is at fault.")
 define("stale-size", 409, "The log has another size here", "Send on from the size in the field 'size'.")
 define("wrong-root", 422, "The leaves do not give the signed root", "Send the same bytes again; nothing was stored.")
+define(
+    "log-damaged",
+    503,
+    "The cloud's copy of this log is damaged",
+    "Keep the records and try again later; an operator has been told.",
+)
+define("retired-key", 403, "Another key has followed this one", "Sign with the newest key of this log.")
+define("revoked-key", 403, "This key was revoked", "Enrol the gateway anew: its key may be in other hands.")
+define("stale-keys", 409, "The log's keys have just changed", "Send the same batch again.")
 define("fork", 422, "The log contradicts itself", "Both notes are kept and the log is frozen; a person must decide.")
 
 router = APIRouter(prefix="/v1/logs", tags=["logs"])
@@ -46,11 +55,15 @@ async def head(log: LogId, context: Parts) -> Response:
     responses=responses(
         "unknown-log",
         "bad-signature",
+        "retired-key",
+        "revoked-key",
+        "stale-keys",
         "bad-batch",
         "stale-size",
         "wrong-root",
         "fork",
         "log-frozen",
+        "log-damaged",
         "too-large",
         "busy",
     ),

@@ -12,7 +12,7 @@ from cloud.api.cursor import Paged, Piece
 from cloud.api.problems import Problem, responses
 from cloud.billing import event_proof as event_proofs
 from cloud.billing import repository
-from cloud.billing.bundle import Keys, dump
+from cloud.billing.bundle import dump
 from cloud.billing.evidence import bundle_of, events_under
 from cloud.billing.statement import Statement
 from cloud.billing.view import head_document, statement_document
@@ -45,8 +45,7 @@ async def one(statement_id: Id, call: Reading) -> Response:
 @router.get("/{statement_id}/bundle", responses=responses("not-found"))
 async def bundle(statement_id: Id, call: Reading) -> Response:
     """The evidence bundle: save it and run ``tally-verify`` on it. Its form is in docs/api/bundle.md."""
-    cosigner = call.context.cosigner
-    keys = Keys(cosigner=cosigner.cosigner_vkey, signer=cosigner.vkey)
+    keys = call.context.keys
 
     def work(tx: Tx) -> msgspec.Raw:
         return msgspec.Raw(dump(bundle_of(tx, call.tenant, _statement(tx, call.tenant, statement_id), keys)))

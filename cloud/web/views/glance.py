@@ -11,7 +11,7 @@ from cloud.web.views.state import Tone
 
 
 class Call(NamedTuple):
-    """One sentence, the part of the page it is about, and its tone."""
+    """One sentence, the part of the page (or the page) it is about, and its tone."""
 
     sentence: str
     place: str
@@ -28,7 +28,26 @@ def calls(words: Words, overview: Overview) -> list[Call]:
     quiet = sum(is_quiet(device, overview.now_ms) for device in overview.devices)
     held = overview.quarantined
     orders = sum(order.state == "proposed" for order in overview.orders)
+    billed, forks = overview.held, overview.forks
     found: list[tuple[int, str, str, Tone]] = [
+        (
+            billed,
+            ngettext(
+                "%(count)s log is not billed: it contradicts itself",
+                "%(count)s logs are not billed: they contradict themselves",
+                billed,
+            ),
+            "/alarms",
+            "bad",
+        ),
+        (
+            forks,
+            ngettext(
+                "%(count)s note is kept as evidence of a fork", "%(count)s notes are kept as evidence of forks", forks
+            ),
+            "/alarms",
+            "bad",
+        ),
         (frozen, ngettext("%(count)s gateway is frozen", "%(count)s gateways are frozen", frozen), "devices", "bad"),
         (empty, ngettext("%(count)s slot is empty", "%(count)s slots are empty", empty), "stock", "bad"),
         (low, ngettext("%(count)s slot is low", "%(count)s slots are low", low), "stock", "warn"),

@@ -54,7 +54,7 @@ class Supplier:
         findings: list[Finding] = []
         head = bundle.statement.head
         versions = checking._check_versions(bundle, findings)
-        facts, readers = checking._check_logs(bundle, versions, None, Trust(), findings)
+        facts, readers = checking._check_logs(bundle, versions, [], Trust(), findings)
         chain = check_chain(head, bundle.previous, versions, findings)
         assert chain is not None
         settled = checking._settle(bundle, versions, chain, facts, findings)

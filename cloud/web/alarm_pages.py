@@ -1,0 +1,91 @@
+"""The page of alarms: logs of which nothing is billed, and both notes of every fork."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fastapi import APIRouter, Request, Response
+
+from cloud.ingest.repository import EvidenceRow
+from cloud.invariants.repository import Hold
+from cloud.web.figures import Moment, moment
+from cloud.web.gather_alarms import gather_alarms
+from cloud.web.languages import Words
+from cloud.web.pages import admitted
+from cloud.web.site import Visit
+
+router = APIRouter(include_in_schema=False)
+ZONE = "UTC"
+
+
+class HoldRow(NamedTuple):
+    """A hold in words."""
+
+    gateway: str
+    what: str
+    detail: str
+    since: Moment
+    decision: str
+
+
+class NoteRow(NamedTuple):
+    """A kept note in words, with the one it contradicts."""
+
+    gateway: str
+    what: str
+    size: int
+    seen: Moment
+    note: str
+    ours: str
+
+
+@router.get("/alarms")
+async def alarms(request: Request) -> Response:
+    """Holds and evidence of the visitor's tenant."""
+    visit = Visit(request)
+    visitor = await admitted(visit)
+    if isinstance(visitor, Response):
+        return visitor
+    found = await visit.site.context.store.read(lambda tx: gather_alarms(tx, visitor.tenant_id))
+    values = {
+        "holds": [_hold(visit.words, one) for one in found.holds],
+        "notes": [_note(visit.words, one) for one in found.evidence],
+    }
+    return visit.page("alarms.html", values)
+
+
+def _hold(words: Words, one: Hold) -> HoldRow:
+    _ = words.gettext
+    decision = ""
+    if one.state == "released":
+        decision = _("Released by %(who)s: %(reason)s", who=one.released_by, reason=one.reason)
+    return HoldRow(one.gateway_id, invariant(words, one.kind), one.detail, moment(words, one.since_ms, ZONE), decision)
+
+
+def _note(words: Words, one: EvidenceRow) -> NoteRow:
+    _ = words.gettext
+    kinds = {
+        "fork": _("Fork: the gateway's key signed two histories"),
+        "refused": _("Refused: its records could not prove it"),
+        "ahead": _("The gateway had more than this cloud"),
+    }
+    what = kinds.get(one.kind, one.kind)
+    return NoteRow(one.gateway_id, what, one.size, moment(words, one.seen_ms, ZONE), one.note, one.ours)
+
+
+def invariant(words: Words, kind: str) -> str:
+    """A broken invariant as a sentence."""
+    _ = words.gettext
+    return {
+        "leaf-changed": _("A stored record is not what came"),
+        "leaf-missing": _("A record of the log is gone"),
+        "root-differs": _("The records do not give the cosigned root"),
+        "head-differs": _("The log's head is not its newest checkpoint"),
+        "note-unsigned": _("A checkpoint is not signed as it must be"),
+        "key-lost": _("A record is counted nowhere"),
+        "balance-differs": _("A stock balance is not the sum of its moves"),
+        "stock-below-nothing": _("A slot holds less than nothing, and nobody was told"),
+        "register-differs": _("A meter's register is not what its record says"),
+        "statement-differs": _("A statement does not follow from its records"),
+        "key-revoked": _("Records were signed with a key that was revoked"),
+    }.get(kind, kind)
