@@ -22,7 +22,7 @@ import msgspec
 import uvicorn
 from fastapi import FastAPI
 
-from cloud import checks_cli, keyring, logs_cli, migrations
+from cloud import checks_cli, keyring, keys_cli, logs_cli, migrations
 from cloud.api import description, keys, repository
 from cloud.app import create_cloud, dismiss
 from cloud.database import DatabaseAwayError, Store, Tx
@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     add_commands(command, _with_store)
     logs_cli.add_commands(command, _with_store)
     checks_cli.add_commands(command, _with_store)
+    keys_cli.add_commands(command, _with_store)
     openapi = command("openapi", "Write the API's description.", _openapi)
     openapi.add_argument("--out", type=Path, help="a file instead of standard output")
     return parser

@@ -163,6 +163,7 @@ class Gateway:
         await boot.record(journal, ports.clock, self.gateway_id, config)
         if self.identity is not None:
             await boot.begin_epoch(journal, ports.clock, self.identity)
+            await boot.tell_key(journal, ports.clock, self.identity)
         desired: DesiredSource = boot.NoDesired()
         if self.identity is not None:
             desired = self.downlink = Downlink(config.gateway.state, self.identity, ports.clock, self._applied)
@@ -173,7 +174,7 @@ class Gateway:
         for reader in site.readers:
             reader.settle(site.cabinets, self.badges.show)
         if self.identity is not None and client is not None:
-            cloud = Cloud(client, self.identity)
+            cloud = Cloud(client, self.identity, self.config.gateway.state)
             self.uplink = Uplink(journal, self.identity, cloud, ports.clock, self.chance)
             start(self.uplink.run(), "uplink")
             assert self.downlink is not None

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import msgspec
+
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.identity import Identity
@@ -17,8 +19,10 @@ from gateway.journal.store import Journal
 from gateway.ports import Desired, NotStored
 from gateway.recording import stamp
 from wire.canonical import LeafError
+from wire.hand_over import open_hand_over
 from wire.ids import RecordKey
 from wire.records import DeviceEvent, GatewayEvent, Record, decode
+from wire.seal import verifier
 
 log = logging.getLogger("gateway")
 
@@ -137,3 +141,19 @@ def _apply(tell: Callable[[Record], None], said: Sequence[tuple[int, bytes]]) ->
             tell(decode(leaf))
         except LeafError as error:
             log.warning("a stored record is not understood", extra={"why": str(error)})
+
+
+async def tell_key(journal: Journal, clock: Clock, identity: Identity) -> None:
+    """A record that the log's key was followed by another; told once for each key, however often we start."""
+    if not identity.hand_overs:
+        return
+    link = open_hand_over(identity.hand_overs[-1])
+    data = {"old": verifier(link.old).fingerprint, "new": verifier(link.new).fingerprint, "size": link.size}
+    told = msgspec.structs.replace(event(clock, identity.gateway_id, "key_rotated", data), did=f"key:{data['new']}")
+    while True:
+        try:
+            await journal.append([told])
+        except NotStored:
+            await clock.sleep(1.0 * clock.scale)
+        else:
+            return

@@ -50,6 +50,7 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "journal": ("the records", {"tail": "the newest", "verify": "check everything", "export": "all leaves as NDJSON"}),
     "sync": ("the cloud", {"status": "how far it has countersigned", "now": "do not wait for the next try"}),
+    "keys": ("the keys of this gateway's log", {"show": "those it has had", "rotate": "a new one for the same log"}),
     "backup": ("a whole, checked copy of the journal", {}),
     "lifecycle": ("play a case of a draw's life from a JSON file and say how it ends", {}),
     "setup-code": ("the code that opens the set-up pages", {}),
@@ -137,6 +138,7 @@ def _command(arguments: argparse.Namespace) -> int:
         doctor,
         finding,
         helping,
+        keys,
         kinds,
         lifecycles,
         looking,
@@ -155,6 +157,7 @@ def _command(arguments: argparse.Namespace) -> int:
         ("sync", "status"): looking.sync_status, ("sync", "now"): looking.sync_now, ("backup", ""): looking.backup,
         ("lifecycle", ""): lifecycles.lifecycle,
         ("setup-code", ""): helping.setup_code, ("support-bundle", ""): helping.support_bundle,
+        ("keys", "show"): keys.show, ("keys", "rotate"): keys.rotate,
     }  # fmt: skip
     try:
         outcome = commands[arguments.word, arguments.verb](arguments)

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 import msgspec
 
-from gateway.identity import Identity
+from gateway.identity import Identity, replace
 from gateway.outbox import Failure
 from wire.batch import BatchError, Head, Receipt, decode_head, decode_receipt
 from wire.enrolment import Enrolled, Request
+from wire.hand_over import MAX_KEYS, open_hand_over
 from wire.http_signature import SignatureError, sign_request, verify_answer
 from wire.ids import log_id
+from wire.seal import SealError, verifier
 
 CONNECT_SECONDS = 5.0
 ASK_SECONDS = 10.0
@@ -65,13 +68,19 @@ def open_client(url: str, *, ca: str = "", transport: httpx.AsyncBaseTransport |
     )
 
 
+class _CloudKeys(msgspec.Struct):
+    hand_overs: list[str] = []
+
+
 class Cloud:
     """The cloud as one gateway sees it."""
 
-    def __init__(self, client: httpx.AsyncClient, identity: Identity) -> None:
+    def __init__(self, client: httpx.AsyncClient, identity: Identity, folder: Path | None = None) -> None:
         self._client = client
+        self._identity = identity
+        self._folder = folder
         self._signer = identity.signer()
-        self._key = identity.cosigner()
+        self.cosigners = identity.cosigners()
         self._gateway = identity.gateway_id
         self._log = log_id(identity.origin)
         self._nonce = ""
@@ -79,7 +88,7 @@ class Cloud:
     async def head(self) -> Head:
         """What the cloud says (and signs) it last cosigned of our log; the checkpoint is not verified yet."""
         answer = await self._exchange("GET", f"/v1/logs/{self._log}/head", seconds=ASK_SECONDS)
-        self._verify(answer)
+        await self._verified(answer)
         try:
             head = decode_head(answer.content)
         except BatchError as error:
@@ -118,7 +127,7 @@ class Cloud:
         answer = await self.signed_get(path, query, seconds=ASK_SECONDS + wait, headers=headers)
         if answer.status_code == httpx.codes.NOT_MODIFIED:
             return answer
-        self._verify(answer)
+        await self._verified(answer)
         return answer
 
     async def signed_get(
@@ -143,14 +152,51 @@ class Cloud:
                 return answer
         raise AssertionError("unreachable")
 
-    def _verify(self, answer: httpx.Response) -> None:
+    async def _verified(self, answer: httpx.Response) -> None:
+        """Raises CloudError unless our cloud signed this answer, with the key we know or one that followed it."""
         try:
-            verify_answer(self._key, answer.headers, status=answer.status_code, body=answer.content)
+            self._verify(answer)
         except SignatureError as error:
-            raise CloudError("bad_answer", f"this answer is not signed by our cloud: {error}") from error
+            if not await self._learn_keys():
+                raise CloudError("bad_answer", f"this answer is not signed by our cloud: {error}") from error
+            try:
+                self._verify(answer)
+            except SignatureError as still:
+                raise CloudError("bad_answer", f"this answer is not signed by our cloud: {still}") from still
+
+    def _verify(self, answer: httpx.Response) -> None:
+        key = verifier(self.cosigners[-1].vkey)
+        verify_answer(key, answer.headers, status=answer.status_code, body=answer.content)
+
+    async def _learn_keys(self) -> bool:
+        """Asks which keys followed the cloud's key; believed is only what the key we know has signed."""
+        answer = await self._exchange("GET", "/v1/keys", seconds=ASK_SECONDS)
+        try:
+            told = msgspec.json.decode(answer.content, type=_CloudKeys)
+            first = self._identity.cosigners()[0].vkey
+            links = told.hand_overs[:MAX_KEYS]
+            olds = [open_hand_over(note).old for note in links]
+            start = olds.index(first) if first in olds else None
+            if start is None or tuple(links[start:]) == self._identity.cloud_hand_overs:
+                return False
+            known = msgspec.structs.replace(self._identity, cloud_hand_overs=tuple(links[start:]))
+            self.cosigners = known.cosigners()
+        except (msgspec.DecodeError, SealError):
+            return False
+        self._identity = known
+        if self._folder is not None:
+            replace(self._folder, known)
+        return True
 
     async def _exchange(self, method: str, path: str, *, seconds: float, **rest: Any) -> httpx.Response:  # noqa: ANN401
         return await exchange(self._client, method, path, seconds=seconds, **rest)
+
+
+async def give_hand_over(client: httpx.AsyncClient, log: str, note: str) -> None:
+    """Tells the cloud that another key follows ours; the same note may be sent again. Raises CloudError."""
+    headers = {"content-type": "text/plain; charset=utf-8"}
+    path = f"/v1/logs/{log}/keys"
+    await exchange(client, "POST", path, seconds=ASK_SECONDS, content=note.encode(), headers=headers)
 
 
 async def enrol(client: httpx.AsyncClient, request: Request) -> Enrolled:

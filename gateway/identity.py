@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from gateway import folders
+from wire.hand_over import Ended, chain, cosigner_of, open_hand_over, signer_form
 from wire.seal import Signer, Verifier
 
 FILE = "identity.json"
@@ -20,7 +21,8 @@ class NotEnrolledError(Exception):
 class Identity(msgspec.Struct, frozen=True):
     """``seed``: hex of the 32 secret bytes. ``cosigner_vkey``: the key the cloud cosigns and signs answers with.
 
-    ``reason`` and ``approver``: why this log follows an earlier one, and who said so.
+    ``reason`` and ``approver``: why this log follows an earlier one, and who said so. ``hand_overs``: notes that lead
+    from this log's first key to the present one; ``cloud_hand_overs``: from ``cosigner_vkey`` to later ones.
     """
 
     gateway_id: str
@@ -31,14 +33,25 @@ class Identity(msgspec.Struct, frozen=True):
     cloud_url: str
     reason: str = ""
     approver: str = ""
+    hand_overs: tuple[str, ...] = ()
+    cloud_hand_overs: tuple[str, ...] = ()
 
     def signer(self) -> Signer:
         """The key under the log's name."""
         return Signer(self.origin, bytes.fromhex(self.seed))
 
     def cosigner(self) -> Verifier:
-        """The cloud's key."""
-        return Verifier(self.cosigner_vkey)
+        """The cloud's newest key that is known here."""
+        return Verifier(cosigner_of(self.cosigners()[-1].vkey))
+
+    def own_keys(self) -> list[Ended]:
+        """Every key this log has had, oldest first, with where it ended; raises SealError."""
+        first = open_hand_over(self.hand_overs[0]).old if self.hand_overs else self.signer().vkey
+        return chain(first, self.hand_overs)
+
+    def cosigners(self) -> list[Ended]:
+        """The cloud's keys from the first known here on; raises SealError."""
+        return chain(signer_form(self.cosigner_vkey), self.cloud_hand_overs)
 
 
 def load(folder: Path) -> Identity:
@@ -77,13 +90,23 @@ def save(folder: Path, identity: Identity) -> Path:
     if path.exists():
         raise FileExistsError(f"{path} exists: this gateway is enrolled already. Its key is never overwritten.")
     folders.make(folder)
-    new = folder / f"{FILE}.new"
+    return write(path, msgspec.json.format(msgspec.json.encode(identity)))
+
+
+def replace(folder: Path, identity: Identity) -> Path:
+    """The same gateway with another key, its own or the cloud's; the caller has kept the old file."""
+    return write(folder / FILE, msgspec.json.format(msgspec.json.encode(identity)))
+
+
+def write(path: Path, data: bytes) -> Path:
+    """A secret file (0600), synced and in one step."""
+    new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(identity)))
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
     new.rename(path)
-    folders.sync(folder)
+    folders.sync(path.parent)
     return path

@@ -25,8 +25,9 @@ from gateway.outbox import Failure, Outbox
 from gateway.ports import NotStored
 from wire import batch
 from wire.batch import Batch, Head
+from wire.hand_over import cosigned_by, signer_of
 from wire.log import EMPTY_ROOT
-from wire.seal import SealError, Verifier, split_note
+from wire.seal import SealError, split_note
 
 log = logging.getLogger("gateway.uplink")
 
@@ -57,8 +58,7 @@ class Uplink:
         self._journal = journal
         self._origin = identity.origin
         self._signer = identity.signer()
-        self._own = Verifier(self._signer.vkey)
-        self._cosigner = identity.cosigner()
+        self._own = identity.own_keys()
         self._cloud = cloud
         self._clock = clock
         self.outbox = Outbox(chance, linger=LINGER * clock.scale)
@@ -176,7 +176,7 @@ class Uplink:
     def _check(self, note: str, size: int, claimed: int) -> int:
         """Seconds of a cosignature that is the cloud's, over our note, at our size; anything else is no receipt."""
         try:
-            at = self._cosigner.cosigned_at(note)
+            at = cosigned_by(note, self._cloud.cosigners)[1]
         except SealError as error:
             raise CloudError("bad_answer", f"the receipt's cosignature does not verify: {error}") from error
         if claimed != size:
@@ -209,15 +209,16 @@ class Uplink:
         if head.size == 0 and not head.checkpoint:
             return None
         try:
-            checkpoint = self._own.open(head.checkpoint)
-            at = self._cosigner.cosigned_at(head.checkpoint)
+            key = signer_of(head.checkpoint, self._own)
+            checkpoint = key.open(head.checkpoint)
+            cosigner, at = cosigned_by(head.checkpoint, self._cloud.cosigners)
         except SealError as error:
             raise CloudError("bad_answer", f"the cloud's head does not verify: {error}") from error
         if checkpoint.size != head.size:
             raise CloudError("bad_answer", f"the head says {head.size} and its checkpoint {checkpoint.size}")
         text, signatures = split_note(head.checkpoint)
-        mine = "".join(one.line for one in signatures if one.key_hash == self._own.key_hash)
-        cosigned = "".join(one.line for one in signatures if one.key_hash == self._cosigner.key_hash)
+        mine = "".join(one.line for one in signatures if one.key_hash == key.key_hash)
+        cosigned = "".join(one.line for one in signatures if one.key_hash == cosigner.key_hash)
         return Proven(checkpoint.size, checkpoint.root, f"{text}\n{mine}", cosigned, at)
 
     async def _restore(self, state: LogState, proven: Proven) -> LogState:

@@ -175,7 +175,9 @@ def running(tx: Tx, tenant: str, agreement_id: str, now_ms: int) -> Running:
 def so_far(tx: Tx, tenant: str, agreement: Agreement, span: Period) -> Settlement:
     """The open period, all of it, settled with what is known now."""
     last = repository.last_statement(tx, tenant, agreement.agreement_id)
-    return _settled(tx, tenant, agreement, span, None if last is None else last.head)[1]
+    gathered, settlement = _settled(tx, tenant, agreement, span, None if last is None else last.head)
+    _check_sound(tx, tenant, gathered)
+    return settlement
 
 
 def _settled(

@@ -9,8 +9,9 @@ import msgspec
 
 from gateway.identity import Identity
 from gateway.journal.reading import notes, origins
+from wire.hand_over import cosigned_by, signer_of
 from wire.log import Frontier, leaf_hash
-from wire.seal import Checkpoint, SealError, Verifier, split_note
+from wire.seal import Checkpoint, SealError, split_note
 
 ENTRIES = (
     "SELECT e.idx, r.hash FROM entries e JOIN records r ON r.id = e.record JOIN logs USING (log) "
@@ -83,9 +84,9 @@ def _note(size: int, note: str, cosignature: str, root: bytes | None, identity: 
     try:
         checkpoint = Checkpoint.parse(split_note(note)[0])
         if identity is not None:
-            Verifier(identity.signer().vkey).open(note)
+            signer_of(note, identity.own_keys()).open(note)
             if cosignature:
-                identity.cosigner().cosigned_at(note + cosignature)
+                cosigned_by(note + cosignature, identity.cosigners())
     except SealError as error:
         return error.detail
     if root is None:
