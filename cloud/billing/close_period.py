@@ -99,13 +99,9 @@ def close_period(
         events=event_range(tx, tenant, gathered, agreement.versions),
         signed=agreements.signed_by(tx, tenant, agreement_id, now_ms),
     )
+    note = signer.sign_text(note_text(head))
     made = Statement(
-        head=head,
-        lines=settlement.lines,
-        unbilled=settlement.unbilled,
-        verdicts=verdicts,
-        hash=head.hash,
-        note=signer.sign_text(note_text(head)),
+        head=head, lines=settlement.lines, unbilled=settlement.unbilled, verdicts=verdicts, hash=head.hash, note=note
     )
     _finish(tx, tenant, agreement, made, now_ms)
     return made, True
