@@ -41,9 +41,14 @@ def check_agreement(
         except SealError as error:
             wrong(f"the signature of {one.party_id} under version {one.version}: {error.detail}")
     for ref in bundle.statement.head.versions:
-        for party in ref.signed_by:
-            if (ref.version, party) not in seen:
-                wrong(f"the signature of {party} under version {ref.version} was left out")
+        due = sorted(party for number, party in seen if number == ref.version)
+        for party in sorted(set(ref.signed_by) - set(due)):
+            wrong(f"the signature of {party} under version {ref.version} was left out")
+        if ref.signed_by != due and set(ref.signed_by) <= set(due):
+            wrong(f"the statement does not name who signed version {ref.version} as the signatures do")
+    places = [(one.version, one.party_id) for one in bundle.signatures]
+    if places != sorted(places):
+        wrong("the signatures are not in the order of versions and parties")
     for version in versions:
         if hashes and version.terms.hash not in hashes:
             wrong(f"version {version.version} of the terms is not among those you gave: {version.terms.hash}")
