@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("tenant", help="the tenant's id")
     key.add_argument("--name", default="command line", help="what the key is for")
     key.add_argument("--scope", action="append", choices=keys.SCOPES, help="repeatable; all when left out")
+    key.add_argument("--customer", default="", help="for a customer's people: his party id; pages with his rows alone")
     key.add_argument("--days", type=int, default=0, help="how long it is valid; 0: until it is revoked")
     mark = command(
         "backup-mark", "Tell gateways how far backups reach: 'begin' before, 'done' after one.", _backup_mark
@@ -166,7 +167,8 @@ def _create_tenant(settings: Settings, options: argparse.Namespace) -> Result:
 def _create_key(settings: Settings, options: argparse.Namespace) -> Result:
     now_ms = settings.clock().now_ms()
     expires_ms = now_ms + options.days * 86_400_000 if options.days else None
-    scopes = tuple(options.scope or keys.SCOPES)
+    customer = (f"customer:{options.customer}",) if options.customer else ()
+    scopes = customer or tuple(options.scope or keys.SCOPES)
 
     def add(tx: Tx) -> Result:
         if not repository.tenant_exists(tx, options.tenant):

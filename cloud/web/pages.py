@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
@@ -34,6 +33,8 @@ async def overview(request: Request) -> Response:
     visitor = await admitted(visit)
     if isinstance(visitor, Response):
         return visitor
+    if visitor.party:
+        return visit.onward("/statements")
     found = await visit.site.boards.overview(visitor.tenant_id)
     return visit.page("live.html", {"tenant": found.tenant, **live_values(visit.words, found)})
 
@@ -43,7 +44,7 @@ async def live(request: Request) -> Response:
     """The stream of the live page: fragments that differ from what the page has."""
     visit = Visit(request)
     visitor = await visit.visitor()
-    if visitor is None:
+    if visitor is None or visitor.party:
         return Response("event: ended\ndata:\n\n", media_type="text/event-stream", headers=dict(guard.PRIVATE))
 
     async def allowed() -> bool:
@@ -63,7 +64,7 @@ async def statement(request: Request, statement_id: str) -> Response:
         return visitor
 
     def read(tx: Tx) -> tuple[Statement, dict[str, str], list[Series]] | None:
-        found = statements.statement(tx, visitor.tenant_id, statement_id)
+        found = _of(tx, visitor, statement_id)
         if found is None:
             return None
         return found, rows.names(tx, visitor.tenant_id), gather_papers.by_day(tx, visitor.tenant_id, found)
@@ -74,8 +75,11 @@ async def statement(request: Request, statement_id: str) -> Response:
     found, names, series = read_out
     view = statement_view(visit.words, found, names)
     charts = charts_of(visit.words, series, names)
+    restricted = bool(visitor.party)
     command = f"tally-verify {view.file_name} --key GATEWAY_KEY"
-    return visit.page("statement.html", {"statement": view, "command": command, "charts": charts})
+    return visit.page(
+        "statement.html", {"statement": view, "command": command, "charts": charts, "restricted": restricted}
+    )
 
 
 @router.get("/statements/{statement_id}/bundle")
@@ -99,7 +103,11 @@ async def paper(request: Request, statement_id: str) -> Response:
     if isinstance(visitor, Response):
         return visitor
     found = await visit.site.context.store.read(
-        lambda tx: gather_papers.statement_paper(tx, visitor.tenant_id, visit.words, statement_id)
+        lambda tx: (
+            gather_papers.statement_paper(tx, visitor.tenant_id, visit.words, statement_id)
+            if _of(tx, visitor, statement_id)
+            else None
+        )
     )
     if found is None:
         return _no_statement(visit)
@@ -114,7 +122,7 @@ async def table(request: Request, statement_id: str) -> Response:
     visitor = await admitted(visit)
     if isinstance(visitor, Response):
         return visitor
-    found = await visit.site.context.store.read(lambda tx: statements.statement(tx, visitor.tenant_id, statement_id))
+    found = await visit.site.context.store.read(lambda tx: _of(tx, visitor, statement_id))
     if found is None:
         return _no_statement(visit)
     body = lines_csv(statement_id, found.head.currency, found.lines)
@@ -143,7 +151,13 @@ def _printed(found: Paper) -> bytes:
 
 async def admitted(visit: Visit) -> Visitor | Response:
     """Who is behind the session, or what to answer somebody without one."""
-    return await visit.visitor() or _stranger(visit)
+    return await visit.visitor() or visit.stranger()
+
+
+def _of(tx: Tx, visitor: Visitor, statement_id: str) -> Statement | None:
+    """A statement that the visitor may see: a customer's people see his own alone."""
+    found = statements.statement(tx, visitor.tenant_id, statement_id)
+    return found if found is not None and visitor.party in ("", found.head.customer_id) else None
 
 
 def _file(body: bytes | str, kind: str, name: str, *, shown: bool = False) -> Response:
@@ -153,18 +167,6 @@ def _file(body: bytes | str, kind: str, name: str, *, shown: bool = False) -> Re
     return Response(body, media_type=kind, headers=headers)
 
 
-def _stranger(visit: Visit) -> Response:
-    """Sends somebody without a session to sign in.
-
-    A browser that comes from another site does not show its session's cookie; it is first sent here again by ourselves.
-    """
-    if guard.comes_from_elsewhere(visit.request):
-        _ = visit.words.gettext
-        path = quote(visit.request.url.path)
-        return visit.message(_("One moment"), _("The page opens in a moment."), 200, onward=path)
-    return visit.onward("/sign-in")
-
-
 def _no_statement(visit: Visit) -> Response:
     _ = visit.words.gettext
     sentence = _("It may belong to another supplier, or its link was cut.")
@@ -172,7 +174,7 @@ def _no_statement(visit: Visit) -> Response:
 
 
 def _bundle(tx: Tx, visit: Visit, visitor: Visitor, statement_id: str) -> bytes | None:
-    found = statements.statement(tx, visitor.tenant_id, statement_id)
+    found = _of(tx, visitor, statement_id)
     if found is None:
         return None
     return dump(bundle_of(tx, visitor.tenant_id, found, visit.site.context.keys))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
@@ -21,6 +22,7 @@ from cloud.web.repository.tickets import Kind, Ticket, add_ticket, expired_ticke
 
 LIVES_MS: dict[Kind, int] = {"web_session": 7 * 24 * 3_600_000, "entry_code": 5 * 60_000}
 SCOPE = "read"
+CUSTOMER = "customer:"
 _TOKEN = re.compile(r"([0-9a-z]{12})_([0-9a-z]{52})\Z")
 
 
@@ -32,10 +34,14 @@ class Times(NamedTuple):
 
 
 class Visitor(msgspec.Struct, frozen=True):
-    """Whose page is open, by which session."""
+    """Whose page is open, by which session; ``party`` where it is a customer's, who sees his own alone; ``writes``:
+    whether he may change anything.
+    """
 
     tenant_id: str
     session_id: str
+    party: str = ""
+    writes: bool = False
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -48,7 +54,7 @@ class Opened(msgspec.Struct, frozen=True):
 def open_with_key(tx: Tx, entropy: Entropy, api_key: str, now: Times) -> Opened | None:
     """Opens a session for an active API key that may read; None for anything else."""
     caller = keys.authenticate(tx, api_key.strip(), now.shown)
-    if caller is None or SCOPE not in caller.scopes:
+    if caller is None or not (SCOPE in caller.scopes or party_of(caller.scopes)):
         return None
     return _open(tx, entropy, caller.tenant_id, caller.key_id, now)
 
@@ -69,7 +75,17 @@ def create_code(tx: Tx, entropy: Entropy, tenant_id: str, key_id: str, now: Time
 def visitor_of(tx: Tx, token: str, now: Times) -> Visitor | None:
     """Whose session a cookie is; None when it is none, has expired or was ended, or its API key is no longer active."""
     ticket = _find(tx, "web_session", token, now)
-    return None if ticket is None else Visitor(ticket.tenant_id, ticket.ticket_id)
+    key = None if ticket is None else find_key(tx, ticket.key_id)
+    if ticket is None or key is None:
+        return None
+    scopes = frozenset(key.scopes.split())
+    party = "" if SCOPE in scopes else party_of(scopes)
+    return Visitor(ticket.tenant_id, ticket.ticket_id, party, "write" in scopes and not party)
+
+
+def party_of(scopes: Collection[str]) -> str:
+    """The customer whose people a key is for ("customer:ID" among its scopes); "" for a supplier's key."""
+    return next((scope.removeprefix(CUSTOMER) for scope in scopes if scope.startswith(CUSTOMER)), "")
 
 
 def end(tx: Tx, visitor: Visitor) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, cast
+from urllib.parse import quote
 
 from fastapi import Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from cloud.api.context import Context, context_of
 from cloud.clock import Clock
@@ -74,6 +75,22 @@ class Visit:
     def message(self, heading: str, sentence: str, status: int, *, onward: str = "") -> Response:
         """A page that says one thing; with ``onward`` the browser goes there by itself."""
         return self.page("message.html", {"heading": heading, "sentence": sentence, "onward": onward}, status)
+
+    def said(self, sentence: str, status: int) -> Response:
+        """One sentence, for a script of ours."""
+        return self._sent(PlainTextResponse(sentence, status))
+
+    def stranger(self) -> Response:
+        """Sends somebody without a session to sign in.
+
+        A browser that comes from another site does not show its session's cookie; it is first sent here again by
+        ourselves.
+        """
+        if guard.comes_from_elsewhere(self.request):
+            _ = self.words.gettext
+            path = quote(self.request.url.path)
+            return self.message(_("One moment"), _("The page opens in a moment."), 200, onward=path)
+        return self.onward("/sign-in")
 
     def onward(self, path: str, opened: Opened | None = None) -> Response:
         """Sends the browser on, with a session that was just opened."""
