@@ -318,7 +318,8 @@ def _limits(
     if at.now.ts not in ("S", "R"):
         found.q.append("limit_unsure")
     centre, job = rules.charged(for_)
-    worth = price_of(place.item, rules, _prices(desired, asked.cabinet))
+    prices = _prices(desired, asked.cabinet)
+    worth = price_of(place.item, rules, prices)
     for limit in rules.limits_on(place.item):
         mine = (
             (not limit.cabinets or asked.cabinet in limit.cabinets)
@@ -329,9 +330,7 @@ def _limits(
         )
         if not mine or (limit.quantity is None and limit.value_minor is None):
             continue
-        stands = at.uses.standing(
-            limit, rules, at.now, person=person, groups=groups, for_=for_, prices=_prices(desired, asked.cabinet)
-        )
+        stands = at.uses.standing(limit, rules, at.now, person=person, groups=groups, for_=for_, prices=prices)
         by_value = limit.value_minor is not None
         if by_value and not worth:
             found.q.append("unpriced")

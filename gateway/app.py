@@ -25,6 +25,7 @@ from gateway.journal.store import Journal
 from gateway.kiosk_desk import KioskDesk
 from gateway.mqtt_session import MqttSession
 from gateway.notify import Notifier
+from gateway.open_questions import look_after
 from gateway.ports import Desired, DesiredSource, Ports, UnknownCabinetError
 from gateway.premises import Cabinet, Premises
 from gateway.recover_draws import recover_draws
@@ -186,6 +187,7 @@ class Gateway:
         start(recover_draws(premises, site.cabinets), "recover draws")
         kiosk = self.kiosk = KioskDesk(premises, site.cabinets, ports.salt)
         start(kiosk.run(), "kiosk")
+        start(look_after(premises), "open questions")
         if config.controls:
             self.controls = await self._steer(journal, site, desired)
             start(self.controls.run(), "controls")

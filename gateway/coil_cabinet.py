@@ -223,7 +223,8 @@ class CoilCabinet:
             if unverified is not None and event.motor != "unknown":
                 self._last = None
                 return cabinet_results.late(event, unverified, last.confirm, at)
-            if self._premises.uses.lent(self.device, f"{last.key.ep}/{last.key.n}"):
+            ended = f"{last.key.ep}/{last.key.n}"
+            if self._premises.uses.lent(self.device, ended) or self._premises.shelf.decided(self.device, ended):
                 self._last = None
                 return cabinet_results.spare("result_late", event, self.device, at)
         if event.motor in ("none", "unknown") or not event.slot:

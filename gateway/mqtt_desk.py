@@ -194,8 +194,9 @@ class Desk:
         unverified = self.premises.shelf.unverified(self.device, event.slot, "/".join(event.cmd_id.rsplit("-", 1)))
         if unverified is not None:
             return cabinet_results.late(event, unverified, confirm, at)
-        lent = self.premises.uses.lent(self.device, "/".join(event.cmd_id.rsplit("-", 1)))
-        if event.motor == "none" or event.cmd_id in self._done or lent:
+        named = "/".join(event.cmd_id.rsplit("-", 1))
+        ended = self.premises.uses.lent(self.device, named) or self.premises.shelf.decided(self.device, named)
+        if event.motor == "none" or event.cmd_id in self._done or ended:
             return cabinet_results.spare("result_unasked", event, self.device, at)
         return cabinet_results.unasked(event, self.device, self.cfg, self.premises, at)
 

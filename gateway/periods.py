@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from gateway.rules import Rules, Span
 
 DAY_MS = 86_400_000
+MINUTE_MS = 60_000
 LENGTHS: dict[Span, int] = {"shift": DAY_MS // 3, "day": DAY_MS, "week": 7 * DAY_MS, "month": 31 * DAY_MS}
 
 
@@ -35,13 +36,19 @@ def zone_of(name: str) -> tzinfo:
 
 def period_of(span: Span, at_ms: int, rules: Rules) -> Period:
     """The period of the site in which a moment lies. A site without shifts has days for them."""
-    zone = zone_of(rules.zone)
-    if span == "shift" and rules.shifts:
-        return _shift(at_ms, zone, tuple(one.starts for one in rules.shifts))
-    starts = rules.day_starts
-    day = business_day(at_ms, rules)
+    shifts = tuple(one.starts for one in rules.shifts) if span == "shift" else ()
+    # Borders are on the minute, and two hundred limits ask within one.
+    return _period(span, at_ms // MINUTE_MS * MINUTE_MS, rules.zone, rules.day_starts, rules.week_starts, shifts)
+
+
+@lru_cache(maxsize=256)
+def _period(span: Span, at_ms: int, zone_name: str, starts: str, week_starts: int, shifts: tuple[str, ...]) -> Period:
+    zone = zone_of(zone_name)
+    if shifts:
+        return _shift(at_ms, zone, shifts)
+    day = _business_day(at_ms, zone, starts)
     if span == "week":
-        first = day - timedelta(days=(day.isoweekday() - rules.week_starts) % 7)
+        first = day - timedelta(days=(day.isoweekday() - week_starts) % 7)
         return Period(_border(first, starts, zone), _border(first + timedelta(days=7), starts, zone))
     if span == "month":
         first = day.replace(day=1)
@@ -52,11 +59,14 @@ def period_of(span: Span, at_ms: int, rules: Rules) -> Period:
 
 def business_day(at_ms: int, rules: Rules) -> date:
     """The date of the site's day in which a moment lies."""
-    zone = zone_of(rules.zone)
+    return _business_day(at_ms, zone_of(rules.zone), rules.day_starts)
+
+
+def _business_day(at_ms: int, zone: tzinfo, starts: str) -> date:
     day = _local(at_ms, zone)
-    while at_ms < _border(day, rules.day_starts, zone):
+    while at_ms < _border(day, starts, zone):
         day -= timedelta(days=1)
-    while at_ms >= _border(day + timedelta(days=1), rules.day_starts, zone):
+    while at_ms >= _border(day + timedelta(days=1), starts, zone):
         day += timedelta(days=1)
     return day
 

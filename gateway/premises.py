@@ -100,6 +100,7 @@ class Premises:
         self.recovering: set[str] = set()
         self.changed: list[Callable[[Record], None]] = []
         self.attempts: dict[str, Attempting] = {}
+        self.reminded: set[str] = set()
         self.stirred: Callable[[str], None] = lambda _: None
         self._told: dict[str, int] = {}
         self._places: dict[tuple[str, str], tuple[Slot, int]] = {}

@@ -73,6 +73,7 @@ class Shelf:
         self._places: dict[Place, Contents] = {}
         self._draws: dict[RecordKey, Place] = {}
         self._confirmed: dict[RecordKey, str] = {}
+        self._decided: set[tuple[str, str]] = set()
 
     def look(self, cabinet: str, slot: str) -> Contents:
         """What we believe about one slot."""
@@ -135,6 +136,10 @@ class Shelf:
         """The draw of this intent ("ep/n"), if nobody has decided it yet."""
         return next((draw for draw in self.look(cabinet, slot).unverified.values() if draw.intent == intent), None)
 
+    def decided(self, cabinet: str, intent: str) -> bool:
+        """Whether the unverified draw of this intent ("ep/n") has been decided by evidence."""
+        return (cabinet, intent) in self._decided
+
     def _begun(self, where: Place) -> Contents:
         return self._places.setdefault(where, Contents(unverified={}, lots=[]))
 
@@ -170,6 +175,8 @@ class Shelf:
         if where and draw is not None:
             place = self._places[where]
             place.record = (resolved.ep, resolved.n)
+            if resolved.outcome != "unverified":
+                self._decided.add((draw.src, draw.intent))
             if place.on_hand is not None:
                 place.on_hand += draw.qty - resolved.qty
 

@@ -211,7 +211,10 @@ class CoilVmc:
         if len(self._commands) >= COMMANDS:
             # Questions can be asked again; what turns a coil is not lost without a word.
             self._commands.remove(next(one for one in self._commands if not one.turns))
-        self._commands.append(Command(body + bytes((xor8(body),)), turns))
+        # Somebody waits for what turns a coil: it goes before a synchronisation that has not been sent yet.
+        waiting = (at for at, one in enumerate(self._commands) if one.frame[2] == SYNC and not one.sent)
+        place = next(waiting, len(self._commands)) if turns else len(self._commands)
+        self._commands.insert(place, Command(body + bytes((xor8(body),)), turns))
         return self._number
 
     def _drop(self, count: int) -> None:

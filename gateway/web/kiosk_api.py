@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, Response
 
 from gateway.kiosk_desk import KioskDesk
 from gateway.kiosk_view import mine, tiles
+from gateway.open_questions import questions
 from gateway.periods import zone_of
 from gateway.status import Status
 from gateway.take_draw import DrawResult
@@ -164,6 +165,11 @@ def _views(pages: FastAPI, gateway: Gateway, words: Speaker) -> None:
             asks = one["ask"]
             one["ask"] = language.gettext(asks)
         return JSONResponse({"cabinet": cabinet, "planogram": planogram.version if planogram else 0, "slots": shown})
+
+    @pages.get("/kiosk/v1/questions")
+    async def open_questions() -> Response:
+        found = [msgspec.to_builtins(one) for one in questions(desk_of(gateway).premises)]
+        return JSONResponse({"questions": found})
 
     @pages.get("/kiosk/v1/cabinets/{cabinet}/state")
     async def state(request: Request, cabinet: str, after: int = 0) -> Response:

@@ -74,6 +74,7 @@ class Gateway:
     cabinet: Board | MixedCabinet
     driver: Any
     ports: Ports
+    port: MemoryPort
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
     async def draw(self, quantity: int = 1, slot: str = SLOT) -> DrawResult:
@@ -174,6 +175,7 @@ class BoardSite:
             cabinet,
             driver,
             ports,
+            port,
             [asyncio.create_task(session.run(), name="session")],
         )
 

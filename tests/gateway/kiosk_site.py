@@ -18,7 +18,7 @@ from firmware_sim.virtual_time import VirtualTimeLoop
 from gateway.app import Gateway, create_gateway
 from gateway.clock import Clock, virtual_clock
 from gateway.config import Config
-from gateway.ports import Badge, Desired, LinkDown, Planogram, Ports, Slot
+from gateway.ports import Badge, Confirm, Desired, LinkDown, Planogram, Ports, Slot
 from gateway.rules import Item, Limit, Person, Rules
 from gateway.web.pages import create_pages
 from tests.gateway.site import CABINET, MORNING, Told, no_broker
@@ -45,9 +45,9 @@ BADGES = {
 }
 
 
-def told(rules: Rules = RULES, age: int | None = 0) -> Told:
+def told(rules: Rules = RULES, age: int | None = 0, confirm: Confirm = "door") -> Told:
     """The desired document with these rules."""
-    slots = tuple(Slot(str(n), f"item-{n}", 10, 2, 10, "door") for n in range(1, 5))
+    slots = tuple(Slot(str(n), f"item-{n}", 10, 2, 10, confirm) for n in range(1, 5))
     return Told(Desired(3, {CABINET: Planogram(CABINET, 7, slots)}, BADGES, rules.version, rules), age)
 
 
@@ -97,10 +97,10 @@ class Kiosk:
         """The records of one kind."""
         return [one for one in await self.records() if isinstance(one, kind)]
 
-    def rule(self, **changed: Any) -> None:
+    def rule(self, confirm: Confirm = "door", **changed: Any) -> None:
         """Other rules from now on."""
         assert self.gateway.premises is not None
-        self.gateway.premises.desired = told(msgspec.structs.replace(RULES, **changed))
+        self.gateway.premises.desired = told(msgspec.structs.replace(RULES, **changed), confirm=confirm)
 
     def moved(self, door: DoorMoved) -> None:
         """A hand that takes and shuts."""

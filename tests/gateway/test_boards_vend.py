@@ -100,6 +100,48 @@ async def cut_and_recover(site: BoardSite, after: float) -> None:
 
 @boards
 @pytest.mark.parametrize("after", [0.05, 0.6, 1.4, 2.2])
+def test_one_switch_for_cabinet_and_gateway_loses_and_invents_nothing(tmp_path: Path, kind: str, after: float) -> None:
+    async def play(site: BoardSite) -> None:
+        async with site.gateway() as gateway:
+            gateway.begin_draw()
+            await gateway.clock.sleep(after)
+            site.line.cut_power(site.twin)
+            await gateway.cut_power()
+        site.line.restore_power(site.twin)
+        async with site.gateway() as gateway:
+            await gateway.recover()
+            await gateway.clock.sleep(20)
+
+            sure, unsure = balance(await gateway.records())
+            assert sure <= site.fell <= sure + unsure
+            assert site.turns <= 1
+            assert await gateway.journal.open_attempts() == []
+
+    on_a_board(tmp_path, kind, play)
+
+
+@boards
+@pytest.mark.parametrize("after", [0.05, 0.6, 1.4])
+def test_a_link_that_breaks_in_a_vend_loses_and_invents_nothing(tmp_path: Path, kind: str, after: float) -> None:
+    async def play(site: BoardSite) -> None:
+        async with site.gateway() as gateway:
+            running = gateway.begin_draw()
+            await gateway.clock.sleep(after)
+            gateway.port.unplug()
+            await gateway.clock.sleep(6)
+            gateway.port.plug()
+            await running
+            await gateway.clock.sleep(20)
+
+            sure, unsure = balance(await gateway.records())
+            assert sure <= site.fell <= sure + unsure
+            assert site.turns <= 1
+
+    on_a_board(tmp_path, kind, play)
+
+
+@boards
+@pytest.mark.parametrize("after", [0.05, 0.6, 1.4, 2.2])
 def test_a_board_that_loses_its_power_in_the_middle_leaves_no_piece_unaccounted(
     tmp_path: Path, kind: str, after: float
 ) -> None:
