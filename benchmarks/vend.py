@@ -192,7 +192,7 @@ async def a_bench(
     bench = Bench(wire, premises, cabinet, marked)
     wire.heard = bench.hear
     running = asyncio.create_task(session.run())
-    await asyncio.sleep(1.0)
+    await clock.sleep(1.0)
     try:
         yield bench
     finally:

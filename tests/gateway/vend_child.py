@@ -101,7 +101,7 @@ async def live(told: dict[str, Any]) -> list[str]:
     session.interpret(CABINET, cabinet)
     steps.armed = bool(told["early"])
     running = asyncio.create_task(session.run())
-    await asyncio.sleep(told["settle"])
+    await clock.sleep(told["settle"])
     await recover_draws(premises, {CABINET: cabinet})
     steps.armed = True
     if told["draw"]:

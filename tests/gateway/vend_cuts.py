@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_sim.faults import LinePlan
+from gateway.clock import system_clock
 from tests.gateway.board_site import BoardSite, balance, on_a_pty
 from wire.records import Draw, Intent, Record, decode
 
@@ -33,6 +34,7 @@ QUICK: dict[str, dict[str, Any]] = {
 KILLED, DAMAGED, EARLY, ROUNDS = -9, 9, 5, 32
 # The controller asks five times a second and tells its stock after a start.
 SETTLE = {"coil_vmc": 1.2}
+PACE = system_clock("0" * 16)
 
 
 @dataclass
@@ -124,7 +126,7 @@ async def one_round(mortal: Mortal, site: BoardSite, score: Score, step: int) ->
     before = site.turns
     score.cuts += await mortal.live(step) == KILLED
     # A hand may still be at the door, a coil in its turn.
-    await asyncio.sleep(0.5)
+    await PACE.sleep(0.5)
     if score.cuts % EARLY == 0:
         score.cuts += await mortal.live(step % 7 + 1, draw=False, early=True) == KILLED
     assert await mortal.live(0, draw=False) == 0
