@@ -36,6 +36,13 @@ class Cloud:
         found: dict[str, object] = answer.json() if answer.content else {}
         return found
 
+    def raw(self, path: str) -> bytes:
+        """What a GET answers, as it came; raises RuntimeError with the problem the cloud states."""
+        answer = self._http.get(path)
+        if answer.is_error:
+            raise RuntimeError(f"GET {path}: {answer.status_code} {answer.text}")
+        return answer.content
+
     def gateways(self, count: int) -> list[Gateway]:
         """So many gateways, enrolled; their cabinets have planograms and are full."""
         made = [self._gateway(number) for number in range(count)]

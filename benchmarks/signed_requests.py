@@ -41,6 +41,10 @@ class Gateway:
         """The request that fills all slots."""
         return self._request(samples.refills(self._boot, self._place))
 
+    def telling(self, records: list[Record]) -> bytes:
+        """The request that tells these records."""
+        return self._request(records)
+
     def requests(self, batches: int, per_batch: int) -> Lane:
         """The next pieces of the log, each as the bytes of a POST; every record is new."""
         lane = []

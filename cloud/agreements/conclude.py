@@ -11,6 +11,7 @@ from fractions import Fraction
 from cloud.agreements import repository
 from cloud.agreements.repository import Agreement
 from cloud.agreements.terms import AgreementError, AgreementTerms, Version
+from cloud.calendar import local_day
 from cloud.database import Tx
 from cloud.metering import repository as meters
 from cloud.rating.charges.energy import Terms as EnergyTerms
@@ -29,6 +30,8 @@ def conclude(tx: Tx, tenant: str, agreement_id: str, terms: AgreementTerms, now_
     """Stores a new agreement with its first version; raises AgreementError, AgreementClash."""
     if repository.find(tx, tenant, agreement_id) is not None:
         raise AgreementClash(f"There is already an agreement {agreement_id}.")
+    if terms.effective_at is not None:
+        raise AgreementError("effective_at: an agreement begins with a local day; only later versions name an instant.")
     _check_known(tx, tenant, terms)
     _check_devices(tx, tenant, agreement_id, terms, terms.starts)
     repository.add(tx, tenant, agreement_id, terms, now_ms)
@@ -63,6 +66,8 @@ def amend(
     _check_known(tx, tenant, terms)
     _check_devices(tx, tenant, agreement_id, terms, first)
     added = Version(last.version + 1, first, terms)
+    if local_day(added.from_ms, terms.zone).isoformat() != first:
+        raise AgreementError(f"effective_at: {terms.effective_at} is not on {first} by the clock of {terms.zone}.")
     repository.add_version(tx, tenant, agreement_id, added, now_ms)
     _declare_meters(tx, tenant, terms)
     return Agreement(agreement_id, [*agreement.versions, added])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Self
 
 import msgspec
@@ -54,6 +54,16 @@ def _day(text: str) -> str:
         parse_day(text)
     except CalendarError as error:
         raise ValueError(str(error)) from error
+    return text
+
+
+def _instant(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no instant such as 2026-11-15T12:00:00+01:00") from error
+    if moment.tzinfo is None or moment.microsecond:
+        raise ValueError(f"{text!r}: write an instant with its offset, to the second: 2026-11-15T12:00:00+01:00")
     return text
 
 
@@ -107,6 +117,10 @@ class AgreementTerms(BaseModel):
     event_sources: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=200)]] | None,
         Field(max_length=100, description="CloudEvents sources whose events are counted under this agreement"),
+    ] = None
+    effective_at: Annotated[
+        Annotated[str, AfterValidator(_instant)] | None,
+        Field(description="instant on a version's first day from which it counts; the day's beginning when left out"),
     ] = None
     rerating_order: Annotated[
         str | None,
@@ -166,7 +180,9 @@ class AgreementTerms(BaseModel):
 
 
 class Version(msgspec.Struct, frozen=True):
-    """Terms that count from the local day ``first`` on, until the next version's."""
+    """Terms that count from the local day ``first`` on (its beginning, or the instant the terms name), until the next
+    version's. What is due by the day counts the whole of that day.
+    """
 
     version: int
     first: str
@@ -175,6 +191,8 @@ class Version(msgspec.Struct, frozen=True):
     @property
     def from_ms(self) -> int:
         """The instant from which they count."""
+        if self.terms.effective_at is not None:
+            return int(datetime.fromisoformat(self.terms.effective_at).timestamp()) * 1000
         return midnight(date.fromisoformat(self.first), self.terms.zone)
 
     @property

@@ -16,6 +16,7 @@ from cloud.agreements.repository import Agreement
 from cloud.billing import repository
 from cloud.billing.corrections import first_late, settle_with_deltas
 from cloud.billing.gather import Gathered, event_range, gather, ranges
+from cloud.billing.kept_leaves import RUNNING, KeptLeaves
 from cloud.billing.settle import Settlement
 from cloud.billing.statement import Head, Link, Statement, head_of, note_text
 from cloud.billing.verdicts import verdicts_of
@@ -164,29 +165,38 @@ def running(tx: Tx, tenant: str, agreement_id: str, now_ms: int) -> Running:
     first = _due_first(agreement, previous)
     end = max(next_day(local_day(now_ms, zone)), next_day(date.fromisoformat(first)))
     span = period(date.fromisoformat(first), end, zone)
-    gathered, settlement = _settled(tx, tenant, agreement, span, previous, running=span.to_ms > now_ms)
+    still = span.to_ms > now_ms
+    gathered, settlement = _settled(tx, tenant, agreement, span, previous, running=still, kept=RUNNING)
     return Running(agreement, span, settlement, [source.row.log_id for source in gathered.sources])
 
 
 def so_far(tx: Tx, tenant: str, agreement: Agreement, span: Period) -> Settlement:
     """The open period, all of it, settled with what is known now."""
     last = repository.last_statement(tx, tenant, agreement.agreement_id)
-    gathered, settlement = _settled(tx, tenant, agreement, span, None if last is None else last.head)
+    previous = None if last is None else last.head
+    gathered, settlement = _settled(tx, tenant, agreement, span, previous, running=True)
     _check_sound(tx, tenant, gathered)
     return settlement
 
 
 def _settled(
-    tx: Tx, tenant: str, agreement: Agreement, span: Period, previous: Head | None, *, running: bool = False
+    tx: Tx,
+    tenant: str,
+    agreement: Agreement,
+    span: Period,
+    previous: Head | None,
+    *,
+    running: bool = False,
+    kept: KeptLeaves | None = None,
 ) -> tuple[Gathered, Settlement]:
     """The period settled; where something came late, with the earlier periods from the one it touches."""
-    gathered = gather(tx, tenant, agreement.versions, previous)
+    gathered = gather(tx, tenant, agreement.versions, previous, kept=kept)
     if previous is not None:
         late = first_late(gathered.facts, previous, (*previous.closed, previous.period), agreement.versions)
         if late is not None:
             later = repository.standing_heads(tx, tenant, agreement.agreement_id, late.first)
             opening = repository.statement_of_number(tx, tenant, agreement.agreement_id, later[0].base)
-            gathered = gather(tx, tenant, agreement.versions, None if opening is None else opening.head, later)
+            gathered = gather(tx, tenant, agreement.versions, None if opening is None else opening.head, later, kept)
     return gathered, settle_with_deltas(span, agreement.versions, gathered.chain, gathered.facts, running=running)
 
 

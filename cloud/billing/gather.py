@@ -25,6 +25,7 @@ from cloud.billing.facts import (
     is_needed_kind,
     src_of,
 )
+from cloud.billing.kept_leaves import Kept, KeptLeaves
 from cloud.billing.repository import LogRow, Place
 from cloud.billing.scope import devices_of
 from cloud.billing.statement import EventRange, Head, newcomers
@@ -82,17 +83,22 @@ class Gathered(msgspec.Struct, frozen=True):
 
 
 def gather(
-    tx: Tx, tenant: str, versions: Sequence[Version], opening: Head | None, later: Sequence[Head] = ()
+    tx: Tx,
+    tenant: str,
+    versions: Sequence[Version],
+    opening: Head | None,
+    later: Sequence[Head] = (),
+    kept: KeptLeaves | None = None,
 ) -> Gathered:
     """Everything that a settlement after ``opening`` may need; ``later``: the statements since then, whose periods are
-    settled again.
+    settled again; ``kept``: leaves that need not be read again.
     """
     devices = sorted(devices_of(versions))
     sources = _sources(tx, tenant, devices, opening, later)
     if opening is not None:
         _open_newcomers(tx, tenant, sources[: len(opening.logs)], newcomers(versions, opening))
     for source in sources:
-        _read(tx, tenant, source, devices)
+        _read(tx, tenant, source, devices, kept)
         if source.start == 0 and source.settled == 0 and not source.cuts:
             _skip_what_was_before(tx, tenant, source, versions[0].from_ms)
         ends_ms = versions[-1].ends_ms
@@ -103,7 +109,7 @@ def gather(
     facts: list[Fact] = []
     for position, source in enumerate(sources):
         _add_anchors(tx, tenant, source, devices)
-        known = repository.receipts(tx, tenant, source.row.log_no, source.start, source.end)
+        known = _receipts(tx, tenant, source)
         source.receipts = deciding_receipts(source.records, source.ends, known)
         dated = date_leaves(position, source.records, source.ends, source.receipts)
         facts += [Fact(dated[index], source.records[index]) for index in sorted(source.records)]
@@ -194,10 +200,15 @@ def _open_newcomers(tx: Tx, tenant: str, sources: Sequence[Source], devices: Ite
                 source.opening.setdefault(src, counter)
 
 
-def _read(tx: Tx, tenant: str, source: Source, devices: Sequence[str]) -> None:
+def _read(tx: Tx, tenant: str, source: Source, devices: Sequence[str], kept: KeptLeaves | None) -> None:
     """Reads the range: records of the agreement's devices and of the gateway itself, and their counters."""
     wanted = {*devices, source.row.gateway}
-    for leaf in repository.leaves(tx, tenant, source.row.log_no, source.start, source.end):
+    key = (source.row.log_id, source.start, tuple(devices))
+    known = None if kept is None else kept.find(key)
+    begin = source.start
+    if known is not None and repository.root_at(tx, tenant, source.row.log_no, known.end) == known.root:
+        source.records, source.counters, begin = dict(known.records), list(known.counters), known.end
+    for leaf in repository.leaves(tx, tenant, source.row.log_no, begin, source.end):
         if src_of(leaf.leaf) not in wanted:
             continue
         try:
@@ -209,12 +220,23 @@ def _read(tx: Tx, tenant: str, source: Source, devices: Sequence[str]) -> None:
             continue
         source.records[leaf.index] = record
         source.counters.append((leaf.index, Counter(record.src, record.ep, record.n)))
+    if kept is not None:
+        root = repository.root(tx, tenant, source.row.log_no, source.end)
+        kept.keep(key, Kept(source.end, root, dict(source.records), tuple(source.counters)))
+
+
+def _receipts(tx: Tx, tenant: str, source: Source) -> list[Receipt]:
+    """The cosignatures that may decide a time of the range; where every clock was synchronised only those at its cuts
+    and its end, because each batch brings one.
+    """
+    if all(record.ts == "S" for record in source.records.values()):
+        return repository.receipts_at(tx, tenant, source.row.log_no, source.ends)
+    return repository.receipts(tx, tenant, source.row.log_no, source.start, source.end)
 
 
 def _skip_what_was_before(tx: Tx, tenant: str, source: Source, starts_ms: int) -> None:
     """A device's leaves from before the agreement are nobody's business here: the range begins after them."""
-    known = repository.receipts(tx, tenant, source.row.log_no, 0, source.end)
-    dated = date_leaves(0, source.records, source.ends, known)
+    dated = date_leaves(0, source.records, source.ends, _receipts(tx, tenant, source))
     billed = {index: dated[index].at for index, record in source.records.items() if is_needed_kind(record)}
     if any(at < starts_ms for at in billed.values()):
         start = min((index for index, at in billed.items() if at >= starts_ms), default=source.end)

@@ -11,7 +11,7 @@ from cloud.agreements.terms import AgreementTerms, Version, version_at
 from cloud.billing.facts import Fact
 from cloud.billing.pieces import Doubt
 from cloud.billing.register_facts import Told, told_of
-from cloud.billing.scope import Scope
+from cloud.billing.scope import Scope, shown_days
 from cloud.metering.estimate import Bridged, Estimating, Move, basis_after, bridge, moves_of
 from cloud.metering.usage import (
     HOUR_MS,
@@ -252,7 +252,7 @@ def _billed_by(scope: Scope, rule: MeterRule, key: str) -> tuple[Version, Measur
     if version is None or not charges:
         return None
     period = next(one for one in (*scope.closed, scope.period) if key.startswith(f"{one.first}|"))
-    first, end = scope.window(version, period) or (period.first, period.end)
+    first, end = shown_days(scope, version, period)
     return version, Measured(
         measure="energy",
         device=rule.device,

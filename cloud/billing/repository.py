@@ -78,9 +78,15 @@ def frontier(tx: Tx, tenant: str, log_no: int, size: int) -> Frontier:
 
 def root(tx: Tx, tenant: str, log_no: int, size: int) -> str:
     """The cosigned root at a size, hex."""
+    found = root_at(tx, tenant, log_no, size)
+    assert found, "a log's size is always cosigned"
+    return found
+
+
+def root_at(tx: Tx, tenant: str, log_no: int, size: int) -> str:
+    """The cosigned root at any size, hex; "" where none was cosigned."""
     row = tx.one("SELECT root FROM checkpoints WHERE tenant_id = ? AND log_no = ? AND size = ?", (tenant, log_no, size))
-    assert row is not None, "a log's size is always cosigned"
-    return bytes(row[0]).hex()
+    return "" if row is None else bytes(row[0]).hex()
 
 
 def receipts(tx: Tx, tenant: str, log_no: int, start: int, end: int) -> list[Receipt]:
@@ -89,6 +95,16 @@ def receipts(tx: Tx, tenant: str, log_no: int, start: int, end: int) -> list[Rec
         "SELECT size, cosigned_s FROM checkpoints "
         "WHERE tenant_id = ? AND log_no = ? AND size >= ? AND size <= ? ORDER BY size",
         (tenant, log_no, start, end),
+    )
+    return [Receipt(size, seconds) for size, seconds in rows]
+
+
+def receipts_at(tx: Tx, tenant: str, log_no: int, sizes: Sequence[int]) -> list[Receipt]:
+    """The cosignatures over exactly these sizes."""
+    rows = tx.all(
+        "SELECT c.size, c.cosigned_s FROM GIVEN(size bigint) AS g JOIN checkpoints c "
+        "ON c.tenant_id = ? AND c.log_no = ? AND c.size = g.size ORDER BY c.size",
+        ([[size] for size in sorted(set(sizes))], tenant, log_no),
     )
     return [Receipt(size, seconds) for size, seconds in rows]
 

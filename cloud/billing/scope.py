@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 import msgspec
 
 from cloud.agreements.terms import Version
 from cloud.billing.pieces import DoubtReason
-from cloud.calendar import Period, period_of
+from cloud.calendar import Period, next_day, period_of
 from cloud.metering.usage import RegisterState
 from cloud.rating.lines import LeafRef
 
@@ -68,6 +69,15 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
         ends = [version.terms.ends] if version.terms.ends is not None else []
         first, end = max(period.first, version.first), min([period.end, *following, *ends])
         return (first, end) if first < end else None
+
+
+def shown_days(scope: Scope, version: Version, period: Period) -> tuple[str, str]:
+    """The local days that a line of this version names. A version that ends inside a day shares it with the next."""
+    first, end = scope.window(version, period) or (period.first, period.end)
+    for other in scope.versions:
+        if other.version == version.version + 1 and other.terms.effective_at is not None and other.first == end:
+            end = min(next_day(date.fromisoformat(end)).isoformat(), period.end)
+    return first, end
 
 
 def devices_of(versions: Sequence[Version]) -> set[str]:

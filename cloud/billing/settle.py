@@ -19,7 +19,7 @@ from cloud.agreements.terms import Version, version_at
 from cloud.billing.facts import Fact
 from cloud.billing.metered import metered_energy
 from cloud.billing.pieces import Doubt, DoubtReason, Piece, due_pieces
-from cloud.billing.scope import Scope, Unbilled
+from cloud.billing.scope import Scope, Unbilled, shown_days
 from cloud.billing.usage import Told, commitments, rounded_together, usage_lines
 from cloud.calendar import month_shares
 from cloud.metering.usage import RegisterState
@@ -117,7 +117,7 @@ def _pieces(scope: Scope, due: Sequence[Piece]) -> list[tuple[Version, Measured]
         version, period = version_at(one.priced_at, scope.versions), scope.period_at(one.at)
         assert version is not None
         assert period is not None
-        first, end = scope.window(version, period) or (period.first, period.end)
+        first, end = shown_days(scope, version, period)
         measured = Measured(
             measure="pieces",
             device=one.device,

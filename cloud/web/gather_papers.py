@@ -61,8 +61,22 @@ def _paper(tx: Tx, tenant: str, words: Words, statement: Statement, invoice: Doc
     return paper_of(words, statement, names, both, invoice=invoice, options=options, charts=charts)
 
 
+_series: dict[str, list[Series]] = {}
+MOST_SERIES = 500
+
+
 def by_day(tx: Tx, tenant: str, statement: Statement) -> list[Series]:
-    """What was used day by day, from the leaves the statement stands on."""
+    """What was used day by day. A statement never changes, so its leaves are read once for all its pages and papers."""
+    known = _series.get(statement.hash)
+    if known is None:
+        known = _by_day(tx, tenant, statement)
+        while len(_series) >= MOST_SERIES:
+            _series.pop(next(iter(_series)), None)
+        _series[statement.hash] = known
+    return known
+
+
+def _by_day(tx: Tx, tenant: str, statement: Statement) -> list[Series]:
     head = statement.head
     agreement = agreements.find(tx, tenant, head.agreement_id)
     if agreement is None:

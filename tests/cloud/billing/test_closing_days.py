@@ -9,7 +9,7 @@ from cloud.calendar import midnight, parse_day
 from cloud.database import Tx
 from cloud.invoices import repository as documents
 from cloud.invoices.document import Document
-from tests.cloud.trade import DAY, HOUR, ZONE, Trade, refusals
+from tests.cloud.trade import DAY, HOUR, TERMS, ZONE, Trade, refusals
 from tests.cloud.twins import CloudTwin
 
 TAX = {"rules": [{"category": "S", "percent": "19"}]}
@@ -179,6 +179,29 @@ def test_what_late_data_adds_in_several_rounds_is_what_one_rating_of_all_data_gi
         whole = (low * Decimal("1.111") + 2 + (quantity - low) * Decimal("0.777")).quantize(Decimal("0.01"))
         assert sum(Decimal(one["amount"]["amount"]) for one in lines) == max(whole, Decimal(4)), label
     assert [refusals(trade.bundle(one)) for one in made] == [[]] * len(made)
+
+
+def test_a_price_that_changes_at_an_instant_splits_the_lines_there(cloud: CloudTwin) -> None:
+    fee = {"kind": "flat", "amount": "240", "proration": {"count": "seconds"}}
+    trade = Trade(cloud, charges=[*PIECES, fee], cycle={"unit": "day"})
+    newer = TERMS | {"charges": [{"kind": "per_piece", "prices": {"drill-8": "20.00"}}, fee | {"amount": "480"}],
+                     "cycle": {"unit": "day"}, "effective_at": "2026-11-02T06:00:00+01:00"}  # fmt: skip
+    newer.pop("agreement_id")
+    trade.post("/v1/agreements/agr-1/versions", {"first": "2026-11-02", "terms": newer})
+    trade.close("2026-11-01", "2026-11-02")
+    for hour in (5, 6):
+        trade.to("2026-11-02", hour)
+        trade.draw()
+    trade.send()
+
+    made = trade.close("2026-11-02", "2026-11-03")
+
+    shown = [(one["version"], one["kind"], one["first"], one["end"], one["amount"]["amount"]) for one in made["lines"]]
+    assert shown == [
+        (1, "per_piece", "2026-11-02", "2026-11-03", "10.00"), (2, "per_piece", "2026-11-02", "2026-11-03", "20.00"),
+        (1, "flat", "2026-11-02", "2026-11-02", "60.00"), (2, "flat", "2026-11-02", "2026-11-03", "360.00"),
+    ]  # fmt: skip
+    assert refusals(trade.bundle(made)) == []
 
 
 def _belongs(line: dict[str, Any], statement: dict[str, Any]) -> str:
