@@ -55,7 +55,7 @@ class Program:
         """Sends a signal, such as STOP and CONT."""
         self._process.send_signal(sign)
 
-    def await_port(self, port: int, patience: float = 20.0) -> None:
+    def await_port(self, port: int, patience: float = 60.0) -> None:
         """Returns when it listens; raises DiedError."""
         end = time.monotonic() + patience
         while time.monotonic() < end and self.is_running:
