@@ -20,7 +20,7 @@ from wire.records import Reading
 
 def compare(statement: Statement, expected: Settlement, origins: Sequence[str]) -> list[Finding]:
     """Every difference between what is stated and what follows from the leaves."""
-    findings = _doubles(statement.lines, origins)
+    findings = _doubles(statement.lines, expected.lines, origins)
     findings += _pair(statement.lines, expected.lines, origins)
     if statement.unbilled != expected.unbilled:
         findings += _unbilled(statement.unbilled, expected.unbilled, origins)
@@ -48,19 +48,29 @@ def openings(opening: Head | None, facts: Sequence[Fact]) -> list[Finding]:
     return findings
 
 
-def _doubles(lines: Sequence[Line], origins: Sequence[str]) -> list[Finding]:
-    """A leaf may prove one line only (a register's reading closes one line and opens the next)."""
+def _doubles(lines: Sequence[Line], expected: Sequence[Line], origins: Sequence[str]) -> list[Finding]:
+    """A leaf proves no more lines than the terms make of it: one, unless several charges price it, or the reading
+    closes one line or window and opens the next.
+    """
+    most = Tally(leaf for line in expected for leaf in _proving(line))
     seen: dict[LeafRef, int] = {}
+    told: Tally[LeafRef] = Tally()
     findings = []
     for at, line in enumerate(lines, 1):
-        # A gap that periods share is proven in each by the readings at its ends.
-        if (line.corrects is not None and line.amount.startswith("-")) or line.quality == "estimated_split":
-            continue
-        for leaf in line.leaves[1:] if line.registers and line.corrects is None else line.leaves:
-            if leaf in seen:
+        for leaf in _proving(line):
+            told[leaf] += 1
+            if told[leaf] > max(most[leaf], 1):
                 findings.append(_finding(at, line, f"{_name(leaf, origins)} is already on line {seen[leaf]}"))
             seen[leaf] = at
     return findings
+
+
+def _proving(line: Line) -> Sequence[LeafRef]:
+    """The leaves that a line has for itself."""
+    # A gap that periods share is proven in each by the readings at its ends.
+    if (line.corrects is not None and line.amount.startswith("-")) or line.quality == "estimated_split":
+        return ()
+    return line.leaves[1:] if line.registers and line.corrects is None else line.leaves
 
 
 def _pair(stated: Sequence[Line], expected: Sequence[Line], origins: Sequence[str]) -> list[Finding]:
