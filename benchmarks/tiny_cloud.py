@@ -167,6 +167,12 @@ class TinyCloud:
         return 200, batch.encode_answer(Receipt(checkpoint.size, cosignature, checkpoint.size, 0))
 
 
+def deadline(seconds: float) -> Callable[[], bool]:
+    """Something to ask whether so many seconds have passed since now."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end
+
+
 def until(holds: Callable[[], bool], patience: float) -> bool:
     """Whether something came true within ``patience`` seconds."""
     end = time.monotonic() + patience

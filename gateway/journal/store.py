@@ -183,7 +183,7 @@ class Journal:
         async with self._turn:
             try:
                 return await self._run(function, *args, **kw)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 await self._failed(error)
                 if not is_full(error):
                     raise NotStored(f"the journal could not be written: {error}") from error

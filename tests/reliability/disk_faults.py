@@ -28,6 +28,7 @@ from benchmarks.measure import ROOT
 from benchmarks.processes import free_port, python
 from benchmarks.publishing import Published
 from benchmarks.tiny_cloud import until
+from tests.reliability.hasty_gateway import with_bug
 from tests.reliability.shim import Control, environment
 
 FAULTS: dict[str, dict[str, int]] = {
@@ -39,7 +40,6 @@ FAULTS: dict[str, dict[str, int]] = {
 }
 STATED, HEALED = 5, 10
 EACH = 20
-HASTY = tuple(map(str, python("-m", "tests.reliability.hasty_gateway")))
 
 
 @dataclass
@@ -128,9 +128,10 @@ def a_patient(folder: Path, within: Sequence[str] = ()) -> Iterator[Patient]:
         line.close()
 
 
-def play(rounds: int, within: Sequence[str] = ()) -> Result:
+def play(rounds: int, bug: str = "") -> Result:
     """Every fault so many times on one gateway, then the account."""
     result = Result()
+    within = with_bug(bug)
     with tempfile.TemporaryDirectory(prefix="tallystick-disk-") as name, a_patient(Path(name), within) as patient:
         pid = patient.gateway.program.pid
         for _ in range(rounds):
@@ -155,7 +156,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--bug", action="store_true", help="a gateway that acknowledges what it could not store")
     given = parser.parse_args()
-    result = play(given.rounds, HASTY if given.bug else ())
+    result = play(given.rounds, "acknowledge" if given.bug else "")
     sys.stdout.write(
         f"{result.faults} disk faults, {result.refused} calls refused, {result.events} events; "
         f"{len(result.findings)} broken promises\n"

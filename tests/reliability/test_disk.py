@@ -20,7 +20,7 @@ def test_a_broken_disk_stops_acknowledgements_is_stated_and_heals_without_a_rest
 
 @pytest.mark.slow
 def test_disk_faults_find_a_gateway_that_acknowledges_what_it_could_not_store() -> None:
-    result = disk_faults.play(1, disk_faults.HASTY)
+    result = disk_faults.play(1, "acknowledge")
 
     assert any("acknowledged while the disk was broken" in one for one in result.findings)
 
