@@ -34,6 +34,7 @@ log = logging.getLogger("gateway.uplink")
 SMALL = 1024
 LINGER = 0.03
 MIRROR_PIECE = 1000
+SEALED_AT_ONCE = 512
 
 
 class UplinkStatus(msgspec.Struct, frozen=True):
@@ -164,10 +165,16 @@ class Uplink:
         self.outbox.receipt(began, self._now(), size - old)
 
     async def _seal(self, state: LogState) -> tuple[LogState, int, str]:
+        """In small transactions, so that a device's event gets its turn between two: a piece may be large."""
         self._journal.grown.clear()
-        limit = self.outbox.limit
-        sealed, note = await self._journal.change(sealing.seal, state, limit, self._signer.sign)
-        self._state = sealed
+        limit, sealed, note = self.outbox.limit, state, ""
+        while (room := limit - (sealed.sealed - state.sealed)) > 0:
+            before, asked = sealed.sealed, min(room, SEALED_AT_ONCE)
+            sealed, made = await self._journal.change(sealing.seal, sealed, asked, self._signer.sign)
+            self._state = sealed
+            note = made or note
+            if sealed.sealed - before < asked:
+                break
         # Entry 0 may go alone, see begin_after.
         if note and (not state.sealed or sealed.sealed - state.sealed >= limit):
             self._journal.grown.set()
