@@ -214,6 +214,11 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def readable(text: bytes) -> str:
+    """A ``text_factory``: text that is no UTF-8 any more is seen, and found spoilt, instead of ending the look."""
+    return text.decode("utf-8", "replace")
+
+
 def open_reader(path: Path) -> sqlite3.Connection:
     """A read-only connection for commands that look at a journal, perhaps while the gateway runs."""
     db = sqlite3.connect(location(path, "ro"), uri=True, isolation_level=None)

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from gateway.journal.check import is_whole
-from gateway.journal.connection import location, transaction
+from gateway.journal.connection import location, readable, transaction
 from wire.log import Frontier
 
 CHUNK = 256
@@ -52,6 +52,7 @@ def take_over(db: sqlite3.Connection, aside: Path, why: str) -> Salvaged:
         old = sqlite3.connect(location(aside, "rw"), uri=True, isolation_level=None)
     except sqlite3.Error:
         return Salvaged(why, str(aside))
+    old.text_factory = readable
     try:
         with transaction(db):
             kept, spoilt = _records(old, db)

@@ -46,6 +46,17 @@ def test_ingest_is_measured_on_both_databases() -> None:
 
 
 @pytest.mark.slow
+def test_a_month_of_backlog_is_measured_with_live_events() -> None:
+    document = run("backlog.py")
+
+    goals = {row["name"]: row["goal"] for row in rows(document) if row["goal"]}
+
+    assert goals["backlog: start of the gateway to the last cosignature"] == {"max": 1200, "of": "value"}
+    assert goals["memory of the gateway at its peak"] == {"max": 150, "of": "value"}
+    assert goals["records lost or doubled, live events unanswered"] == {"max": 0, "of": "value"}
+
+
+@pytest.mark.slow
 def test_the_edge_is_measured_from_publish_to_receipt() -> None:
     document = run("edge.py")
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from gateway.journal import check
+from gateway.journal.verifying import verify
 from tests.gateway.desk import a_journal, an_uplink, cosigned, new_cloud, play, reading, readings
 
 OTHER_BOOT = "d" * 16
@@ -36,6 +39,55 @@ def test_one_flipped_bit_costs_one_record(tmp_path: Path) -> None:
             (key,) = await journal.append([reading(1, boot=OTHER_BOOT)])
 
             assert key.n == 1
+
+    play(main())
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        "UPDATE records SET src = CAST(x'6dff' AS TEXT) WHERE id = 20",
+        "UPDATE records SET n = 'many' WHERE id = 20",
+        "UPDATE records SET leaf = 'no bytes' WHERE id = 20",
+    ],
+)
+def test_a_value_of_another_kind_is_no_reason_not_to_start(tmp_path: Path, spoilt: str) -> None:
+    async def main() -> None:
+        async with a_journal(tmp_path) as journal:
+            await journal.append(readings(50))
+        db = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+        db.execute(spoilt)
+        assert check.damaged_after(db, 0, 100) == ([20], 50)
+        assert "record 20 has changed on the disk: its hash does not fit" in verify(db, None).findings
+        db.close()
+
+        async with a_journal(tmp_path, OTHER_BOOT) as journal:
+            salvaged = journal.opened.salvaged
+            assert salvaged is not None
+            assert (salvaged.kept, salvaged.spoilt) == (49, 1)
+
+    play(main())
+
+
+def test_a_log_whose_row_is_spoilt_begins_again_from_the_mirror(tmp_path: Path) -> None:
+    cloud = new_cloud()
+
+    async def main() -> None:
+        async with a_journal(tmp_path) as journal:
+            await journal.append(readings(20))
+            async with an_uplink(journal, cloud) as uplink:
+                await cosigned(uplink, 20)
+        db = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+        db.execute("UPDATE logs SET log = 5, cosigned = 'all'")
+        db.execute("UPDATE records SET hash = x'00' WHERE id = 20")
+        db.close()
+
+        async with a_journal(tmp_path, OTHER_BOOT) as journal:
+            await journal.append([reading(99, boot=OTHER_BOOT)])
+            async with an_uplink(journal, cloud) as uplink:
+                await cosigned(uplink, 21)
+
+        assert len(cloud.leaves) == len(set(cloud.leaves)) == 21
 
     play(main())
 
