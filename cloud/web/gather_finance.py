@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from cloud.agreements import repository as agreements
 from cloud.agreements.repository import Agreement
@@ -22,6 +23,7 @@ from cloud.invoices.document import Document
 from cloud.invoices.document_row import DocumentRow
 from cloud.payments import repository as payments
 from cloud.payments.repository import Allocation, Payment
+from cloud.rating.lines import Line
 from cloud.web.sessions import Visitor
 
 MOST = 500
@@ -42,15 +44,25 @@ def rows(tx: Tx, visitor: Visitor) -> list[DocumentRow]:
     return sorted(mine, key=lambda one: (one.issued_on, one.number_text), reverse=True)
 
 
-def document(
-    tx: Tx, visitor: Visitor, document_id: str
-) -> tuple[DocumentRow, Document, list[Allocation], list[tuple[str, str, int]]] | None:
-    """A document with what settles it and the steps it has reached; None for nobody's or another's."""
+class Billed(NamedTuple):
+    """A document, the lines of the statement it bills by their numbers, what settles it, the steps it has reached."""
+
+    row: DocumentRow
+    document: Document
+    lines: dict[int, Line]
+    settled: list[Allocation]
+    notices: list[tuple[str, str, int]]
+
+
+def document(tx: Tx, visitor: Visitor, document_id: str) -> Billed | None:
+    """A document with all that belongs to it; None for nobody's or another's."""
     row, found = documents.row(tx, visitor.tenant_id, document_id), documents.find(tx, visitor.tenant_id, document_id)
     if row is None or found is None or visitor.party not in ("", row.customer_id):
         return None
     settled = payments.allocations(tx, visitor.tenant_id, document=document_id)
-    return row, found, settled, payments.notices(tx, visitor.tenant_id, document_id)
+    statement = statements.statement(tx, visitor.tenant_id, row.statement_id) if row.statement_id else None
+    lines = {} if statement is None else {line.no: line for line in statement.lines}
+    return Billed(row, found, lines, settled, payments.notices(tx, visitor.tenant_id, document_id))
 
 
 def money_in(tx: Tx, visitor: Visitor) -> list[Payment]:

@@ -15,14 +15,18 @@ from cloud.agreements.terms import AgreementTerms
 from cloud.billing.statement import Head
 from cloud.credit.exposure import Exposure
 from cloud.credit.repository import CreditLine, Delegation
-from cloud.invoices.document import Document
+from cloud.invoices.document import Document, DocumentLine
 from cloud.invoices.document_row import DocumentRow
 from cloud.payments.repository import Allocation, Payment
+from cloud.rating.lines import Line
 from cloud.web.figures import money, number
 from cloud.web.languages import Words
+from cloud.web.views import line_words
 from cloud.web.views.ledgers import Cell, Column, Table, day_of, state_of, sum_of
+from cloud.web.views.statement import rounding_rule
 
 Names = Mapping[str, str]
+CURRENCY_LETTERS = 3
 DASH = "\N{EN DASH}"
 
 
@@ -82,12 +86,12 @@ def documents_table(words: Words, found: Sequence[DocumentRow], names: Names, to
     return Table("documents", _("Invoices and credit notes"), columns, rows, _("Nothing has been invoiced yet."))
 
 
-def document_lines(words: Words, document: Document) -> Table:
-    """A document's lines."""
+def document_lines(words: Words, document: Document, billed: Mapping[int, Line], names: Names) -> Table:
+    """A document's lines; those of a statement in the words of that statement's lines (``billed``, by number)."""
     _ = words.gettext
     rows = [
         [
-            Cell(f"{line.no}. {line.text}", line.why),
+            _named(words, line, billed, names),
             Cell(f"{number(words, Decimal(line.quantity.value))} {line.quantity.unit}"),
             Cell(f"{number(words, Decimal(line.percent))} %"),
             Cell(money(words, Decimal(line.net), document.currency)),
@@ -101,6 +105,14 @@ def document_lines(words: Words, document: Document) -> Table:
         Column(_("Net"), number=True),
     ]
     return Table("lines", _("Lines"), columns, rows, _("This document has no lines."))
+
+
+def _named(words: Words, line: DocumentLine, billed: Mapping[int, Line], names: Names) -> Cell:
+    known = billed.get(line.statement_line)
+    if known is None:
+        return Cell(f"{line.no}. {line.text}", line.why)
+    notes = [names.get(known.device, known.device), line_words.basis(words, known)]
+    return Cell(f"{line.no}. {line_words.what(words, known, names)}", ", ".join(note for note in notes if note))
 
 
 def taxes_table(words: Words, document: Document) -> Table:
@@ -148,7 +160,7 @@ def payments_table(words: Words, found: Sequence[Payment], names: Names) -> Tabl
         for one in found
     ]
     columns = [
-        Column(_("From")),
+        Column(_("Payer")),
         Column(_("Booked")),
         Column(_("Amount"), number=True),
         Column(_("Not used yet"), number=True),
@@ -239,21 +251,24 @@ def balance_table(words: Words, balance: Sequence[tuple[str, str, str, str]]) ->
     """The trial balance: account, commodity, debit, credit, as plain digits."""
     _ = words.gettext
     rows = [
-        [
-            Cell(account, code=True),
-            Cell(unit),
-            Cell("" if Decimal(debit) == 0 else number(words, Decimal(debit))),
-            Cell("" if Decimal(credit) == 0 else number(words, Decimal(credit))),
-        ]
+        [Cell(account, code=True), Cell(unit), Cell(_digits(words, debit, unit)), Cell(_digits(words, credit, unit))]
         for account, unit, debit, credit in balance
     ]
     columns = [
-        Column(_("Account")),
+        Column(_("Ledger account")),
         Column(_("Unit")),
         Column(_("Debit"), number=True),
-        Column(_("Credit"), number=True),
+        Column(_("Credit side"), number=True),
     ]
     return Table("balance", _("Trial balance"), columns, rows, _("Nothing has been booked yet."))
+
+
+def _digits(words: Words, text: str, unit: str) -> str:
+    """So much of a currency or of goods; nothing for nothing."""
+    amount = Decimal(text)
+    if amount == 0:
+        return ""
+    return money(words, amount, unit) if len(unit) == CURRENCY_LETTERS else number(words, amount)
 
 
 def agreements_table(
@@ -276,7 +291,7 @@ def agreements_table(
     columns = [
         Column(_("Agreement")),
         Column(_("Customer")),
-        Column(_("From")),
+        Column(_("Begins")),
         Column(_("Version"), number=True),
         Column(_("Signatures")),
     ]
@@ -311,5 +326,5 @@ def signatures_table(words: Words, agreement: Agreement, signatures: Sequence[Ag
 def options_table(words: Words, agreement: Agreement) -> Table:
     """The conventions of the newest version, in words."""
     _ = words.gettext
-    rows = [[Cell(one)] for one in agreement.versions[-1].terms.options()]
+    rows = [[Cell(rounding_rule(words, one))] for one in agreement.versions[-1].terms.options()]
     return Table("options", _("Conventions"), [Column(_("What was agreed on"))], rows, "")

@@ -11,10 +11,10 @@ from cloud.agreements.signatures import AgreementSignature
 from cloud.billing.statement import Head
 from cloud.credit.exposure import Exposure
 from cloud.credit.repository import CreditLine, Delegation
-from cloud.invoices.document import Document
 from cloud.invoices.document_row import DocumentRow
 from cloud.payments.repository import Allocation, Payment
 from cloud.web.figures import money
+from cloud.web.gather_finance import Billed
 from cloud.web.languages import Words
 from cloud.web.views import finance
 from cloud.web.views.ledgers import Action, Cell, Choice, Ledger, day_of, state_of, sum_of
@@ -44,9 +44,9 @@ def invoices(known: Known, found: Sequence[DocumentRow]) -> Ledger:
     return Ledger(_("Invoices"), intro, [table])
 
 
-def invoice(known: Known, found: tuple[DocumentRow, Document, list[Allocation], list[tuple[str, str, int]]]) -> Ledger:
+def invoice(known: Known, found: Billed) -> Ledger:
     """One invoice or credit note."""
-    row, document, settled, notices = found
+    row, document, lines, settled, notices = found
     words, names = known.words, known.names
     _ = words.gettext
     kinds = {"invoice": _("Invoice"), "credit_note": _("Credit note"), "cancellation": _("Cancellation")}
@@ -68,7 +68,7 @@ def invoice(known: Known, found: tuple[DocumentRow, Document, list[Allocation], 
     facts += [(_("Reminded"), Cell(step, day_of(words, day))) for step, day, _minor in notices]
     facts.append((_("Hash"), Cell(document.hash, code=True)))
     tables = [
-        finance.document_lines(words, document),
+        finance.document_lines(words, document, lines, names),
         finance.taxes_table(words, document),
         finance.settled_table(words, settled, row.currency, {row.document_id: row.number_text}),
     ]
@@ -91,7 +91,7 @@ def payment(known: Known, found: tuple[Payment, list[Allocation], list[DocumentR
     words = known.words
     _ = words.gettext
     facts = [
-        (_("From"), Cell(one.payer, one.payer_account)),
+        (_("Payer"), Cell(one.payer, one.payer_account)),
         (_("Customer"), Cell(known.names.get(one.customer_id, one.customer_id) or _("not known"))),
         (_("Booked"), Cell(day_of(words, one.booked_on))),
         (_("Amount"), Cell(sum_of(words, one.amount_minor, one.currency))),
@@ -166,7 +166,7 @@ def agreement(known: Known, found: tuple[Agreement, list[AgreementSignature]]) -
         (_("From"), Cell(names.get(terms.supplier_id, terms.supplier_id))),
         (_("For"), Cell(names.get(terms.customer_id, terms.customer_id))),
         (_("Begins"), Cell(day_of(words, terms.starts))),
-        (_("Ends"), Cell(day_of(words, terms.ends or "") or _("open"))),
+        (_("Ends"), Cell(day_of(words, terms.ends or "") or _("no end agreed"))),
         (_("Currency"), Cell(terms.currency)),
         (_("Time zone"), Cell(terms.zone)),
         (_("Devices"), Cell(", ".join(names.get(device, device) for device in terms.devices))),

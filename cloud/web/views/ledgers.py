@@ -94,7 +94,7 @@ def state_of(words: Words, state: str) -> Cell:
         "final": (_("final"), "good"),
         "void": (_("void"), "off"),
         "paid": (_("paid"), "good"),
-        "open": (_("open"), "warn"),
+        "open": (_("not paid yet"), "warn"),
         "overdue": (_("overdue"), "bad"),
         "disputed": (_("disputed"), "warn"),
         "credit": (_("credit"), "off"),
