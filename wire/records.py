@@ -157,8 +157,12 @@ class Count(Goods, frozen=True, kw_only=True, tag="count"):
     position: Text = ""
 
 
+# Conditions of a return that is no sale taken back: what was used stays drawn, wherever it is put.
+NOT_AS_NEW = frozenset({"used", "damaged"})
+
+
 class Return(Goods, frozen=True, kw_only=True, tag="return"):
-    """Unused goods came back."""
+    """Goods came back; unused ones unless ``condition`` says otherwise."""
 
     ref: Ref | msgspec.UnsetType = msgspec.UNSET
     condition: Text = ""

@@ -15,10 +15,10 @@ from cloud.billing.facts import Fact
 from cloud.rating.events import CountedEvent
 from cloud.rating.lines import Effect, LeafRef
 from wire.ids import RecordKey
-from wire.records import Draw, DrawResolved, Return, Reversal
+from wire.records import NOT_AS_NEW, Draw, DrawResolved, Return, Reversal
 
 DoubtReason = Literal[
-    "unverified", "unknown_ref", "resolved_twice", "not_unverified", "reversed_too_much", "duplicate",
+    "unverified", "unknown_ref", "resolved_twice", "not_unverified", "reversed_too_much", "duplicate", "not_as_new",
     "unpriced", "register_fall", "register_reset", "implausible_rise", "unknown_unit", "ratio_missing", "silent",
     "conflict", "robot", "refused", "outside_window", "received_late", "no_price", "repeat",
 ]  # fmt: skip
@@ -149,7 +149,9 @@ class _Reader:
         self._credited(fact, drawn.draw, -quantity, drawn.fact.leaf.at)
 
     def _return(self, fact: Fact, record: Return) -> None:
-        if record.ref:
+        if record.condition in NOT_AS_NEW:
+            self.doubt("not_as_new", fact, record.item)
+        elif record.ref:
             self._credit(fact, record, record.ref.key)
         else:
             self._credited(fact, record, -scaled(record.qty, record.scale), fact.leaf.at)

@@ -17,7 +17,7 @@ import msgspec
 
 from cloud.ingest.posted import Posted
 from wire.ids import RecordKey
-from wire.records import Count, Draw, DrawResolved, Goods, Loan, LoanBack, Record, Refill, Return, Reversal
+from wire.records import NOT_AS_NEW, Count, Draw, DrawResolved, Goods, Loan, LoanBack, Record, Refill, Return, Reversal
 
 MICRO_SCALE = -6
 MICRO = 1_000_000
@@ -177,6 +177,9 @@ def _amount(books: Books, posted: Posted, goods: Draw | Goods) -> int | None:
 
 
 def _goods(books: Books, posted: Posted, record: Goods) -> None:
+    if isinstance(record, Return) and record.condition in NOT_AS_NEW:
+        # Used goods are the customer's, in whatever box they lie.
+        return
     micro = _amount(books, posted, record)
     if micro is None:
         return

@@ -35,6 +35,12 @@ def test_papers_are_measured_against_the_bare_compiler() -> None:
     assert [row["goal"] for row in rows(document)] == [{"max": 100, "of": "value"}] * 2
 
 
+def test_a_vend_is_measured_from_the_badge_to_the_wire() -> None:
+    document = run("vend.py")
+
+    assert [row["goal"] for row in rows(document)] == [{"max": 1, "of": "ratio"}, None, {"max": 1, "of": "value"}, None]
+
+
 @pytest.mark.slow
 def test_ingest_is_measured_on_both_databases() -> None:
     document = run("ingest.py")

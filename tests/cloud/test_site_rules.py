@@ -148,6 +148,22 @@ def test_a_return_is_credited_with_its_draw_and_the_statement_still_proves_itsel
     assert trade.get("/v1/stock")["items"][0]["on_hand"]["value"] == "8"
 
 
+def test_what_comes_back_used_stays_on_the_bill_and_is_told_with_its_reason(cloud: CloudTwin) -> None:
+    trade = Trade(cloud)
+    trade.refill(10)
+    key = trade.draw(qty=2)
+    back = Return(**trade.said("cab-1", slot="burn", item="drill-8", qty=1, ref=Ref(*key), condition="used"))
+    trade.gateway.keep(back)
+    trade.send()
+
+    statement = trade.close(FIRST, "2026-11-08")
+
+    assert [line for line in lines_of(statement) if line[0] == "drill-8"] == [("drill-8", "2", "2.40")]
+    assert [one["reason"] for one in statement["unbilled"]] == ["not_as_new"]
+    assert refusals(trade.bundle(statement)) == []
+    assert trade.get("/v1/stock")["items"][0]["on_hand"]["value"] == "8"
+
+
 def test_what_was_spoiled_is_a_difference_with_a_reason_and_nobodys_loss(cloud: CloudTwin) -> None:
     trade = Trade(cloud)
     trade.refill(10)

@@ -178,6 +178,7 @@ def _doubt(words: Words, reason: str) -> str:
         "resolved_twice": _("It was settled before"),
         "not_unverified": _("It settles a draw that was not in doubt"),
         "reversed_too_much": _("More was taken back than was drawn"),
+        "not_as_new": _("It came back used or damaged, which takes no sale back"),
         "duplicate": _("The same record stands in the log before"),
         "register_fall": _("The register went backwards"),
         "register_reset": _("The register was reset and began anew"),
