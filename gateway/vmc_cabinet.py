@@ -129,7 +129,7 @@ class VmcCabinet(CoilCabinet):
         before, self._away = self._away, away
         if away:
             self._stock.clear()
-        elif self._stale_since is not None and self._clock.line() - self._stale_since > REST and self._open is None:
+        elif self._stale_since is not None and self._clock.line() - self._stale_since > REST and self._idle():
             self._stale_since = None
             self._vmc.sync()
         if before is None or before is away:
@@ -181,6 +181,10 @@ class VmcCabinet(CoilCabinet):
         if now == before and self._vmc.settings.counts_stock:
             return Given(Fact.COUNTER_STOOD, 0, "unknown", words, after)
         return Given(Fact.NO_ANSWER, asked, "unknown", words, after)
+
+    def _idle(self) -> bool:
+        """Nobody is served: a synchronisation now keeps no command waiting."""
+        return self._open is None and self.device not in self._premises.busy
 
     def _outdated(self, slot: str) -> None:
         """What was told of this selection may not be true any more."""
