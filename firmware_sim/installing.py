@@ -65,8 +65,8 @@ def gateway_toml(scenario: Scenario, place: Place) -> str:
 
 def _on_line(scenario: Scenario, line: str, watch: int) -> Iterator[list[str]]:
     for cabinet in scenario.cabinet:
-        if cabinet.line == line and cabinet.driver == "lock_8a":
-            yield [*_lock_board(cabinet), f"watch = {watch}"]
+        if cabinet.line == line and cabinet.driver != "mqtt_cabinet":
+            yield _board(cabinet, watch)
     for meter in scenario.meter:
         if meter.line == line:
             yield _meter(meter)
@@ -77,6 +77,23 @@ def _on_line(scenario: Scenario, line: str, watch: int) -> Iterator[list[str]]:
             yield [f"id = {_text(sensor.id)}", f"kind = {_text(sensor.driver)}", *quick]
 
 
+def _board(cabinet: Cabinet, watch: int) -> list[str]:
+    head = [f"id = {_text(cabinet.id)}", f"kind = {_text(cabinet.driver)}"]
+    if cabinet.driver == "lock_8a":
+        return [*_lock_board(cabinet), f"watch = {watch}"]
+    if cabinet.driver == "lock_kerong":
+        return [*head, f"board = {cabinet.board}", f"locks = {len(cabinet.slot)}", "ir = false", "watch = 30"]
+    if cabinet.driver == "weigh_bin":
+        return [
+            *head,
+            f"slot = {_text(cabinet.slot[0].slot)}",
+            f"piece_mg = {cabinet.piece_mg}",
+            "empty_mg = 250000",
+            "every = 5",
+        ]
+    return [*head, "counts_stock = true"]
+
+
 def _lock_board(cabinet: Cabinet) -> list[str]:
     return [
         f"id = {_text(cabinet.id)}", 'kind = "lock_8a"', f"board = {cabinet.board}", f"locks = {len(cabinet.slot)}",
@@ -85,6 +102,12 @@ def _lock_board(cabinet: Cabinet) -> list[str]:
 
 
 def _meter(meter: Meter) -> list[str]:
+    head = [f"id = {_text(meter.id)}", f"kind = {_text(meter.driver)}", f"every = {meter.every_s}"]
+    if meter.driver == "dlt645":
+        return [*head, f'address = "{meter.serial:012d}"']
+    if meter.driver == "mbus":
+        own = 'pick = { import_wh = { quantity = "energy" } }'
+        return [*head, f"address = {meter.address}", "registers = { import_wh = 0 }", own]
     return [
         f"id = {_text(meter.id)}", 'kind = "modbus_meter"', f"unit = {meter.address}",
         f"profile = {_text(meter.driver)}", f"every = {meter.every_s}",

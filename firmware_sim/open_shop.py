@@ -49,7 +49,7 @@ async def open_shop(office: Office, scenario: Scenario, plan: Plan) -> Opened:
 def kinds(scenario: Scenario) -> dict[str, str]:
     """Every device of the scenario and the driver it needs."""
     found: dict[str, str] = {cabinet.id: cabinet.driver for cabinet in scenario.cabinet}
-    found |= {meter.id: "modbus_meter" for meter in scenario.meter}
+    found |= {meter.id: "modbus_meter" if meter.driver == "sdm630" else meter.driver for meter in scenario.meter}
     return found | {air.id: air.driver for air in scenario.air}
 
 

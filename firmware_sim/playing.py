@@ -13,8 +13,12 @@ from dataclasses import dataclass, field
 
 from firmware_sim import shop
 from firmware_sim.bench import Line
+from firmware_sim.board_hands import BoardHands
 from firmware_sim.coil_hands import CoilHands
+from firmware_sim.devices.dlt645 import Dlt645Meter
 from firmware_sim.devices.lock_8a import DoorMoved, Lock8A
+from firmware_sim.devices.lock_kerong import LockKerong
+from firmware_sim.devices.mbus import MbusMeter
 from firmware_sim.devices.pms5003 import Air, Pms5003
 from firmware_sim.devices.sdm630 import Sdm630
 from firmware_sim.kiosk import People
@@ -59,7 +63,7 @@ class LockerHands:
     """The person in front of a lock cabinet."""
 
     cabinet: Cabinet
-    twin: Lock8A
+    twin: Lock8A | LockKerong
     line: Line
     truth: Truth
     pace: Pace
@@ -96,7 +100,7 @@ class LockerHands:
 class Meter:
     """A meter's twin on its line."""
 
-    twin: Sdm630
+    twin: Sdm630 | Dlt645Meter | MbusMeter
     line: Line
 
 
@@ -113,13 +117,14 @@ class Day:
     meters: dict[str, Meter]
     coils: dict[str, CoilHands] = field(default_factory=dict)
     sensors: dict[str, tuple[Pms5003, Line]] = field(default_factory=dict)
+    boards: dict[str, BoardHands] = field(default_factory=dict)
     tell: Callable[[object, str], None] = lambda _event, _outcome: None
     answers: Counter[str] = field(default_factory=Counter)
     running: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def count(self, cabinet: str, slot: str, badge: str) -> str:
         """Somebody counts a slot while nobody else is at the cabinet."""
-        hands = self.coils.get(cabinet) or self.lockers[cabinet]
+        hands = self.coils.get(cabinet) or self.boards.get(cabinet) or self.lockers[cabinet]
         async with hands.turn:
             quantity = self.truth.on_hand().get((cabinet, slot), 0)
             return str((await self.kiosk.count(cabinet, badge, slot, quantity))["outcome"])
@@ -163,6 +168,8 @@ class Day:
         outcome = ""
         if refill.cabinet in self.coils:
             self.coils[refill.cabinet].fill(refill.slot, quantity)
+        elif refill.cabinet in self.boards:
+            self.boards[refill.cabinet].fill(refill.slot, quantity)
         for _ in range(200):
             outcome = (await self.kiosk.refill(refill.cabinet, refill.badge, refill.slot, quantity))["outcome"]
             if outcome == "refilled":
@@ -174,6 +181,9 @@ class Day:
     async def _visit(self, visit: shop.Visit) -> None:
         if visit.cabinet in self.coils:
             outcome = await self.coils[visit.cabinet].serve(visit.badge, visit.slot, visit.quantity)
+        elif visit.cabinet in self.boards:
+            hands = self.boards[visit.cabinet]
+            outcome = await hands.serve(self.kiosk.draw, visit.badge, visit.slot, visit.quantity)
         else:
             outcome = await self._at_locker(self.lockers[visit.cabinet], visit)
         self.answers[outcome] += 1
@@ -183,7 +193,7 @@ class Day:
         async with hands.turn:
             hands.visit = visit
             try:
-                if visit.jammed:
+                if visit.jammed and isinstance(hands.twin, Lock8A):
                     hands.twin.jam(int(visit.slot))
                 answer = await self.kiosk.draw(visit.cabinet, visit.badge, visit.slot, visit.quantity)
                 if answer["outcome"] == "no_answer":
@@ -193,5 +203,6 @@ class Day:
                     await asyncio.wait(hands.busy)
                 return str(answer["outcome"])
             finally:
-                hands.twin.mend(int(visit.slot))
+                if isinstance(hands.twin, Lock8A):
+                    hands.twin.mend(int(visit.slot))
                 hands.visit = None

@@ -76,19 +76,21 @@ class Slot:
 
 @dataclass(frozen=True)
 class Cabinet:
-    """``driver`` lock_8a is on a serial ``line`` at ``board``; mqtt_cabinet is on the broker and may be autonomous.
+    """``driver`` mqtt_cabinet is on the broker and may be autonomous; the others are on a serial ``line``, lock boards
+    at ``board``. A weigh_bin is one slot whose pieces weigh ``piece_mg``; people take from it without asking.
 
     ``open_is``: what the lock board's feedback reads at an open door.
     """
 
     id: str
-    driver: Literal["lock_8a", "mqtt_cabinet"]
+    driver: Literal["lock_8a", "lock_kerong", "coil_vmc", "weigh_bin", "mqtt_cabinet"]
     slot: tuple[Slot, ...]
     line: str = ""
     board: int = 1
     open_is: Literal["00", "11"] = "00"
     confirm: Literal["door", "sensor", "none"] = "door"
     autonomous: bool = False
+    piece_mg: int = 12_350
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,16 @@ class Meter:
 
     id: str
     line: str
-    driver: Literal["sdm630"] = "sdm630"
+    driver: Literal["sdm630", "dlt645", "mbus"] = "sdm630"
     address: int = 1
     serial: int = 21_345_678
     start_wh: int = 0
     every_s: int = 60
+
+    @property
+    def step_wh(self) -> int:
+        """What its register counts in."""
+        return {"dlt645": 10, "mbus": 100}.get(self.driver, 1)
 
 
 @dataclass(frozen=True)
@@ -275,7 +282,7 @@ def _check(scenario: Scenario, where: str) -> None:
     items = {one.id for one in scenario.item}
     wired = [(one.id, one.line) for one in scenario.meter] + [(one.id, one.line) for one in scenario.air]
     names = [one.id for one in scenario.cabinet] + [device for device, _ in wired]
-    wired += [(one.id, one.line) for one in scenario.cabinet if one.driver == "lock_8a"]
+    wired += [(one.id, one.line) for one in scenario.cabinet if one.driver != "mqtt_cabinet"]
     for device, line in wired:
         if line not in lines:
             raise ScenarioError(f"{where}: {device} is on line {line!r}, which is not a [[line]]")

@@ -111,6 +111,7 @@ class Refilled:
 class _Meter:
     start_wh: int
     at_ms: list[int]
+    step_wh: int = 1
     # Energy up to each of these instants (microjoules = milliwatts x milliseconds) and the load from it on.
     counted: list[int] = field(default_factory=lambda: [0])
     watts: list[int] = field(default_factory=lambda: [0])
@@ -135,9 +136,9 @@ class Truth:
         """Somebody has put ``quantity`` pieces in."""
         self.refills.append(Refilled(cabinet, slot, item, badge, at_ms, quantity))
 
-    def meter_installed(self, meter: str, start_wh: int, at_ms: int) -> None:
-        """A meter begins to count at ``start_wh``."""
-        self._meters[meter] = _Meter(start_wh, [at_ms])
+    def meter_installed(self, meter: str, start_wh: int, at_ms: int, *, step_wh: int = 1) -> None:
+        """A meter begins to count at ``start_wh``; its register shows whole steps."""
+        self._meters[meter] = _Meter(start_wh, [at_ms], step_wh)
 
     def load(self, meter: str, watts: int, at_ms: int) -> None:
         """From now on this much flows through the meter; imports only."""
@@ -151,13 +152,14 @@ class Truth:
     # What follows from them
 
     def register_wh(self, meter: str, at_ms: int) -> int:
-        """What the meter's display shows at that instant, in whole Wh."""
+        """What the meter's display shows at that instant, in Wh, as far as it shows them."""
         one = self._meters[meter]
         step = bisect_right(one.at_ms, at_ms) - 1
         if step < 0:
             raise ValueError(f"{meter} was not there yet")
         counted = one.counted[step] + one.watts[step] * 1000 * (at_ms - one.at_ms[step])
-        return one.start_wh + counted // MICROJOULES_PER_WH
+        wh = one.start_wh + counted // MICROJOULES_PER_WH
+        return wh - wh % one.step_wh
 
     def on_hand(self) -> dict[tuple[str, str], int]:
         """Pieces in each slot (cabinet, slot) that was ever touched."""

@@ -135,7 +135,16 @@ async def fast(scenario: Scenario, folder: Path) -> AsyncIterator[Fast]:
         wired = wire_up(scenario, truth, pace)
         gateway = await _gateway(stack, scenario, folder, wired, road, opened.code, pace)
         day = Day(
-            scenario, plan, truth, DirectKiosk(gateway), pace, wired.lockers, wired.meters, wired.coils, wired.sensors
+            scenario,
+            plan,
+            truth,
+            DirectKiosk(gateway),
+            pace,
+            wired.lockers,
+            wired.meters,
+            wired.coils,
+            wired.sensors,
+            wired.boards,
         )
         yield Fast(scenario, day, office, opened, road, wired)
 

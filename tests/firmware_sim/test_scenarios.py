@@ -62,3 +62,12 @@ def test_power_cuts_of_real_programs() -> None:
     assert found["played"]["kills"] == 20
     assert found["played"]["broker_restarts"] == 2
     assert found["played"]["cloud_outages"] == 1
+
+
+@pytest.mark.slow
+def test_mixed_hall() -> None:
+    found = judge_scenario(scenarios.load("mixed_hall"))
+
+    assert sound(found), found
+    assert set(found["truth"]["wh"]) == {"meter-cn", "meter-heat"}
+    assert found["played"]["answers"].get("taken", 0) > 0
