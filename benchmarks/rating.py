@@ -1,6 +1,6 @@
 """Rating and closing: lines and events a second on one core, agreements closed, and whether a year grows as a year.
 
-`./run python benchmarks/rating.py [--quick] [--json]`. Lines go through the product's own charge models, hash of each
+`./run python benchmarks/rating.py [--quick] [--full] [--json]`. Lines go through the product's own charge models, hash of each
 line included; their limit writes and hashes the same finished lines and prices nothing. Events go through the rating of
 a whole period, their limit is a dictionary that remembers each key and adds up. Time is processor time: "a core".
 """
@@ -203,7 +203,7 @@ def year(options: Options) -> float:
 
 async def closings(options: Options) -> tuple[float, float]:
     """Agreements a second closed to signed statements and invoices in SQLite by one process, each with a fee, tiers on
-    events and a commitment; and the processor time of one in ms. `full` closes the 100,000 of the goal, not a sample.
+    events and a commitment; and the processor time of one in ms. `--full` closes the 100,000 of the goal, not a sample.
     """
     count, each = 100_000 if "full" in options.extra else options.size(1500, 20), 20
     folder: Path = options.folder
@@ -250,4 +250,4 @@ def agreed(source: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(run("Rating and closing", benchmark))
+    sys.exit(run("Rating and closing", benchmark, ["full"]))

@@ -87,6 +87,10 @@ def _due(units: int, places: int, pricing: Pricing) -> tuple[str, str]:
     digits = EXPONENTS[pricing.currency]
     if places <= digits:
         due = units * POWERS[digits - places]
+    elif units > 0 and pricing.rounding.mode == "half_up":
+        # As ``rounded_units``, for what comes most.
+        unit = POWERS[places - digits]
+        due = (units + unit // 2) // unit
     else:
         due = rounded_units(units, POWERS[places - digits], 0, pricing.rounding.mode)
     return trimmed_text(units, places), units_text(due, digits)
