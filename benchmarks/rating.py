@@ -1,8 +1,8 @@
 """Rating and closing: lines and events a second on one core, agreements closed, and whether a year grows as a year.
 
-`./run python benchmarks/rating.py [--quick] [--full] [--json]`. Lines go through the product's own charge models, hash of each
-line included; their limit writes and hashes the same finished lines and prices nothing. Events go through the rating of
-a whole period, their limit is a dictionary that remembers each key and adds up. Time is processor time: "a core".
+`./run python benchmarks/rating.py [--quick] [--full] [--json]`. Lines go through the product's own charge models, hash
+of each line included; their limit writes and hashes the same finished lines and prices nothing. Events go through the
+rating of a whole period, their limit is a dictionary that remembers each key and adds up. Time is processor time.
 """
 
 from __future__ import annotations
