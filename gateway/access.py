@@ -43,6 +43,7 @@ Reason = Literal[
     "slot_reserved",
     "lot_expired",
     "is_a_loan",
+    "serial_needed",
     "busy",
     "door_open",
     "service_mode",
@@ -77,6 +78,7 @@ SENTENCES: dict[str, str] = {
     "slot_reserved": "What lies here is put by for somebody.",
     "lot_expired": "What lies here is past its date.",
     "is_a_loan": "This is a tool to borrow: take it as a loan.",
+    "serial_needed": "Say which one you take: its serial number.",
     "busy": "Someone is being served. Wait a moment.",
     "door_open": "A door is still open. Close it first.",
     "service_mode": "The cabinet is being refilled. Wait until that is done.",
@@ -128,6 +130,7 @@ class Asked(msgspec.Struct, frozen=True):
     for_: str = ""
     lend: bool = False
     waiting: str = ""
+    serial: str = ""
 
 
 class Situation(msgspec.Struct, frozen=True):
@@ -209,6 +212,8 @@ def decide(
             found.no("item_blocked" if place.item in rules.blocked.items else "not_your_item")
         if item.loan_days and not asked.lend:
             found.no("is_a_loan")
+        if item.serial and asked.lend and not asked.serial:
+            found.no("serial_needed")
         found.no(_account(desired, item, person, for_))
         _age(found, policy, desired, asked, item, age_seconds)
         if name:

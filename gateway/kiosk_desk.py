@@ -93,7 +93,7 @@ class KioskDesk:
 
     async def draw(
         self, token: str, slot: str, quantity: int, *, cost_centre: str = "", job: str = "", lend: bool = False,
-        days: int = 0, waiting: Waiting | None = None,
+        days: int = 0, serial: str = "", waiting: Waiting | None = None,
     ) -> DrawResult:  # fmt: skip
         """He takes something, or borrows it."""
         visitor = self.visitors.get(token)
@@ -101,7 +101,7 @@ class KioskDesk:
             visitor.for_ = account(cost_centre, job)
         asked = Asked(
             visitor.cabinet, slot, quantity, badge=visitor.badge, person=visitor.person.person, for_=visitor.for_,
-            lend=lend, waiting=waiting.id if waiting else "",
+            lend=lend, waiting=waiting.id if waiting else "", serial=serial,
         )  # fmt: skip
         visitor.draws += 1
         result = await take(self.premises, self.cabinet(visitor.cabinet), asked, due=self._due(asked, days))

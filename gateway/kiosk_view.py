@@ -19,6 +19,8 @@ from gateway.visitors import Visitor
 
 Stock = Literal["empty", "low", "enough", "unknown"]
 LAST_ITEMS = 5
+# Reasons that are answered at the cabinet and refuse nobody.
+QUESTIONS = ("needs_job", "needs_cost_centre", "serial_needed")
 
 
 class LimitSeen(msgspec.Struct, frozen=True):
@@ -92,7 +94,7 @@ def _tile(premises: Premises, cabinet: str, place: Slot, visitor: Visitor | None
 
 def _may(decision: Decision | None) -> bool:
     """A job or a cost centre that is still to be chosen is a question and no refusal."""
-    return decision is not None and (decision.allowed or decision.reason in ("needs_job", "needs_cost_centre"))
+    return decision is not None and (decision.allowed or decision.reason in QUESTIONS)
 
 
 def stock_word(on_hand: int | None, place: Slot) -> Stock:

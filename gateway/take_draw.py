@@ -72,7 +72,7 @@ async def _draw(premises: Premises, cabinet: Cabinet, asked: Asked, due: int | N
     decision = premises.judge(asked)
     if not decision.allowed or decision.slot is None:
         return await refuse(premises, cabinet, decision, asked.slot, asked.quantity)
-    q = (LOAN,) if asked.lend else ()
+    q = _tags(premises, asked)
     if due is not None:
         before["due"] = due
     intent = intend(decision, stamp(premises.clock), cabinet, asked.quantity, before=before, for_=decision.for_, q=q)
@@ -184,11 +184,11 @@ def draw(
     return Draw(
         v=1, z="", src=intent.src, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
         did=did, who=intent.who, for_=intent.for_, raw=raw, cfg=intent.cfg,
-        q=[*intent.q, *flags, *(("over_take",) if over else ())],
+        q=[*_plain(intent), *flags, *(("over_take",) if over else ())],
         intent=f"{key.ep}/{key.n}", slot=intent.slot, item=intent.item, asked=intent.asked, qty=end.qty,
         outcome=end.outcome, actuation=given.actuation, confirmation=given.confirmation,
         planogram=intent.planogram, rules=intent.rules, unit=intent.unit, scale=intent.scale,
-        before=intent.before, after=dict(given.after),
+        before=intent.before, after=dict(given.after), lot=_tagged(intent, "lot"), serial=_tagged(intent, "serial"),
     )  # fmt: skip
 
 
@@ -200,10 +200,11 @@ def _loan(
     return Loan(
         v=1, z="", src=intent.src, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
         did=did, who=intent.who, for_=intent.for_, raw=raw, cfg=intent.cfg,
-        q=[*(one for one in intent.q if one != LOAN), *q, *(("unverified",) if outcome == "unverified" else ())],
+        q=[*_plain(intent), *q, *(("unverified",) if outcome == "unverified" else ())],
         slot=intent.slot, item=intent.item, qty=given.qty, unit=intent.unit, scale=intent.scale,
         due=due if due is not None else msgspec.UNSET, intent=f"{key.ep}/{key.n}",
         actuation=given.actuation, confirmation=given.confirmation,
+        lot=_tagged(intent, "lot"), serial=_tagged(intent, "serial"),
     )  # fmt: skip
 
 
@@ -212,6 +213,21 @@ def refused(decision: Decision) -> DrawResult:
     limit = decision.limit
     facts = {"used": limit.used, "allowed": limit.allowed} if limit is not None else {}
     return DrawResult("refused", reason=decision.reason, sentence=decision.sentence, ask=decision.ask, facts=facts)
+
+
+def _tags(premises: Premises, asked: Asked) -> tuple[str, ...]:
+    """What an intent remembers for the record that ends it: that it lends, which lot is next, which one was named."""
+    lot = premises.shelf.look(asked.cabinet, asked.slot).lot
+    named = (("lot", lot.lot if lot else ""), ("serial", asked.serial))
+    return (*((LOAN,) if asked.lend else ()), *(f"{name}:{value}" for name, value in named if value))
+
+
+def _tagged(intent: Intent, name: str) -> str:
+    return next((one.partition(":")[2] for one in intent.q if one.startswith(f"{name}:")), "")
+
+
+def _plain(intent: Intent) -> list[str]:
+    return [one for one in intent.q if one != LOAN and not one.startswith(("lot:", "serial:"))]
 
 
 def not_stored(error: Exception) -> DrawResult:

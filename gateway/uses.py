@@ -101,7 +101,7 @@ class Uses:
             case Loan():
                 self._drop(record.src, record.intent)
                 use = self._add(record, record.qty)
-                use.lent, use.due, use.serial = True, record.due or None, record.serial
+                use.lent, use.due, use.serial, use.lot = True, record.due or None, record.serial, record.lot
                 if record.intent:
                     self._lent.add((record.src, record.intent))
             case DrawResolved():
@@ -208,7 +208,8 @@ class Uses:
     def _end(self, draw: Draw) -> None:
         self._drop(draw.src, draw.intent)
         if draw.outcome in ("confirmed", "unverified") and draw.qty:
-            self._add(draw, draw.qty)
+            use = self._add(draw, draw.qty)
+            use.lot, use.serial = draw.lot, draw.serial
 
     def _drop(self, src: str, intent: str) -> None:
         key = _intent_key(src, intent) if intent else None

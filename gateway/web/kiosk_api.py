@@ -210,7 +210,14 @@ def _deeds(pages: FastAPI, gateway: Gateway, told: Teller) -> None:
     @pages.post("/kiosk/v1/loans")
     async def lend(request: Request, body: bodies.LoanBody) -> Response:
         result = await desk_of(gateway).draw(
-            body.session, body.slot, 1, cost_centre=body.cost_centre, job=body.job, lend=True, days=body.days
+            body.session,
+            body.slot,
+            1,
+            cost_centre=body.cost_centre,
+            job=body.job,
+            lend=True,
+            days=body.days,
+            serial=body.serial,
         )
         return told(request, result, slot=body.slot, session=body.session)
 

@@ -74,6 +74,7 @@ class LoanBody(Body):
     session: Name
     slot: Name
     days: int = Field(default=0, ge=0, le=3650)
+    serial: str = Field(default="", max_length=64)
     cost_centre: str = Field(default="", max_length=64)
     job: str = Field(default="", max_length=64)
 

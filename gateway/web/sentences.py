@@ -60,6 +60,7 @@ REASONS = {
     "slot_off": _("This slot is out of order. Take another one."),
     "slot_reserved": _("What lies here is put by for somebody."),
     "lot_expired": _("What lies here is past its date."),
+    "serial_needed": _("Say which one you take: its serial number."),
     "is_a_loan": _("This is a tool to borrow: take it as a loan."),
     "door_open": _("A door is still open. Close it first."),
     "service_mode": _("The cabinet is being refilled. Wait until that is done."),

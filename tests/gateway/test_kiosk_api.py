@@ -237,6 +237,26 @@ def test_a_refill_says_found_filled_and_spoiled_and_nobody_draws_meanwhile(tmp_p
     at_the_kiosk(tmp_path, play)
 
 
+def test_a_lot_goes_from_its_refill_to_the_draw_and_a_serial_number_to_the_loan(tmp_path: Path) -> None:
+    async def play(kiosk: Kiosk) -> None:
+        kiosk.rule(items=(Item("item-4", loan_days=7, serial=True),))
+        session = await kiosk.badge("B0020")
+        visit = (await kiosk.post("visits", session=session))["visit"]
+        for lot, expires in (("L8", "2028-01-31"), ("L7", "2027-06-30")):
+            await kiosk.post(f"visits/{visit}/slots", session=session, slot="2", filled=1, lot=lot, expires=expires)
+        await kiosk.client.delete(f"/kiosk/v1/visits/{visit}?session={session}")
+        for _ in range(2):
+            await kiosk.post("draws", session=session, slot="2")
+        nameless = await kiosk.post("loans", session=session, slot="4")
+        await kiosk.post("loans", session=session, slot="4", serial="T-0042")
+
+        assert [(one.lot, one.q) for one in await kiosk.kinds(Draw) if one.qty] == [("L7", []), ("L8", [])]
+        assert nameless["reason"] == "serial_needed"
+        assert [one.serial for one in await kiosk.kinds(Loan)] == ["T-0042"]
+
+    at_the_kiosk(tmp_path, play)
+
+
 def test_only_a_restocker_may_refill(tmp_path: Path) -> None:
     async def play(kiosk: Kiosk) -> None:
         assert (await kiosk.post("visits", session=await kiosk.badge()))["reason"] == "role_needed"
