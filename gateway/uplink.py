@@ -51,10 +51,19 @@ class UplinkStatus(msgspec.Struct, frozen=True):
 
 
 class Uplink:
-    """Keeps the cloud's copy of our log up to date. One request in flight."""
+    """Keeps the cloud's copy of our log up to date. One request in flight.
+
+    ``adopted`` is called when a restored card has got back what the cloud held of it.
+    """
 
     def __init__(
-        self, journal: Journal, identity: Identity, cloud: Cloud, clock: Clock, chance: Callable[[], float]
+        self,
+        journal: Journal,
+        identity: Identity,
+        cloud: Cloud,
+        clock: Clock,
+        chance: Callable[[], float],
+        adopted: Callable[[], None] = lambda: None,
     ) -> None:
         self._journal = journal
         self._origin = identity.origin
@@ -62,6 +71,7 @@ class Uplink:
         self._own = identity.own_keys()
         self._cloud = cloud
         self._clock = clock
+        self._adopted = adopted
         self.outbox = Outbox(chance, linger=LINGER * clock.scale)
         self._state: LogState | None = None
         self._poke = asyncio.Event()
@@ -244,6 +254,7 @@ class Uplink:
             await self._fork(state, proven.size, proven.note + proven.cosignature)
             raise CloudError("wrong", "the mirror and our log do not lead to the cosigned root")
         self._journal.grown.set()
+        self._adopted()
         return adopted
 
     async def _fork(self, state: LogState, size: int, theirs: str) -> None:

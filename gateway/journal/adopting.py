@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.journal.commit import note_vends
 from gateway.journal.connection import transaction
+from gateway.journal.opening import mark_commanded
 from gateway.journal.sealing import LogState, read_log
 from wire.canonical import LeafError
 from wire.log import Frontier, leaf_hash
@@ -111,6 +112,9 @@ def _note_vend(db: sqlite3.Connection, leaf: bytes) -> None:
         return
     if isinstance(record, Intent | Draw | Loan):
         note_vends(db, [record])
+    if isinstance(record, Intent):
+        # Whether its command left stood on the card that is gone: it may have.
+        mark_commanded(db, record.key)
 
 
 def _keep_note(db: sqlite3.Connection, state: LogState, frontier: Frontier, proven: Proven) -> None:

@@ -117,7 +117,9 @@ async def get_desired(
     gateway_id: Id,
     request: Request,
     context: Annotated[Context, Depends(the_context)],
-    wait: Annotated[int, Query(ge=0, le=MAX_WAIT, description="Seconds to wait for a newer version.")] = 0,
+    wait: Annotated[
+        int, Query(ge=0, description="Seconds to wait for a newer version; more than 60 are taken for 60.")
+    ] = 0,
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
     """What the gateway should be like (long poll). The gateway signs the request, the cloud the answer."""
@@ -126,7 +128,7 @@ async def get_desired(
         raise Problem("bad-signature", "A gateway may read what is meant for itself only.")
     version, body = await context.store.read(lambda tx: desired.document(tx, log.tenant, gateway_id))
     if if_none_match == f'"{version}"' and wait:
-        await context.changes.newer((log.tenant, gateway_id), version, wait)
+        await context.changes.newer((log.tenant, gateway_id), version, min(wait, MAX_WAIT))
         version, body = await context.store.read(lambda tx: desired.document(tx, log.tenant, gateway_id))
     headers = {"ETag": f'"{version}"', NONCE_HEADER: context.nonces.issue(log.log_id)}
     if if_none_match == headers["ETag"]:
