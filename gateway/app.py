@@ -176,7 +176,7 @@ class Gateway:
             reader.settle(site.cabinets, self.badges.show)
         if self.identity is not None and client is not None:
             cloud = Cloud(client, self.identity, self.config.gateway.state)
-            self.uplink = Uplink(journal, self.identity, cloud, ports.clock, self.chance)
+            self.uplink = Uplink(journal, self.identity, cloud, ports.clock, self.chance, _begin_again)
             start(self.uplink.run(), "uplink")
             assert self.downlink is not None
             start(self.downlink.run(cloud, config.cloud.poll_seconds, self.chance), "downlink")
@@ -239,6 +239,14 @@ class Gateway:
             return None
         url = self.config.cloud.url or self.identity.cloud_url
         return open_client(url, ca=self.config.cloud.ca, transport=self.ports.transport)
+
+
+class CardRestoredError(Exception):
+    """An old card has got back what the cloud held of it: the program ends, and begins again with all it knows now."""
+
+
+def _begin_again() -> None:
+    raise CardRestoredError("this card was put back to an older image; it has its records again, and starts anew")
 
 
 def _load_pages(gateway: Gateway) -> Any:  # noqa: ANN401 - an ASGI application

@@ -192,6 +192,14 @@ def run(arguments: argparse.Namespace) -> int:
     except (ConfigError, JournalRefusedError, NotStored, PermissionError, ValueError) as error:
         print(error, file=sys.stderr)
         return FAILED
+    except ExceptionGroup as error:
+        from gateway.app import CardRestoredError  # noqa: PLC0415
+
+        restored, others = error.split(CardRestoredError)
+        if restored is None or others is not None:
+            raise
+        print(restored.exceptions[0], file=sys.stderr)
+        return FAILED
     return FINE
 
 

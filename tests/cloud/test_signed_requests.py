@@ -165,3 +165,12 @@ def test_the_head_is_signed_by_the_cloud(gateway: GatewayTwin) -> None:
 
     key = Verifier(gateway.cosigner_vkey)
     http_signature.verify_answer(key, dict(answer.headers), status=200, body=answer.content)
+
+
+def test_who_would_wait_longer_than_the_cloud_does_is_answered_all_the_same(gateway: GatewayTwin) -> None:
+    etag = gateway.signed_get("/v1/gateways/gw-1/desired").headers["etag"]
+    gateway.cloud.ask("PUT", "/v1/gateways/gw-1/badges", {"badges": []})
+
+    answer = gateway.signed_get("/v1/gateways/gw-1/desired", "wait=300", headers={"if-none-match": etag})
+
+    assert answer.status_code == 200

@@ -26,6 +26,7 @@ from tests.gateway.desk import (
     cosigned,
     deliver,
     draw,
+    intent,
     new_cloud,
     numbers,
     once_each,
@@ -321,5 +322,28 @@ def test_a_new_epoch_names_the_log_before_and_seals_again_what_was_not_cosigned(
         assert first.data["root"] == old.frontier().root().hex()
         assert numbers(new)[1:] == [("d", number) for number in range(1, 7)]
         assert once_each(new)
+
+    play(main())
+
+
+def test_a_command_that_the_lost_card_knew_of_may_have_left(tmp_path: Path) -> None:
+    folder, image = tmp_path / "gateway", tmp_path / "image"
+
+    async def main() -> None:
+        cloud = new_cloud()
+        async with a_journal(folder) as journal:
+            await journal.append(readings(2))
+        await deliver(folder, cloud, 2)
+        shutil.copytree(folder, image)
+        async with a_journal(folder, OTHER_BOOT) as journal:
+            (key,) = await journal.append([intent(OTHER_BOOT)])
+            await journal.mark_commanded(key)
+        await deliver(folder, cloud, 3, OTHER_BOOT)
+
+        async with a_journal(image, THIRD_BOOT) as journal, an_uplink(journal, cloud) as uplink:
+            await cosigned(uplink, 3)
+            (attempt,) = await journal.open_attempts()
+
+        assert (attempt.key, attempt.commanded) == (key, True)
 
     play(main())

@@ -22,11 +22,13 @@ from cloud.ingest.receive_batch import Growth
 from cloud.replenishment import propose_orders
 from cloud.stock import repository as stock
 from gateway import mqtt_session, uplink
+from gateway.cloud_requests import CloudError
 from gateway.journal import adopting, commit, opening, sealing, store
 from gateway.journal.connection import settle_in, transaction
 from gateway.outbox import Outbox
 from gateway.ports import NotStored
 from wire.ids import RecordKey
+from wire.log import leaf_hash, leaf_hashes
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -161,7 +163,7 @@ def send_and_forget(world: World) -> AbstractContextManager[None]:
     async def send(self: Any, state: sealing.LogState) -> None:
         try:
             await real(self, state)
-        except (uplink.CloudError, NotStored):
+        except (CloudError, NotStored):
             now = self._state
             word = sealing.Cosigned(now.sealed, "", now.cosigned_at, now.backed_up)
             self._state = await self._journal.change(sealing.settle, now, word)
@@ -205,7 +207,7 @@ def adopts_half(world: World) -> AbstractContextManager[None]:
         with transaction(db):
             frontier = state.frontier
             for (leaf,) in db.execute("SELECT leaf FROM mirrored ORDER BY idx").fetchall():
-                frontier = frontier.extend([adopting.leaf_hash(leaf)])
+                frontier = frontier.extend([leaf_hash(leaf)])
             adopting._keep_note(db, state, frontier, proven)
         return sealing.read_log(db, state.origin)
 
@@ -218,7 +220,7 @@ def adopts_half(world: World) -> AbstractContextManager[None]:
 @bug("the cloud puts whatever is signed behind what it has, without looking where it belongs")
 def no_consistency_check(world: World) -> AbstractContextManager[None]:
     def examine(tx: Tx, head: repository.Head, incoming: Any, now_ms: int) -> Any:
-        hashes = receive_batch.leaf_hashes(incoming.batch.leaves)
+        hashes = leaf_hashes(incoming.batch.leaves)
         size = incoming.checkpoint.size
         if size == head.size or not hashes:
             return history.revisit(tx, head, incoming, hashes, now_ms)
@@ -234,26 +236,9 @@ def no_consistency_check(world: World) -> AbstractContextManager[None]:
     return instead((receive_batch, "_examine", examine))
 
 
-@bug("the cloud counts a record as often as it is told")
-def no_dedupe_in_the_cloud(world: World) -> AbstractContextManager[None]:
-    def claim(tx: Tx, found: Sequence[candidates.Candidate]) -> list[candidates.Candidate]:
-        usable = [one for one in found if not one.reason]
-        for one in usable:
-            assert one.record is not None
-            tx.insert(
-                "record_keys",
-                ("tenant_id", "src", "ep", "n", "did", "log_no", "idx"),
-                [(one.log.tenant, *one.record.key, one.record.did or None, one.log.log_no, one.index)],
-                "ON CONFLICT DO NOTHING",
-            )
-        return usable
-
-    return instead((candidates, "claim", claim))
-
-
 @bug("the cosignature is given away before the transaction is committed")
 def cosign_before_commit(world: World) -> AbstractContextManager[None]:
-    class Shown(Exception):  # noqa: N818
+    class Shown(Exception):
         def __init__(self, answers: Any) -> None:
             self.answers = answers
 

@@ -1,7 +1,7 @@
 """The cloud as a machine: the real application, on a simulated disk, in a process that can be killed at any moment.
 
-The web application is built once for all seeds, since it holds no state; what a process holds in memory (its queues, its
-signing desk, who waits for news) is built anew at each start, as the real program does.
+The web application is built once for all seeds, since it holds no state; what a process holds in memory (its queues,
+its signing desk, who waits for news) is built anew at each start, as the real program does.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class CloudMachine:
         assert not self.is_up
         life = self.life = Life("cloud")
         self.store = SimulatedStore(self.path, self.disk, life, self._paces)
-        clock = Clock(lambda: self.now_ms() / 1000, lambda seconds: asyncio.sleep(max(seconds * SLOWER, SHORTEST_SLEEP)))
+        clock = Clock(
+            lambda: self.now_ms() / 1000, lambda seconds: asyncio.sleep(max(seconds * SLOWER, SHORTEST_SLEEP))
+        )
         self._app.state.context = build(self._settings, clock, self._entropy, self.store)
         self._world.trace.note("cloud", "up")
 
@@ -85,10 +87,11 @@ class CloudMachine:
             return None
         task = life.start(self._answer(request))
         await asyncio.wait([task])
-        if not life.alive or task.cancelled() or task.exception() is not None:
+        answer = None if task.cancelled() or task.exception() is not None else task.result()
+        if answer is None or self.life is not life or not self.is_up:
             return None
-        self._world.watcher.answered(request, task.result())
-        return task.result()
+        self._world.watcher.answered(request, answer)
+        return answer
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         answer = await self._asgi.handle_async_request(request)

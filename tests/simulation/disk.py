@@ -147,7 +147,7 @@ class Disk:
 
 
 class DiskConnection(sqlite3.Connection):
-    """SQLite's own connection, with the hardware's word at each sync. Real syncs are switched off: they are the model's."""
+    """SQLite's own connection, with the hardware's word at each sync; real syncs are switched off."""
 
     disk: Disk
     path: Path
@@ -219,6 +219,7 @@ def failure(code: int, words: str) -> sqlite3.OperationalError:
     """The error SQLite would raise."""
     error = sqlite3.OperationalError(words)
     error.sqlite_errorcode = code
+    error.sqlite_errorname = "SQLITE_FULL" if code == sqlite3.SQLITE_FULL else "SQLITE_IOERR"
     return error
 
 

@@ -1,4 +1,4 @@
-"""The gateway as a machine: the real program, its journal on a simulated disk, its wires in memory, its clock unreliable.
+"""The gateway as a machine: the real program, its journal on a simulated disk, wires in memory, a clock that may lie.
 
 Whatever it hands to the world (bytes on a line, messages to the broker) is done by the world and lives on when the
 process dies: a coil that was told to turn turns.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from firmware_sim.bench import MemoryPort
 from firmware_sim.memory_broker import MemoryMqttLink
 from firmware_sim.world import Chance
-from gateway.app import Gateway, create_gateway
+from gateway.app import CardRestoredError, Gateway, create_gateway
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.identity import Identity
@@ -74,7 +74,7 @@ class GatewayMachine:
                 await gateway.run()
             except (NotStored, ExceptionGroup) as error:
                 self._world.trace.note("gateway", "ended", type(error).__name__)
-                if not _only_not_stored(error):
+                if not _by_right(error):
                     self._world.trouble("gateway", error)
             except PowerCut:
                 raise
@@ -146,11 +146,11 @@ class GatewayMachine:
         self._world.power_goes(self, "gateway_cut_at_sync")
 
 
-def _only_not_stored(error: BaseException) -> bool:
-    """A journal that cannot be opened ends the program, by right; nothing else does."""
+def _by_right(error: BaseException) -> bool:
+    """A journal that cannot be opened ends the program, and a card that got its records back; nothing else does."""
     if isinstance(error, BaseExceptionGroup):
-        return all(_only_not_stored(one) for one in error.exceptions)
-    return isinstance(error, NotStored)
+        return all(_by_right(one) for one in error.exceptions)
+    return isinstance(error, NotStored | CardRestoredError)
 
 
 def _in_the_world(work: Callable[..., T], *args: Any, **kw: Any) -> T:

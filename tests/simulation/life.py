@@ -71,7 +71,7 @@ def mark_tasks(loop: asyncio.AbstractEventLoop) -> None:
         context: contextvars.Context | None = None,
         **more: Any,
     ) -> asyncio.Task[T]:
-        made: asyncio.Task[T] = asyncio.Task(work, loop=loop, context=context, **more)  # type: ignore[arg-type]
+        made: asyncio.Task[T] = asyncio.Task(work, loop=loop, context=context, **more)
         life = LIFE.get() if context is None else context.get(LIFE)
         if life is not None:
             life.tasks[made] = None

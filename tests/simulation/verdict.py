@@ -176,6 +176,8 @@ def _sum(one: Account, other: Account) -> Account:
         pieces=dict(Counter(one.pieces) + Counter(other.pieces)),
         stock=other.stock,
         wh={meter: one.wh.get(meter, 0) + other.wh.get(meter, 0) for meter in {*one.wh, *other.wh}},
-        money={key: one.money.get(key, Decimal(0)) + other.money.get(key, Decimal(0)) for key in {*one.money, *other.money}},
+        money={
+            key: one.money.get(key, Decimal(0)) + other.money.get(key, Decimal(0)) for key in {*one.money, *other.money}
+        },
         total=one.total + other.total,
-    )  # fmt: skip
+    )
