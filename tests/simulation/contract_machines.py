@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, Protocol
 
-import pytest
-
 from cloud.database import Store
 from cloud.database_sqlite import SqliteStore
 from firmware_sim import faults
@@ -101,21 +99,3 @@ def _usual(options: dict[str, Any]) -> dict[str, Any]:
 
 Script = Callable[[Machine], Coroutine[Any, Any, None]]
 Play = Callable[[Script], None]
-
-
-@pytest.fixture(params=[RealMachine, SimulatedMachine], ids=["real", "simulated"])
-def on_a_machine(request: pytest.FixtureRequest, tmp_path: Path) -> Play:
-    """Plays a script on a machine of each kind, in virtual time."""
-
-    def play(script: Script) -> None:
-        async def main() -> None:
-            machine = request.param(tmp_path)
-            try:
-                await script(machine)
-            finally:
-                await machine.cut()
-
-        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-            runner.run(main())
-
-    return play
