@@ -49,6 +49,11 @@ def journal_entries(path: Path) -> dict[int, bytes]:
     return {int(str(index)): bytes(hashed) for index, hashed in rows}  # type: ignore[call-overload]
 
 
+def log_size(path: Path) -> int:
+    """How many leaves the cloud's log has, by its head."""
+    return int(str(ask(path, HEAD)[0][0]))
+
+
 def cloud_leaves(path: Path) -> list[tuple[int, bytes, bytes]]:
     """The cloud's copy of the log, in order: index, bytes, hash."""
     return ask(path, LEAVES)  # type: ignore[return-value]

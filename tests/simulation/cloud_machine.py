@@ -18,6 +18,7 @@ from cloud.clock import Clock
 from cloud.entropy import Entropy
 from cloud.settings import Settings
 from firmware_sim.world import Chance
+from tests.simulation import books
 from tests.simulation.disk import Disk
 from tests.simulation.life import Life
 from tests.simulation.stores import SimulatedStore
@@ -90,7 +91,7 @@ class CloudMachine:
         answer = None if task.cancelled() or task.exception() is not None else task.result()
         if answer is None or self.life is not life or not self.is_up:
             return None
-        self._world.watcher.answered(request, answer)
+        self._world.watcher.answered(request, answer, lambda: books.log_size(self.path))
         return answer
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:

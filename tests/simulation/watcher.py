@@ -68,8 +68,8 @@ class Watcher:
             if isinstance(mid, str) and mid:
                 self.told[message.topic.split("/")[2], mid] = None
 
-    def answered(self, request: httpx.Request, answer: httpx.Response) -> None:
-        """The cloud has answered; whether anybody hears it is another question."""
+    def answered(self, request: httpx.Request, answer: httpx.Response, durable: Callable[[], int]) -> None:
+        """The cloud has answered; whether anybody hears it is another question. ``durable``: the size on its disk."""
         if answer.status_code >= 500 and answer.status_code != 503:
             self.found(f"{request.method} {request.url.path} was answered {answer.status_code}: {answer.text[:200]}")
         if request.method != "POST" or not request.url.path.endswith("/entries"):
@@ -85,7 +85,10 @@ class Watcher:
         if self.signed.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
             self.found(f"two different notes of size {checkpoint.size} were signed")
         if answer.status_code == 200:
-            self.receipt(checkpoint, batch.decode_receipt(answer.content))
+            receipt = batch.decode_receipt(answer.content)
+            self.receipt(checkpoint, receipt)
+            if durable() < receipt.size:
+                self.found(f"size {receipt.size} was cosigned before it was on the disk")
 
     def receipt(self, checkpoint: Checkpoint, receipt: batch.Receipt) -> None:
         """A cosignature is out in the world."""
