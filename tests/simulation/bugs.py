@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,7 @@ from cloud.ingest import candidates, group_commit, history, quarantine, receive_
 from cloud.ingest.receive_batch import Growth
 from cloud.replenishment import propose_orders
 from cloud.stock import repository as stock
-from gateway import mqtt_session, uplink
+from gateway import uplink
 from gateway.cloud_requests import CloudError
 from gateway.journal import adopting, commit, opening, sealing, store
 from gateway.journal.connection import settle_in, transaction
@@ -180,20 +180,6 @@ def ack_of_the_wrong_batch(world: World) -> AbstractContextManager[None]:
         self.outbox.headed()
 
     return instead((uplink.Uplink, "_check", check), (uplink.Uplink, "_ask", nothing))
-
-
-@bug("the broker is told that messages are safe before the journal has them")
-def puback_before_the_journal(world: World) -> AbstractContextManager[None]:
-    real = mqtt_session.MqttSession._plan
-
-    def plan(self: Any, messages: Sequence[Any]) -> Any:
-        if self._link is not None:
-            world.watcher.acknowledged(messages)
-            for message in messages:
-                world.broker.session("tallystick").unacked.pop(message.mid, None)
-        return real(self, messages)
-
-    return instead((mqtt_session.MqttSession, "_plan", plan))
 
 
 @bug("entries from the mirror are adopted without being proven, and only those that are new")

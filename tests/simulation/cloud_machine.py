@@ -20,7 +20,7 @@ from cloud.settings import Settings
 from firmware_sim.world import Chance
 from tests.simulation import books
 from tests.simulation.disk import Disk
-from tests.simulation.life import Life
+from tests.simulation.life import Life, pause
 from tests.simulation.stores import SimulatedStore
 
 if TYPE_CHECKING:
@@ -62,9 +62,7 @@ class CloudMachine:
         assert not self.is_up
         life = self.life = Life("cloud")
         self.store = SimulatedStore(self.path, self.disk, life, self._paces)
-        clock = Clock(
-            lambda: self.now_ms() / 1000, lambda seconds: asyncio.sleep(max(seconds * SLOWER, SHORTEST_SLEEP))
-        )
+        clock = Clock(lambda: self.now_ms() / 1000, lambda seconds: pause(max(seconds * SLOWER, SHORTEST_SLEEP)))
         self._app.state.context = build(self._settings, clock, self._entropy, self.store)
         self._world.trace.note("cloud", "up")
 

@@ -21,7 +21,7 @@ from gateway.config import Config
 from gateway.identity import Identity
 from gateway.ports import BrokerSettings, LinkDown, Message, NotStored, Ports, SerialSettings, Will
 from tests.simulation.disk import Disk
-from tests.simulation.life import Life, PowerCut
+from tests.simulation.life import Life, PowerCut, pause
 from tests.simulation.network import WORLD, Uplinked
 from tests.simulation.stores import SimulatedDisks
 
@@ -80,7 +80,7 @@ class GatewayMachine:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever ends the program is a finding
                 self._world.trouble("gateway", error)
-            await asyncio.sleep(RESTART_S)
+            await pause(RESTART_S)
 
     def boot_id(self) -> str:
         """Never the same twice, whatever the card holds."""

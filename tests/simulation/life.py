@@ -12,6 +12,8 @@ import contextvars
 from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar
 
+from firmware_sim.virtual_time import VirtualTimeLoop
+
 T = TypeVar("T")
 LONGEST_DEATH = 200
 
@@ -56,6 +58,12 @@ class Life:
         self.tasks.pop(task, None)
         if not task.cancelled():
             task.exception()
+
+
+async def pause(seconds: float) -> None:
+    """Virtual time passes; on any other loop this would be a real wait."""
+    assert isinstance(asyncio.get_running_loop(), VirtualTimeLoop)
+    await asyncio.sleep(seconds)
 
 
 LIFE: contextvars.ContextVar[Life | None] = contextvars.ContextVar("life", default=None)

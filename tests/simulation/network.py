@@ -16,7 +16,7 @@ from typing import Protocol
 
 import httpx
 
-from tests.simulation.life import Life
+from tests.simulation.life import Life, pause
 from tests.simulation.trace import Trace
 
 # Nobody's process: what the network and people do goes on when a machine dies.
@@ -72,7 +72,7 @@ class Network:
         weather, chance = self.weather, self._chance
         about = (request.method, request.url.path)
         self._trace.note("ask", *about, hashlib.sha256(body).hexdigest()[:8])
-        await asyncio.sleep(chance.random() * weather.slow)
+        await pause(chance.random() * weather.slow)
         if self.partition:
             raise httpx.ConnectError("no route to the cloud", request=request)
         if chance.random() < weather.lost_request:
@@ -85,7 +85,7 @@ class Network:
             self._trace.fault("delayed", *about)
             await self._hand_over_late(request, body)
         spoken = await self._deliver(request, body)
-        await asyncio.sleep(chance.random() * weather.slow)
+        await pause(chance.random() * weather.slow)
         if spoken is None or self.partition:
             raise httpx.ReadError("the connection was reset", request=request)
         self._trace.note("answer", *about, spoken[0], hashlib.sha256(spoken[2]).hexdigest()[:8])
@@ -112,20 +112,20 @@ class Network:
         """A reset that is seen at once, or a silence."""
         if self._chance.random() < 0.5:
             raise httpx.ReadError("the connection was reset", request=request)
-        await asyncio.sleep(10_000)
+        await pause(10_000)
 
     async def _hand_over_late(self, request: httpx.Request, body: bytes) -> None:
         """It arrives after so long that the sender may have given up; then it must arrive all the same."""
         seconds = self._chance.random() * 40
         try:
-            await asyncio.sleep(seconds)
+            await pause(seconds)
         except asyncio.CancelledError:
             self._again(request, body, seconds)
             raise
 
     def _again(self, request: httpx.Request, body: bytes, seconds: float) -> None:
         async def later() -> None:
-            await asyncio.sleep(seconds)
+            await pause(seconds)
             if not self.partition:
                 await self._deliver(request, body)
 

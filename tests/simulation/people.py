@@ -5,12 +5,12 @@ As in life, a screen that went dark is not asked again; the restocker comes by a
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from firmware_sim.kiosk import Json
 from firmware_sim.playing import Day
 from firmware_sim.shop import Refill
+from tests.simulation.life import pause
 from tests.simulation.site import WORKERS
 
 if TYPE_CHECKING:
@@ -88,5 +88,5 @@ class Restocker:
     async def rounds(self) -> None:
         """Comes by every few minutes."""
         while True:
-            await asyncio.sleep(311)
+            await pause(311)
             await self.count_doubtful()

@@ -17,7 +17,7 @@ from cloud.database import Dialect, Tx
 from cloud.database_sqlite import SqliteStore
 from gateway.journal.connection import location
 from tests.simulation.disk import Disk, DiskConnection
-from tests.simulation.life import Life
+from tests.simulation.life import Life, pause
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -46,7 +46,7 @@ class Turns:
     async def _pause(self) -> None:
         """A fraction of a millisecond; now and then the quarter of a second that a card may take."""
         chance = self._chance.random()
-        await asyncio.sleep(0.25 if chance > 0.998 else chance * 0.004)
+        await pause(0.25 if chance > 0.998 else chance * 0.004)
 
 
 class SimulatedThread:

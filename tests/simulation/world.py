@@ -27,7 +27,7 @@ from tests.simulation import books, site, template
 from tests.simulation.clerk import Clerk
 from tests.simulation.cloud_machine import CloudMachine
 from tests.simulation.gateway_machine import GatewayMachine
-from tests.simulation.life import mark_tasks
+from tests.simulation.life import mark_tasks, pause
 from tests.simulation.network import WORLD, Network
 from tests.simulation.people import Restocker, Screen
 from tests.simulation.trace import Trace
@@ -127,7 +127,7 @@ class World:
 
     async def _rest_and_start(self, machine: CloudMachine | GatewayMachine) -> None:
         low, high = AWAY
-        await asyncio.sleep(low + self._away.random() ** 2 * (high - low))
+        await pause(low + self._away.random() ** 2 * (high - low))
         if machine.life is None:
             machine.start()
 
@@ -137,7 +137,7 @@ class World:
             await self.cloud.crash()
             self.trace.fault("cloud_restore")
             self.network.hush()
-            await asyncio.sleep(30)
+            await pause(30)
             self.cloud.disk.put_back(self.cloud.path, image)
             self.cloud.start()
 
@@ -147,7 +147,7 @@ class World:
             await self.gateway.crash()
             self.trace.fault("gateway_restore")
             self.network.hush()
-            await asyncio.sleep(60)
+            await pause(60)
             self.gateway.put_back(image)
             held = books.journal_keys(self.gateway.path) | books.cloud_keys(self.cloud.path)
             self.watcher.card_restored(held)
