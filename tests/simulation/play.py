@@ -18,7 +18,6 @@ from tests.simulation.bugs import Bug
 from tests.simulation.misfortunes import Misfortunes, calm
 from tests.simulation.world import World, a_world
 
-DAY_S = 86_400
 REGISTER_AFTER_S = 2400
 OFFICE_S = 601
 LOOK_S = 1507
@@ -129,7 +128,7 @@ async def _account(world: World) -> None:
     verdict.final(world)
     async with world.gateway.turn:
         await world.gateway.crash()
-    world.cloud.late_ms = DAY_S * 1000
+    world.cloud.late_ms = world.scenario.ms("00:10", world.scenario.days) - world.pace.now_ms()
     if not await world.clerk.work(register=True):
         world.watcher.found("the office cannot close the period")
     verdict.look(world)
