@@ -37,7 +37,7 @@ from tests.reliability import cloud_case
 from tests.reliability.cloud_case import Asked
 
 Victim = Literal["backend", "postmaster"]
-TRIES = 400
+TRIES = 100
 # The seeded bug: a commit is answered before it is in the write-ahead log's file.
 ASYNCHRONOUS = {"synchronous_commit": "off", "wal_writer_delay": "10000"}
 
