@@ -25,7 +25,7 @@ TOO_SMALL = """
 def whole(page: Page, name: str) -> list[str]:
     """What is wrong with the page, measured; a picture is kept."""
     keep(page, name)
-    found = violations(page) + page.evaluate(TOO_SMALL)
+    found = [*violations(page), *page.evaluate(TOO_SMALL)]
     wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
     return found + (["wider than the screen"] if wide else [])
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.kiosk.cabinet import CABINET, FAST, GLOVES, LOAN, Shop
 from tests.kiosk.conftest import NONE, Scheme, faults, keep, screen
@@ -34,14 +34,14 @@ def begin(page: Page, shop: Shop) -> None:
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
-def tile(page: Page, slot: str) -> object:
+def tile(page: Page, slot: str) -> Locator:
     """A slot on the map."""
     return page.locator(".tile").filter(has=page.locator(".no", has_text=re.compile(f"^{slot}$")))
 
 
 def tap(page: Page, slot: str) -> None:
     """A finger on a slot."""
-    tile(page, slot).tap()  # type: ignore[attr-defined]
+    tile(page, slot).tap()
 
 
 def press(page: Page, name: str) -> None:
@@ -242,7 +242,7 @@ def test_the_restocker_fills_a_slot_and_ends_the_visit(small_shop: Shop, browser
         keep(page, "en-800-light-fill")
         fill_faults = faults(page)
         press(page, "Save")
-        expect(tile(page, "3")).to_contain_text("Done")  # type: ignore[arg-type]
+        expect(tile(page, "3")).to_contain_text("Done")
         press(page, "End the visit")
         expect(page.locator("body")).to_have_attribute("data-view", "closed")
         press(page, "Done")
