@@ -46,7 +46,7 @@ def wanted(slots: int) -> dict[str, Any]:
         {"slot": str(n), "item_id": f"i-{(n - 1) % 8 + 1}", "capacity": 20, "min": 3, "max": 20, "confirm": "door"}
         for n in range(1, slots + 1)
     ]
-    items = [{"item": f"i-{n}", "name": name} for n, name in enumerate(NAMES, 1)]
+    items: list[dict[str, Any]] = [{"item": f"i-{n}", "name": name} for n, name in enumerate(NAMES, 1)]
     items[5] |= {"loan_days": 7}
     return {
         "planograms": {CABINET: {"version": 7, "slots": plan}},
