@@ -13,6 +13,7 @@ import cloud.api.v1
 import cloud.web
 from cloud import keyring, migrations
 from cloud.api import description, health, problems
+from cloud.api.body_limit import BodyLimit
 from cloud.api.context import Context
 from cloud.api.discovery import routers
 from cloud.api.fast_lane import FastLane
@@ -66,6 +67,7 @@ def create_cloud(settings: Settings, clock: Clock, entropy: Entropy, store: Stor
     app.state.context = context
     app.answering = logs.grow
     problems.install(app)
+    app.add_middleware(BodyLimit)
     for router in [health.router, *routers(cloud.api.v1), *routers(cloud.web)]:
         app.include_router(router)
     app.openapi = lambda: description.describe(app)  # type: ignore[method-assign]  # as FastAPI documents it

@@ -30,6 +30,9 @@ def load(path: Path) -> Config:
     """The configuration in a file; raises ConfigError with every mistake in it."""
     try:
         text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        hint = f"is not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8."
+        raise ConfigError(path, [("", hint)]) from error
     except OSError as error:
         hint = f"cannot be read ({error.strerror}). Run: tally-gateway init --config {path}"
         raise ConfigError(path, [("", hint)]) from error

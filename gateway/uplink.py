@@ -264,6 +264,17 @@ class Uplink:
         self._trouble = why
         self.outbox.stop()
         log.critical("the log is forked: syncing stops, the journal goes on", extra={"size": size})
+        await self._show_fork(state, size)
+
+    async def _show_fork(self, state: LogState, size: int) -> None:
+        """Sends our own note, without leaves: it contradicts the one the cloud holds, so that both sides keep both."""
+        at, note = await self._journal.change(sealing.newest_note, state, size)
+        if not note:
+            return
+        try:
+            await self._cloud.send(batch.encode(Batch(at, note, [])), gzipped=False)
+        except CloudError as error:
+            log.info("the cloud was shown our note", extra={"size": at, "answer": error.slug or error.kind})
 
     def _good(self) -> None:
         if self._trouble:

@@ -25,7 +25,10 @@ def read(raw: bytes, account: str = "") -> list[Entry]:
         raise BankFileError("the file is not in UTF-8; export it again as UTF-8") from error
     first = text.partition("\n")[0]
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ",")
-    names = [name.strip().lower() for name in rows.fieldnames or []]
+    try:
+        names = [name.strip().lower() for name in rows.fieldnames or []]
+    except csv.Error as error:
+        raise BankFileError(f"the file is no CSV: {error}") from error
     missing = [name for name in NEEDED if name not in names]
     unknown = [name for name in names if name not in KNOWN]
     if missing or unknown:

@@ -210,6 +210,14 @@ def note_at(db: sqlite3.Connection, state: LogState, size: int) -> str:
     return str(row[0]) if row else ""
 
 
+def newest_note(db: sqlite3.Connection, state: LogState, size: int) -> tuple[int, str]:
+    """Our own signed note of the largest size up to ``size``; (0, "") when there is none."""
+    row = db.execute(
+        "SELECT size, note FROM notes WHERE log = ? AND size <= ? ORDER BY size DESC LIMIT 1", (state.log, size)
+    ).fetchone()
+    return (int(row[0]), str(row[1])) if row else (0, "")
+
+
 def _store_note(db: sqlite3.Connection, log: int, frontier: Frontier, note: str) -> None:
     row = (log, frontier.size, frontier.to_bytes(), note)
     db.execute("INSERT INTO notes (log, size, peaks, note) VALUES (?, ?, ?, ?)", row)
