@@ -150,6 +150,7 @@ def cloud(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Any
         yield made
 
 
+@pytest.mark.slow
 def test_every_route_answers_a_hostile_body_with_a_problem_of_the_callers(cloud: CloudTwin) -> None:
     assert len(list(routes(cloud))) > 30
     assert unanswered(cloud) == []

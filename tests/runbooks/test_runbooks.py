@@ -17,6 +17,7 @@ from wire.batch import Batch
 from wire.log import leaf_hash
 from wire.seal import Checkpoint, Signer, verifier
 
+pytestmark = pytest.mark.slow
 PLAYED = {
     "restored-gateway", "cloned-card", "dead-card", "replaced-gateway", "rotated-key", "revoked-key", "cloud-key",
     "restored-cloud", "broken-invariant",
