@@ -26,7 +26,7 @@ from gateway.kiosk_desk import KioskDesk
 from gateway.mqtt_session import MqttSession
 from gateway.notify import Notifier
 from gateway.open_questions import look_after
-from gateway.ports import Desired, DesiredSource, Ports, UnknownCabinetError
+from gateway.ports import Desired, DesiredSource, NotStored, Ports, UnknownCabinetError
 from gateway.premises import Cabinet, Premises
 from gateway.recover_draws import recover_draws
 from gateway.run_controls import Controls, Ordered, Steered, UnitState, UnknownUnitError, restore
@@ -169,6 +169,7 @@ class Gateway:
         if self.identity is not None:
             desired = self.downlink = Downlink(config.gateway.state, self.identity, ports.clock, self._applied)
         premises = Premises(ports.clock, journal, desired, Shelf(), config.access.policy)
+        premises.look_back()
         await boot.remember(journal, cabinet_ids(config), premises.remember)
         site = wire_up(config, ports, premises)
         self.premises, self.site = premises, site
@@ -200,12 +201,18 @@ class Gateway:
         self.watch.notifier.ready("vending" if self.identity else "not enrolled")
 
     async def _pages(self) -> None:
-        # FastAPI takes half a second of a Pi to import, and the first record should not wait for that.
         pages = await asyncio.to_thread(_load_pages, self)
         await web_server.serve(pages, self.config.web.host, self.config.web.port, self.ports.clock)
 
     async def _applied(self, desired: Desired) -> None:
         assert self.journal is not None
+        if self.premises is not None and (anew := self.premises.look_back()) is not None:
+            try:
+                await boot.remember(self.journal, cabinet_ids(self.config), anew.apply)
+            except NotStored as error:
+                log.warning("limits count what was drawn since the start only", extra={"why": str(error)})
+            else:
+                self.premises.counted_anew()
         await boot.tell(
             self.journal, self.ports.clock, self.gateway_id, "config_applied", {"desired_version": desired.version}
         )

@@ -94,6 +94,7 @@ class Premises:
         self.shelf = shelf
         self.policy = policy or AccessPolicy()
         self.uses = Uses()
+        self._anew: Uses | None = None
         self.tries = Tries(clock.boot)
         self.busy: set[str] = set()
         self.service: set[str] = set()
@@ -171,7 +172,24 @@ class Premises:
         """What follows from a record that the journal holds; at a start, from each of them in order."""
         self.shelf.apply(record)
         self.uses.apply(record)
+        if self._anew is not None:
+            self._anew.apply(record)
         self.tries.apply(record)
+
+    def look_back(self) -> Uses | None:
+        """For new rules: None, or the count to be fed with all that the journal holds, since they ask for more than is
+        remembered; `counted_anew` then takes it over.
+        """
+        desired, now = self.desired.current, self.clock.wall_ms()
+        if not self.uses.look_back(desired.book, now, shares=bool(desired.credit)):
+            return None
+        self._anew = Uses()
+        self._anew.look_back(desired.book, now, shares=bool(desired.credit))
+        return self._anew
+
+    def counted_anew(self) -> None:
+        """The count of `look_back` has been fed."""
+        self.uses, self._anew = self._anew or self.uses, None
 
     async def keep_for_sure(self, *records: Record) -> list[RecordKey]:
         """As `keep`, but a fact that has happened is offered until the journal takes it."""

@@ -20,6 +20,8 @@ from wire.ids import RecordKey
 from wire.records import ClockState, Draw, DrawResolved, Intent, Loan, LoanBack, Record, Return, Reversal
 
 KEPT_MS = 40 * DAY_MS
+# Remembered whatever the rules ask for: what somebody may still bring back at the cabinet.
+RECENT = 2_000
 SURE: tuple[ClockState, ...] = ("S", "R")
 
 
@@ -76,6 +78,14 @@ class Uses:
         self._offsets: dict[str, int] = {}
         self._order: deque[Use] = deque()
         self._lent: set[tuple[str, str]] = set()
+        self._span = 0
+        self._gone = 0
+
+    def look_back(self, rules: Rules, now: int, *, shares: bool) -> bool:
+        """From now on these rules ask, at most 40 days back. True: some of that is forgotten; feed a new one."""
+        longest = max((LENGTHS[limit.period] + DAY_MS for limit in rules.limits), default=0)
+        self._span = KEPT_MS if shares else longest
+        return bool(self._span) and self._gone > now - self._span
 
     def hold(self, intent: Intent) -> Use:
         """Counts what is about to be intended, until `release`: two cabinets may ask for one person at once."""
@@ -199,6 +209,8 @@ class Uses:
             record.slot, qty, opened,
         )  # fmt: skip
         if record.n:
+            if use.key in self._by_key:
+                return self._by_key[use.key]
             self._by_key[use.key] = use
         self._by_person.setdefault(use.who, deque()).append(use)
         self._order.append(use)
@@ -226,15 +238,18 @@ class Uses:
             use.qty = max(0, use.qty - qty)
 
     def _forget(self, now: int) -> None:
-        """What no period reaches any more. Loans stay until they come back."""
-        while now and self._order and self._order[0].t < now - KEPT_MS and self._order[0].ts in ("S", "R"):
-            old = self._order.popleft()
-            if old.lent and old.qty:
+        """What no limit reaches any more, but for the last few. Loans stay until they come back."""
+        while len(self._order) > RECENT:
+            old = self._order[0]
+            if self._span and not (now and old.t < now - self._span and old.ts in SURE):
+                break
+            self._order.popleft()
+            if (old.lent or old.open) and old.qty:
                 continue
+            self._gone = max(self._gone, old.t)
             self._by_key.pop(old.key, None)
             if mine := self._by_person.get(old.who):
-                if mine[0] is old:
-                    mine.popleft()
+                mine.remove(old)  # the first, unless something lent stands before it
                 if not mine:
                     del self._by_person[old.who]
 
