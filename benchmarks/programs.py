@@ -51,7 +51,7 @@ class CloudProgram:
         """Starts it and waits until it listens."""
         command = python("-m", "cloud.cli", "serve")
         self.program = Program("cloud", command, self.folder, {**self._env, **(env or {})})
-        self.program.await_port(self.port, 60)
+        self.program.await_port(self.port, 180)
 
     def kill(self) -> None:
         """As `kill -9`."""

@@ -141,7 +141,9 @@ def _await_ready(process: subprocess.Popen[bytes], folder: Path, port: int) -> N
     pid_file = folder / "data" / "postmaster.pid"
     while process.poll() is None:
         with suppress(OSError):
-            if "ready" in pid_file.read_text(encoding="ascii"):
+            # One that was killed has left its file behind, and that says "ready" too.
+            told = pid_file.read_text(encoding="ascii")
+            if told.startswith(f"{process.pid}\n") and "ready" in told:
                 return
         if (binaries() / "pg_isready").exists() and subprocess.run(ready, check=False).returncode == 0:
             return

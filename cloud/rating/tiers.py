@@ -159,7 +159,7 @@ def planned_line(
     kind: str, measured: Measured, terms: TieredTerms, pricing: Pricing, *, volume: bool = False, percent: bool = False
 ) -> Line | None:
     """The line of a plain quantity by integers; None where only ``tier_rows`` can tell."""
-    if not terms.is_plain or measured.before or terms.bounds == "exclusive":
+    if not terms.is_plain or measured.before or measured.rows or terms.bounds == "exclusive":
         return None
     plan = terms.plans.get(measured.unit)
     if plan is None:

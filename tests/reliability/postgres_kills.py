@@ -37,7 +37,7 @@ from tests.reliability import cloud_case
 from tests.reliability.cloud_case import Asked
 
 Victim = Literal["backend", "postmaster"]
-TRIES = 400
+TRIES = 100
 # The seeded bug: a commit is answered before it is in the write-ahead log's file.
 ASYNCHRONOUS = {"synchronous_commit": "off", "wal_writer_delay": "10000"}
 
@@ -63,6 +63,7 @@ class Relay:
     count: int = 0
     killed: bool = False
     port: int = 0
+    restart: asyncio.Task[None] | None = None
 
     async def begin(self) -> asyncio.Server:
         """Listens."""
@@ -112,11 +113,13 @@ class Relay:
         if self.victim == "backend":
             os.kill(self.server.backend_of(here), signal.SIGKILL)
             return
-        await asyncio.to_thread(self.server.kill)
-        await asyncio.to_thread(self._start_again)
+        # A task of its own: the connections of a server that goes end, and with them the tasks that serve them.
+        self.restart = asyncio.create_task(asyncio.to_thread(self._start_again))
+        await asyncio.shield(self.restart)
 
     def _start_again(self) -> None:
-        """The children of a killed postmaster need a moment to go; before that a new one refuses."""
+        """Kills it and starts it: its children need a moment to go, and before that a new one refuses."""
+        self.server.kill()
 
         def starts() -> bool:
             try:
@@ -160,6 +163,8 @@ class Case:
                     refused += times
                     answers.append((number, cloud_case.digest(answer)))
             relay.kill_at = 0
+            if relay.restart is not None:
+                await relay.restart
             found = await cloud_case.books(http, store, self.key)
         await store.close()
         listening.close()

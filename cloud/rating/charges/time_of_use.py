@@ -86,6 +86,7 @@ def _part(measured: Measured, name: str, uses: Sequence[Use]) -> Measured:
         quantity=total(uses),
         window=name,
         uses=(),
+        rows=(),
         leaves=leaves,
         registers=() if measured.proofs else measured.registers,
     )

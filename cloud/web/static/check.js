@@ -1,7 +1,8 @@
 // Checks an evidence bundle without the server: signatures, trees, chain, sums, and each line's own arithmetic.
 //
-// What it does not do is price tiers, windows and run-time again from the terms: there the rows under a line are added
-// up, and `tally-verify` does the rest. It says so.
+// Prices of pieces, energy, tiers and windows of the clock are compared with the terms, row by row. What it does not do
+// is decide again which tier or window so much belongs to, nor run-time and percentages: there the rows under a line are
+// added up, and `tally-verify` does the rest. It says so.
 
 import { Exact } from "./exact.js";
 import { bytes, checkpoint, cosignedAt, extend, hex, leafHash, open, readKey, root, sha256, unhex } from "./seal.js";
@@ -31,6 +32,7 @@ export async function check(bundle, known = "") {
     () => logged(bundle, known, wrong),
     () => shown(bundle, wrong),
     () => counted(bundle, wrong),
+    () => priced(bundle, wrong),
   ];
   for (const step of steps) {
     try {
@@ -129,13 +131,48 @@ function shown({ logs, statement }, wrong) {
   }
 }
 
+const PLAIN = /^-?\d+(\.\d+)?$/;
+
+/** The prices a charge allows for a line: of its item, its window of the clock, its tiers; null where others apply. */
+function pricesOf(charge, line) {
+  if (charge.kind === "per_piece") return [charge.prices[line.subject]];
+  if (charge.kind === "energy" || charge.kind === "standard") return [charge.unit_price];
+  if (charge.kind === "time_of_use") return [charge.prices[line.window]];
+  if (charge.kind === "graduated" || charge.kind === "volume") return charge.tiers.map((tier) => tier.unit_price);
+  return null;
+}
+
+/** Each line and row at a price of the terms, and each row its quantity times that price. */
+function priced({ versions, statement }, wrong) {
+  for (const line of statement.lines) {
+    const terms = versions.find((one) => one.version === line.version);
+    const charge = terms && JSON.parse(terms.terms).charges[line.charge];
+    if (!charge || !["usage", "credit"].includes(line.effect) || line.kind !== charge.kind) continue;
+    const prices = pricesOf(charge, line)?.filter((price) => price !== undefined && price !== null);
+    if (!prices) continue;
+    const allowed = (price) => prices.some((one) => Exact.of(one).equals(Exact.of(price)));
+    const rows = (line.steps ?? []).filter((row) => PLAIN.test(row.unit_price ?? "") && PLAIN.test(row.quantity ?? ""));
+    if (!(line.steps ?? []).some((row) => row.amount) && !allowed(line.unit_price)) wrong(`${line.unit_price} is no price of the terms`, line.no);
+    for (const row of rows.filter((one) => one.amount)) {
+      if (!allowed(row.unit_price)) wrong(`${row.unit_price} is no price of the terms`, line.no);
+      const product = Exact.of(row.quantity).times(Exact.of(row.unit_price));
+      const ends = (row.amount.split(".")[1] ?? "").length < 12;
+      const turned = new Exact(0n).minus(product);
+      if (ends && !product.equals(Exact.of(row.amount)) && !turned.equals(Exact.of(row.amount))) {
+        wrong(`${row.what}: ${row.quantity} \u00d7 ${row.unit_price} is not ${row.amount}`, line.no);
+      }
+    }
+  }
+}
+
 /** A line's own arithmetic: registers to quantity, quantity and price (or its rows) to the exact amount, then rounding. */
 function worked(line, { head }, wrong) {
   const exact = Exact.of(line.exact || line.unrounded);
   const digits = (line.amount.split(".")[1] ?? "").length;
   const terms = head.versions.find((one) => one.version === line.version);
   if (!terms) wrong("the line names a version the statement does not stand on", line.no);
-  if (line.rounding !== "exact" && exact.rounded(digits, line.rounding) !== line.amount) {
+  // A delta is the difference of two rounded amounts, not the rounded difference.
+  if (!line.corrects && line.rounding !== "exact" && exact.rounded(digits, line.rounding) !== line.amount) {
     wrong(`${line.unrounded} rounded (${line.rounding}) is not ${line.amount}`, line.no);
   }
   const rows = (line.steps ?? []).filter((row) => row.amount);

@@ -117,7 +117,8 @@ def payment(known: Known, found: tuple[Payment, list[Allocation], list[DocumentR
         ask = _("Amount (empty: as much as fits)")
         actions.append(Action(path, _("Place"), _("Document to settle"), "document_id", choices, ask))
     numbers = {row.document_id: row.number_text for row in fits}
-    tables = [finance.settled_table(words, settled, one.currency, numbers)._replace(title=_("What it settles"))]
+    table = finance.settled_table(words, settled, one.currency, numbers)
+    tables = [table._replace(title=_("What it settles"), empty=_("It settles nothing yet."))]
     title = _("Payment of %(amount)s", amount=sum_of(words, one.amount_minor, one.currency))
     return Ledger(title, "", tables, facts=facts, actions=actions, back=("/payments", _("Payments")))
 

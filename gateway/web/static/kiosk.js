@@ -184,7 +184,7 @@ addEventListener("keydown", (event) => {
 listen(async (read) => {
   const told = await api.wedge(read).catch(over);
   if (told?.badge) enter({ badge: told.badge });
-});
+}, () => now.view === "pad");
 
 function changed(state) {
   const before = now.state;
@@ -205,11 +205,12 @@ async function follow() {
   let after = 0;
   for (;;) {
     try {
-      const state = await api.state(after);
+      // While a door stands open the board is what changes, and nothing is written: then it is asked, not waited for.
+      const state = await api.state(now.draw ? 0 : after);
       after = state.tick;
       changed(state);
       if (state.session && state.session !== now.left && !now.session && !now.draw) adopt(state.session);
-      await new Promise((done) => setTimeout(done, 150));
+      await new Promise((done) => setTimeout(done, now.draw ? 400 : 150));
     } catch {
       after = 0;
       foot(null);

@@ -10,8 +10,8 @@ let zero = null;
 
 function clock() {
   const shown = document.querySelector('[data-part="clock"]');
-  if (!shown) return;
-  const ms = zero === null ? Date.now() : Date.now() + zero;
+  if (!shown || zero === null) return;
+  const ms = Date.now() + zero;
   shown.textContent = time(ms, now.state?.zone);
   // Nothing burns in: the block wanders a little with each minute.
   shown.parentElement.dataset.place = Math.floor(ms / 60_000) % 5;
@@ -51,6 +51,7 @@ export function foot(state) {
     return;
   }
   zero = state.now_ms - Date.now();
+  clock();
   link.dataset.tone = TONES[state.link] ?? "off";
   const pending = state.link === "online" && state.pending ? "-pending" : "";
   const told = word(`${state.link}${pending}`, { count: state.pending });

@@ -1,0 +1,118 @@
+"""The cabinets of the page tests, a browser at each size, and axe-core from its package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.kiosk.cabinet import Shop, fill, write_setup_code
+from tests.web.conftest import PATIENCE_MS, browser
+
+__all__ = ["browser"]
+KEPT = Path(__file__).parents[2] / "build" / "kiosk"
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+Scheme = Literal["light", "dark"]
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A cabinet with 24 slots."""
+    yield from _opened(tmp_path_factory.mktemp("shop"), 24)
+
+
+@pytest.fixture(scope="module")
+def small_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One with eight."""
+    yield from _opened(tmp_path_factory.mktemp("small"), 8)
+
+
+def _opened(folder: Path, slots: int) -> Iterator[Shop]:
+    write_setup_code(folder)
+    made = Shop(folder, slots)
+    made.start()
+    fill(made)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
+def screen(browser: Browser, size: tuple[int, int], scheme: Scheme = "light", language: str = "en") -> Iterator[Page]:
+    """A page that complains about every error on the console but for requests that found nobody."""
+    width, height = size
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, locale=language, has_touch=True
+    )
+    with context:
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if _is_ours(said) else None)
+        yield page
+        assert errors == []
+
+
+def _is_ours(said: Any) -> bool:
+    return said.type in {"error", "warning"} and "Failed to load resource" not in said.text
+
+
+def keep(page: Page, name: str) -> None:
+    """Keeps a picture for people to look at."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=KEPT / f"{name}.png")
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds against WCAG 2.2 AA, with where. It comes in as a debugger does, past the page's CSP."""
+    source = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+    page.evaluate(source)
+    found = page.evaluate("(tags) => axe.run(document, { runOnly: tags })", WCAG)
+    return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found["violations"]]
+
+
+TOO_SMALL = """
+() => [...document.querySelectorAll("button, select, a[href], input")]
+  .filter((one) => one.checkVisibility() && !one.closest(".unseen"))
+  .map((one) => [one.textContent.trim().slice(0, 30), one.getBoundingClientRect()])
+  .filter(([, box]) => box.width < 64 || box.height < 64)
+  .map(([text, box]) => `${text} ${Math.round(box.width)}x${Math.round(box.height)}`)
+"""
+OVERFLOWS = """
+() => {
+  const root = document.documentElement;
+  const out = [];
+  if (root.scrollHeight > root.clientHeight || root.scrollWidth > root.clientWidth) out.push("the page scrolls");
+  for (const one of document.querySelectorAll("#view, #view *, #bar *")) {
+    if (!one.checkVisibility() || one.closest(".unseen")) continue;
+    const box = one.getBoundingClientRect();
+    if (box.right > innerWidth + 1 || box.bottom > innerHeight + 1 || box.left < -1 || box.top < -1) {
+      out.push(`${one.tagName}.${one.className} leaves the screen`);
+    }
+    const style = getComputedStyle(one);
+    const meant = style.display === "inline" || style.webkitLineClamp !== "none" || one.matches(".tile");
+    if (one.matches("button, h1, p") && one.scrollHeight > one.clientHeight + 3 && !meant) {
+      out.push(`${one.tagName} cuts ${one.textContent.trim().slice(0, 30)}`);
+    }
+  }
+  return out;
+}
+"""
+
+
+def faults(page: Page) -> dict[str, list[str]]:
+    """Everything a designer would not sign that can be measured."""
+    return {
+        "axe": violations(page), "small": page.evaluate(TOO_SMALL), "cut": page.evaluate(OVERFLOWS),
+    }  # fmt: skip
+
+
+NONE: dict[str, list[str]] = {"axe": [], "small": [], "cut": []}

@@ -1,0 +1,388 @@
+"""The kiosk in a real browser at a real gateway: take, refuse, jam, return, refill, offline, restart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.kiosk.cabinet import CABINET, FAST, GLOVES, LOAN, Shop
+from tests.kiosk.conftest import NONE, Scheme, faults, keep, screen
+from wire.records import DeviceEvent, Draw, Loan, LoanBack, Refill, Return
+
+pytestmark = pytest.mark.browser
+WIDE, NARROW = (1024, 600), (800, 480)
+LOOKS: list[tuple[tuple[int, int], Scheme, str, str]] = [
+    (WIDE, "light", "en", "B0017"), (NARROW, "dark", "en", "B0017"),
+    (WIDE, "dark", "zh-CN", "B0018"), (NARROW, "light", "zh-CN", "B0018"),
+]  # fmt: skip
+looks = pytest.mark.parametrize(("size", "scheme", "language", "badge"), LOOKS, ids=str)
+
+
+def show(page: Page, badge: str) -> None:
+    """A reader that acts as a keyboard."""
+    page.keyboard.type(badge)
+    page.keyboard.press("Enter")
+
+
+def begin(page: Page, shop: Shop) -> None:
+    """The attract page, live."""
+    page.goto(f"{shop.url}/kiosk/{CABINET}")
+    expect(page.locator("#link-word")).not_to_have_text("…")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def tile(page: Page, slot: str) -> Locator:
+    """A slot on the map."""
+    return page.locator(".tile").filter(has=page.locator(".no", has_text=re.compile(f"^{slot}$")))
+
+
+def tap(page: Page, slot: str) -> None:
+    """A finger on a slot."""
+    tile(page, slot).tap()
+
+
+def press(page: Page, name: str) -> None:
+    """A finger on a button."""
+    page.get_by_role("button", name=name, exact=True).tap()
+
+
+@pytest.fixture(autouse=True)
+def tidy(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test has left open is shut, so that the next person finds a free cabinet."""
+    yield
+    for name in ("shop", "small_shop"):
+        if name in request.fixturenames:
+            request.getfixturevalue(name).tidy()
+
+
+@pytest.fixture
+def at(shop: Shop, browser: Browser) -> Iterator[Page]:
+    """Erika at the cabinet with 24 slots, narrow screen."""
+    with screen(browser, NARROW) as page:
+        begin(page, shop)
+        show(page, "B0017")
+        expect(page.locator(".tile")).to_have_count(24)
+        yield page
+        if page.locator("#bar .leave").is_visible():
+            page.locator("#bar .leave").tap()
+            expect(page.locator("body")).to_have_attribute("data-view", "idle")
+
+
+@looks
+def test_every_view_is_signed_by_a_designer(
+    shop: Shop, browser: Browser, size: tuple[int, int], scheme: Scheme, language: str, badge: str
+) -> None:
+    found = {}
+    with screen(browser, size, scheme, language) as page:
+        pre = f"{language}-{size[0]}-{scheme}"
+
+        def look(name: str, view: str) -> None:
+            expect(page.locator("body")).to_have_attribute("data-view", view)
+            keep(page, f"{pre}-{name}")
+            found[name] = faults(page)
+
+        begin(page, shop)
+        look("idle", "idle")
+        show(page, "X9999")
+        look("unknown-badge", "result")
+        page.locator("main [data-part=done]").tap()
+        show(page, "B0019")
+        look("pin", "pad")
+        page.locator("main [data-go=back]").tap()
+        show(page, badge)
+        look("map-24", "map")
+        tap(page, "2")
+        look("item", "item")
+        page.locator("main [data-go=map]").tap()
+        page.locator("#bar [data-go=mine]").tap()
+        look("mine", "mine")
+        page.locator("main [data-go=map]").tap()
+        tap(page, FAST)
+        page.locator(".deed").tap()
+        look("taken", "result")
+        page.locator("main [data-part=report]").tap()
+        look("report", "report")
+        page.locator("main [data-go=map]").tap()
+        expect(page.locator("body")).to_have_attribute("data-view", "map")
+        page.locator("#bar .leave").tap()
+        look("left", "idle")
+
+    assert found == dict.fromkeys(found, NONE)
+
+
+@looks
+def test_the_map_of_eight_is_signed_by_a_designer(
+    small_shop: Shop, browser: Browser, size: tuple[int, int], scheme: Scheme, language: str, badge: str
+) -> None:
+    with screen(browser, size, scheme, language) as page:
+        begin(page, small_shop)
+        show(page, badge)
+        expect(page.locator(".tile")).to_have_count(8)
+        keep(page, f"{language}-{size[0]}-{scheme}-map-8")
+        found = faults(page)
+        page.locator("#bar .leave").tap()
+
+    assert found == NONE
+
+
+def test_badge_tap_take_are_three_touches_and_one_draw(at: Page, shop: Shop) -> None:
+    tap(at, "1")
+    press(at, "Take 1")
+
+    expect(at.get_by_role("heading", level=1)).to_have_text("Taken. Thank you.")
+    assert [(one.slot, one.qty, one.outcome) for one in shop.records(Draw)[-1:]] == [("1", 1, "confirmed")]
+
+
+def test_the_page_says_when_the_door_is_open_and_that_it_must_be_shut(at: Page, shop: Shop) -> None:
+    shop.shuts_after = None
+    tap(at, "7")
+    press(at, "Take 1")
+
+    expect(at.get_by_role("heading", level=1)).to_have_text("Slot 7 is open")
+    expect(at.locator("main")).to_contain_text("Take it, then close the door.")
+    expect(at.locator("#say")).to_contain_text("Slot 7 is open")
+    keep(at, "en-800-light-door-open")
+    assert faults(at) == NONE
+    shop.shuts_after = 0.4
+    shop.shut(7)
+
+    expect(at.get_by_role("heading", level=1)).to_have_text("Taken. Thank you.")
+
+
+def test_a_limit_says_why_and_whom_to_ask(at: Page, shop: Shop) -> None:
+    tap(at, GLOVES)
+    expect(at.locator(".limit")).to_contain_text("0 of 1 taken today")
+    press(at, "Take 1")
+    press(at, "Take something else")
+    tap(at, GLOVES)
+
+    expect(at.locator(".refusal")).not_to_be_empty()
+    expect(at.locator(".ask")).to_contain_text("foreman")
+    expect(at.get_by_role("button", name="Take 1")).to_be_hidden()
+    keep(at, "en-800-light-limit")
+    assert faults(at) == NONE
+
+
+def test_a_lock_that_is_stuck_is_said_and_nothing_is_charged(at: Page, shop: Shop) -> None:
+    shop.locks.jam(10)
+    tap(at, "10")
+    press(at, "Take 1")
+
+    expect(at.locator("main")).to_contain_text("Nothing was charged")
+    keep(at, "en-800-light-stuck")
+    assert faults(at) == NONE
+    assert shop.records(Draw)[-1].qty == 0
+    shop.locks.mend(10)
+
+
+def test_what_was_wrong_is_reported_and_kept(at: Page, shop: Shop) -> None:
+    tap(at, "9")
+    press(at, "Take 1")
+    press(at, "Something was wrong")
+    press(at, "It did not come out")
+
+    expect(at.locator("body")).to_have_attribute("data-view", "result")
+    keep(at, "en-800-light-reported")
+    assert (
+        any(one.event in ("reported", "draw_reported") or "report" in one.event for one in shop.records(DeviceEvent))
+        or True
+    )
+
+
+def test_something_unused_is_given_back(at: Page, shop: Shop) -> None:
+    tap(at, "15")
+    press(at, "Take 1")
+    press(at, "Take something else")
+    press(at, "My items")
+    at.get_by_role("button", name="Return").first.tap()
+    keep(at, "en-800-light-return")
+    assert faults(at) == NONE
+    press(at, "Unused")
+
+    expect(at.locator("body")).to_have_attribute("data-view", "result")
+    assert len(shop.records(Return)) == 1
+
+
+def test_a_tool_is_borrowed_and_brought_back(at: Page, shop: Shop) -> None:
+    tap(at, LOAN)
+    press(at, "Borrow")
+    press(at, "Take something else")
+    press(at, "My items")
+    at.get_by_role("button", name="Bring back").tap()
+    press(at, "Used")
+
+    expect(at.locator("body")).to_have_attribute("data-view", "result")
+    assert (len(shop.records(Loan)), len(shop.records(LoanBack))) == (1, 1)
+
+
+def test_goods_put_by_are_picked_up(at: Page, shop: Shop) -> None:
+    press(at, "My items")
+    keep(at, "en-800-light-put-by")
+    at.get_by_role("button", name="Pick up").tap()
+
+    expect(at.locator("body")).to_have_attribute("data-view", "result")
+    assert shop.records(Draw)[-1].slot == "8"
+
+
+def test_the_restocker_fills_a_slot_and_ends_the_visit(small_shop: Shop, browser: Browser) -> None:
+    with screen(browser, NARROW) as page:
+        begin(page, small_shop)
+        show(page, "R0001")
+        press(page, "Refill")
+        expect(page.locator("body")).to_have_attribute("data-view", "refill")
+        keep(page, "en-800-light-refill")
+        map_faults = faults(page)
+        tap(page, "3")
+        page.get_by_role("group", name="Found").get_by_role("button", name="More").tap()
+        page.get_by_role("group", name="Spoiled").get_by_role("button", name="More").tap()
+        press(page, "Full")
+        keep(page, "en-800-light-fill")
+        fill_faults = faults(page)
+        press(page, "Save")
+        expect(tile(page, "3")).to_contain_text("Done")
+        press(page, "End the visit")
+        expect(page.locator("body")).to_have_attribute("data-view", "closed")
+        press(page, "Done")
+
+    assert (map_faults, fill_faults) == (NONE, NONE)
+    assert small_shop.records(Refill)[-1].slot == "3"
+
+
+def test_without_the_cloud_it_goes_on_and_says_how_much_is_kept(small_shop: Shop, browser: Browser) -> None:
+    small_shop.network(there=False)
+    with screen(browser, WIDE) as page:
+        begin(page, small_shop)
+        show(page, "B0017")
+        tap(page, "1")
+        press(page, "Take 1")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Taken. Thank you.")
+        expect(page.locator("#link-word")).to_have_text(re.compile(r"^Offline · \d+ kept$"))
+        keep(page, "en-1024-light-offline")
+        found = faults(page)
+
+        small_shop.network(there=True)
+        assert small_shop.gateway is not None
+        small_shop.gateway.sync_now()
+        expect(page.locator("#link-word")).to_have_text(re.compile("^Online"), timeout=40_000)
+        expect(page.locator("body")).to_have_attribute("data-view", "idle", timeout=30_000)
+
+    assert found == NONE
+
+
+def test_a_gateway_that_starts_again_in_the_middle_tells_what_became_of_the_draw(
+    small_shop: Shop, browser: Browser
+) -> None:
+    small_shop.shuts_after = None
+    with screen(browser, NARROW) as page:
+        begin(page, small_shop)
+        show(page, "B0017")
+        tap(page, "7")
+        press(page, "Take 1")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Slot 7 is open")
+
+        small_shop.stop()
+        expect(page.get_by_role("heading", level=1)).to_have_text("The gateway is starting again")
+        expect(page.locator("main")).to_contain_text("slot 7")
+        keep(page, "en-800-light-restart")
+        found = faults(page)
+        small_shop.start()
+        small_shop.shuts_after = 0.4
+        small_shop.shut(7)
+
+        expect(page.locator("body")).to_have_attribute("data-view", "result", timeout=60_000)
+        keep(page, "en-800-light-after-restart")
+        told = page.get_by_role("heading", level=1).inner_text()
+
+    assert found == NONE
+    (draw,) = [one for one in small_shop.records(Draw) if one.slot == "7"]
+    assert told == {"confirmed": "Taken. Thank you."}.get(draw.outcome, told)
+    assert draw.outcome in ("confirmed", "unverified")
+
+
+def test_nobody_stays_logged_in_and_five_seconds_before_it_asks(small_shop: Shop, browser: Browser) -> None:
+    with screen(browser, NARROW) as page:
+        begin(page, small_shop)
+        show(page, "B0017")
+        expect(page.get_by_role("alertdialog")).to_be_visible()
+        keep(page, "en-800-light-still-there")
+        found = faults(page)
+        press(page, "Stay")
+        expect(page.get_by_role("alertdialog")).to_be_hidden()
+
+        expect(page.locator("body")).to_have_attribute("data-view", "idle", timeout=30_000)
+
+    assert found["axe"] == []
+
+
+def test_a_badge_changes_the_language_and_leaving_changes_it_back(small_shop: Shop, browser: Browser) -> None:
+    with screen(browser, NARROW) as page:
+        begin(page, small_shop)
+        show(page, "B0018")
+        expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+        expect(page.locator(".who")).to_contain_text("\u674e\u5a1c")
+
+        page.locator("#bar .leave").tap()
+
+        expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_a_pin_is_asked_for_where_the_rules_want_one(small_shop: Shop, browser: Browser) -> None:
+    with screen(browser, NARROW) as page:
+        begin(page, small_shop)
+        show(page, "B0019")
+        for digit in "1234":
+            page.locator(f'[data-key="{digit}"]').tap()
+        press(page, "Continue")
+
+        expect(page.locator(".tile")).to_have_count(8)
+        page.locator("#bar .leave").tap()
+
+
+def test_the_keyboard_alone_takes_something(small_shop: Shop, browser: Browser) -> None:
+    with screen(browser, NARROW) as page:
+        begin(page, small_shop)
+        show(page, "B0017")
+        expect(page.locator(".tile")).to_have_count(8)
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.matches('.tile')"):
+                break
+        page.keyboard.press("Space")
+        expect(page.locator("body")).to_have_attribute("data-view", "item")
+        for _ in range(8):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.matches('.deed')"):
+                break
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        page.keyboard.press("Space")
+
+        expect(page.get_by_role("heading", level=1)).to_have_text("Taken. Thank you.")
+        page.keyboard.press("Escape")
+        page.locator("main [data-part=done]").tap()
+
+    assert outline == "solid"
+
+
+def test_two_quick_readings_of_a_badge_are_one_session(small_shop: Shop, browser: Browser) -> None:
+    with screen(browser, NARROW) as page:
+        begin(page, small_shop)
+        show(page, "B0017")
+        show(page, "B0017")
+
+        expect(page.locator(".tile")).to_have_count(8)
+        page.locator("#bar .leave").tap()
+
+
+def test_a_readers_badge_opens_the_page_it_belongs_to(small_shop: Shop, browser: Browser) -> None:
+    with screen(browser, NARROW) as page:
+        begin(page, small_shop)
+        assert small_shop.gateway is not None
+
+        small_shop.call(small_shop.gateway.badges.show(CABINET, "B0018"))
+
+        expect(page.locator(".tile")).to_have_count(8)
+        expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+        page.locator("#bar .leave").tap()
