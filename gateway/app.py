@@ -249,7 +249,7 @@ class Gateway:
 
 
 class CardRestoredError(Exception):
-    """An old card has got back what the cloud held of it: the program ends, and begins again with all it knows now."""
+    """An old card has got back what the cloud held of it: everything begins again with all it knows now."""
 
 
 def _begin_again() -> None:

@@ -187,20 +187,26 @@ def run(arguments: argparse.Namespace) -> int:
     logging.getLogger().addHandler(log_tail.TAIL)
     try:
         # The set-up pages change wires and identity: then everything is built anew, in the same process.
-        while asyncio.run(_work(load(Path(arguments.config)))):
-            logging.getLogger("gateway").info("starting again with the new settings")
+        while _until_stopped(load(Path(arguments.config))):
+            logging.getLogger("gateway").info("starting again with what is known now")
     except (ConfigError, JournalRefusedError, NotStored, PermissionError, ValueError) as error:
         print(error, file=sys.stderr)
         return FAILED
-    except ExceptionGroup as error:
-        from gateway.app import CardRestoredError  # noqa: PLC0415
+    return FINE
 
+
+def _until_stopped(config: Any) -> bool:  # noqa: ANN401 - imported late
+    """One life of the gateway; True: it is to begin again."""
+    from gateway.app import CardRestoredError  # noqa: PLC0415
+
+    try:
+        return asyncio.run(_work(config))
+    except ExceptionGroup as error:
         restored, others = error.split(CardRestoredError)
         if restored is None or others is not None:
             raise
-        print(restored.exceptions[0], file=sys.stderr)
-        return FAILED
-    return FINE
+        logging.getLogger("gateway").warning(str(restored.exceptions[0]))
+        return True
 
 
 def _stay_small() -> None:
