@@ -6,6 +6,7 @@ since the last one. Two such losses at once can destroy the only copies of a rec
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ class Misfortunes:
         self._chance = world.stream("misfortunes")
         self._cards: list[dict[str, bytes]] = []
         self._databases: list[bytes] = []
+        self._disaster = asyncio.Lock()
         # Some seeds see no restore at all, so that truth and money can be held against each other to the last piece.
         self._restores = self._chance.choice((0, 1, 1, 2, 3))
         self._kinds: tuple[tuple[Callable[[], Awaitable[None]], int], ...] = (
@@ -159,20 +161,22 @@ class Misfortunes:
             return
         self._restores -= 1
         card = self._chance.random() < 0.5
-        if not (self._cards and self._databases) or not await self._together():
-            return
-        if card:
-            await self._world.restore_gateway(self._chance.choice(self._cards))
-        else:
-            await self._world.restore_cloud(self._chance.choice(self._databases))
-        self._cards, self._databases = [], []
+        async with self._disaster:
+            if not (self._cards and self._databases) or not await self._together():
+                return
+            if card:
+                await self._world.restore_gateway(self._chance.choice(self._cards))
+            else:
+                await self._world.restore_cloud(self._chance.choice(self._databases))
+            self._cards, self._databases = [], []
 
     async def _together(self) -> bool:
         """Waits until each side holds what the other has sealed; False when that takes too long."""
         for _ in range(60):
             world = self._world
             entries = books.journal_entries(world.gateway.path)
-            if entries and len(entries) == len(books.cloud_leaves(world.cloud.path)):
+            up = world.gateway.is_up and world.cloud.is_up
+            if up and entries and len(entries) == len(books.cloud_leaves(world.cloud.path)):
                 return True
             await pause(15)
         return False
