@@ -341,6 +341,32 @@ def test_a_pin_is_asked_for_where_the_rules_want_one(small_shop: Shop, browser: 
         page.locator("#bar .leave").tap()
 
 
+def test_the_keyboard_alone_takes_something(small_shop: Shop, browser: Browser) -> None:
+    with screen(browser, NARROW) as page:
+        begin(page, small_shop)
+        show(page, "B0017")
+        expect(page.locator(".tile")).to_have_count(8)
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.matches('.tile')"):
+                break
+        page.keyboard.press("Space")
+        expect(page.locator("body")).to_have_attribute("data-view", "item")
+        for _ in range(8):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.matches('.deed')"):
+                break
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        page.keyboard.press("Space")
+
+        expect(page.get_by_role("heading", level=1)).to_have_text("Taken. Thank you.")
+        page.keyboard.press("Escape")
+        expect(page.locator("body")).to_have_attribute("data-view", "map")
+        page.locator("#bar .leave").tap()
+
+    assert outline == "solid"
+
+
 def test_two_quick_readings_of_a_badge_are_one_session(small_shop: Shop, browser: Browser) -> None:
     with screen(browser, NARROW) as page:
         begin(page, small_shop)

@@ -5,6 +5,8 @@ const QUICK_MS = 250;
 const FINGERS_MS = 60;
 const SHORTEST = 4;
 const LONGEST = 64;
+// What a reader holds for a capital; any other key that writes nothing (Tab, an arrow) is a person's and ends a reading.
+const HELD = ["Shift", "CapsLock"];
 
 export function listen(heard, typing) {
   let typed = "";
@@ -23,7 +25,10 @@ export function listen(heard, typing) {
       }
       return;
     }
-    if (event.key.length !== 1) return;
+    if (event.key.length !== 1) {
+      if (!HELD.includes(event.key)) typed = "";
+      return;
+    }
     typed = quick && typed.length < LONGEST ? typed + event.key : event.key;
     if (typed.length > 1 && event.key === " ") event.preventDefault();
   }, { capture: true });
