@@ -91,6 +91,9 @@ class Connection:
             db = self._db
             result: T = await db._execute(function, db._conn, *args, **kw)  # type: ignore[no-untyped-call] # noqa: SLF001
             return result
+        except UnicodeDecodeError as error:
+            # SQLite's complaint may cite the damaged bytes themselves: it is a complaint all the same.
+            raise sqlite3.DatabaseError(f"Could not decode to UTF-8: {error}") from error
         finally:
             self._busy.jobs -= 1
 

@@ -22,6 +22,8 @@ CHUNK = 256
 GIVE_UP = 4096
 RECORD_TYPES = [str, str, int, bytes, bytes]
 LOG_TYPES = [int, str, int, int, int, int, int, bytes, str, int]
+# SQLite's complaint may cite the damaged bytes themselves, and then Python cannot even read the complaint.
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 
 
 class Salvaged(msgspec.Struct, frozen=True):
@@ -90,7 +92,7 @@ def _is_record(row: tuple[Any, ...]) -> bool:
 def _attempts(old: sqlite3.Connection, db: sqlite3.Connection) -> None:
     try:
         rows = old.execute("SELECT src, ep, n, commanded FROM attempts").fetchall()
-    except sqlite3.Error:
+    except UNREADABLE:
         return
     sound = [row for row in rows if [type(one) for one in row] == [str, str, int, int]]
     db.executemany("INSERT OR IGNORE INTO attempts VALUES (?, ?, ?, ?)", sound)
@@ -139,7 +141,7 @@ def _rows(old: sqlite3.Connection, table: str, key: str) -> Iterator[tuple[Any, 
                 f"SELECT * FROM {table} WHERE {key} > ? AND {key} <= ? ORDER BY {key}",  # noqa: S608 - names above
                 (after, after + step),
             ).fetchall()
-        except sqlite3.Error:
+        except UNREADABLE:
             if step > 1:
                 step //= 2
                 continue
@@ -153,6 +155,6 @@ def _rows(old: sqlite3.Connection, table: str, key: str) -> Iterator[tuple[Any, 
 def _edge(old: sqlite3.Connection, table: str, key: str, edge: str) -> int | None:
     try:
         row = old.execute(f"SELECT {edge}({key}) FROM {table}").fetchone()  # noqa: S608 - names from above
-    except sqlite3.Error:
+    except UNREADABLE:
         return None
     return row[0] if isinstance(row[0], int) else None

@@ -104,6 +104,20 @@ def test_a_file_that_is_no_database_is_moved_aside(tmp_path: Path) -> None:
     assert (tmp_path / "journal.db.damaged-1").read_bytes().startswith(b"not a database")
 
 
+def test_a_complaint_that_cites_damaged_bytes_is_a_complaint_all_the_same(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_journal(tmp_path) as journal:
+            await journal.append(readings(50))
+        data = (tmp_path / "journal.db").read_bytes()
+        (tmp_path / "journal.db").write_bytes(data.replace(b"CREATE TABLE records", b"CREATE T\xa0BLE records"))
+
+        async with a_journal(tmp_path, OTHER_BOOT) as journal:
+            assert journal.opened.salvaged is not None
+            assert len(await journal.append([reading(1, boot=OTHER_BOOT)])) == 1
+
+    play(main())
+
+
 def test_half_a_file_gives_what_can_be_read(tmp_path: Path) -> None:
     async def main() -> None:
         async with a_journal(tmp_path) as journal:
