@@ -90,10 +90,11 @@ class Connection:
             # aiosqlite offers a hop a statement; a commit of a hundred rows wants one for all.
             db = self._db
             result: T = await db._execute(function, db._conn, *args, **kw)  # type: ignore[no-untyped-call] # noqa: SLF001
-            return result
         except UnicodeDecodeError as error:
             # SQLite's complaint may cite the damaged bytes themselves: it is a complaint all the same.
             raise sqlite3.DatabaseError(f"Could not decode to UTF-8: {error}") from error
+        else:
+            return result
         finally:
             self._busy.jobs -= 1
 
