@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Annotated, cast
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from cloud.billing.bundle import Keys
 from cloud.clock import Clock
@@ -45,3 +45,6 @@ def context_of(request: Request) -> Context:
 async def the_context(request: Request) -> Context:
     """The same as a dependency: FastAPI sends a plain function through a thread, which costs more than the function."""
     return context_of(request)
+
+
+Parts = Annotated[Context, Depends(the_context)]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from cloud import metrics, migrations
-from cloud.api.context import Context, the_context
+from cloud.api.context import Parts
 from cloud.api.problems import Problem, responses
 from cloud.ingest import repository as logs
 from cloud.invariants import repository
 from cloud.migrations import MigrationError
 
 router = APIRouter(tags=["operations"])
-Parts = Annotated[Context, Depends(the_context)]
 
 
 class Health(BaseModel):

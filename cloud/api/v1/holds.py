@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.api.access import Administering, Reading
 from cloud.api.cursor import Paged, Piece
+from cloud.api.log_paths import LogId
 from cloud.api.problems import Problem, responses
 from cloud.api.times import rfc3339
 from cloud.database import Tx
@@ -18,7 +19,6 @@ from cloud.invariants.broken import KINDS
 from cloud.invariants.repository import Hold
 
 router = APIRouter(prefix="/v1/holds", tags=["logs"])
-LogId = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Hex SHA-256 of the log's origin.")]
 Kind = Annotated[str, Path(pattern="^[a-z-]{1,40}$", description="Which invariant.")]
 
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.api.access import Administering
-from cloud.api.bodies import limited
-from cloud.api.context import Context, the_context
+from cloud.api.context import Parts
 from cloud.api.idempotency import to_json
+from cloud.api.log_paths import LogId, log_of, note_in, own_log, refused
 from cloud.api.problems import Problem, define, responses
 from cloud.database import Tx
 from cloud.fleet.change_keys import KeyRefused, revoke, rotate
-from cloud.ingest.incoming import LogIdentity
-from wire.seal import MAX_NOTE, SealError, verifier
+from wire.seal import SealError, verifier
 
 define("key-refused", 409, "The key cannot be changed so", "'detail' says what does not fit.")
 
 router = APIRouter(prefix="/v1", tags=["logs"])
-LogId = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Hex SHA-256 of the log's origin.")]
-Parts = Annotated[Context, Depends(the_context)]
 
 
 class KeyOut(BaseModel):
@@ -80,7 +75,7 @@ async def cloud_keys(context: Parts) -> CloudKeysOut:
 @router.get("/logs/{log}/keys", response_model=LogKeysOut, responses=responses("unknown-log"))
 async def log_keys(log: LogId, context: Parts) -> LogKeysOut:
     """A log's keys; public, as its checkpoints are."""
-    found = await _log(context, log)
+    found = await log_of(context, log)
     words = {"": "newest", "retired_key": "retired", "revoked_key": "revoked"}
     return LogKeysOut(
         keys=[
@@ -99,16 +94,12 @@ async def log_keys(log: LogId, context: Parts) -> LogKeysOut:
 )
 async def hand_over(log: LogId, request: Request, context: Parts) -> Response:
     """Takes a hand-over note that the old and the new key signed. The signatures are the credential."""
-    raw = await limited(request, MAX_NOTE)
-    found = await _log(context, log)
+    note = await note_in(request)
+    found = await log_of(context, log)
     try:
-        note = raw.decode()
         fingerprint = await context.store.run(lambda tx: rotate(tx, found, note, context.clock.now_ms()))
-    except UnicodeDecodeError as error:
-        raise Problem("malformed", "A note is UTF-8 text.") from error
     except SealError as error:
-        slug = "bad-signature" if error.code in ("bad_signature", "unsigned") else "malformed"
-        raise Problem(slug, f"{error.detail}.") from error
+        raise refused(error) from error
     except KeyRefused as error:
         raise Problem("key-refused", str(error)) from error
     context.intake.forget(log)
@@ -123,9 +114,7 @@ async def hand_over(log: LogId, request: Request, context: Parts) -> Response:
 )
 async def take_back(log: LogId, body: RevokeIn, call: Administering) -> Response:
     """Revokes a key from an instant on; what it signed before stays good."""
-    found = await _log(call.context, log)
-    if found.tenant != call.tenant:
-        raise Problem("unknown-log", "This log is not one of this tenant's.")
+    found = await own_log(call, log)
 
     def work(tx: Tx) -> RevokedOut:
         try:
@@ -140,10 +129,3 @@ async def take_back(log: LogId, body: RevokeIn, call: Administering) -> Response
     answer = await call.write(work, 201)
     call.context.intake.forget(log)
     return answer
-
-
-async def _log(context: Context, log_id: str) -> LogIdentity:
-    found = await context.intake.log(log_id)
-    if found is None:
-        raise Problem("unknown-log", "No gateway is enrolled with this log.")
-    return found

@@ -10,10 +10,11 @@ import base64
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from cloud.api.access import Reading
-from cloud.api.context import Context, the_context
+from cloud.api.context import Context, Parts
+from cloud.api.log_paths import LogId, log_of, own_log
 from cloud.api.problems import Problem, responses
 from cloud.database import Tx
 from cloud.ingest import repository
@@ -24,8 +25,6 @@ from wire.proof import proof
 from wire.tiles import WIDTH, Asked, bundle, parse
 
 router = APIRouter(prefix="/v1/logs", tags=["logs"])
-LogId = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Hex SHA-256 of the log's origin.")]
-Parts = Annotated[Context, Depends(the_context)]
 Size = Annotated[int, Query(ge=0, le=2**53 - 1)]
 FULL, PART = "public, max-age=31536000, immutable", "public, max-age=60"
 
@@ -34,9 +33,7 @@ FULL, PART = "public, max-age=31536000, immutable", "public, max-age=60"
 async def entry_bundle(log: LogId, path: str, call: Reading) -> Response:
     """The leaves under a tile of level 0, each behind its length (two bytes, big-endian); needs an API key."""
     asked = _asked(f"tile/entries/{path}")
-    found = await _log(call.context, log)
-    if found.tenant != call.tenant:
-        raise Problem("unknown-log", "This log is not one of this tenant's.")
+    found = await own_log(call, log)
 
     def work(tx: Tx) -> bytes:
         _held(tx, found, asked)
@@ -52,7 +49,7 @@ async def entry_bundle(log: LogId, path: str, call: Reading) -> Response:
 async def tile(log: LogId, path: str, context: Parts) -> Response:
     """A hash tile, such as ``tile/0/x001/234`` or ``tile/1/000.p/7``: 32 bytes a hash."""
     asked = _asked(f"tile/{path}")
-    found = await _log(context, log)
+    found = await log_of(context, log)
 
     def work(tx: Tx) -> bytes:
         _held(tx, found, asked)
@@ -68,7 +65,7 @@ async def inclusion(
     log: LogId, context: Parts, index: Size, size: Annotated[int, Query(ge=0, le=2**53 - 1)] = 0
 ) -> Response:
     """A ``c2sp.org/tlog-proof@v1`` of a leaf, to the newest checkpoint or to the one at ``size``."""
-    found = await _log(context, log)
+    found = await log_of(context, log)
 
     def work(tx: Tx) -> str:
         wanted = size or repository.head(tx, found).size
@@ -84,7 +81,7 @@ async def inclusion(
 @router.get("/{log}/consistency", response_model=None, responses=responses("unknown-log", "not-found", "malformed"))
 async def consistency(log: LogId, context: Parts, old: Size, size: Size) -> Response:
     """RFC 9162's proof that the log of ``size`` begins with the log of ``old``: a base64 hash a line."""
-    found = await _log(context, log)
+    found = await log_of(context, log)
 
     def work(tx: Tx) -> str:
         if size > repository.head(tx, found).size:
@@ -113,10 +110,3 @@ async def _proved(context: Context, work: Callable[[Tx], str]) -> str:
         return await context.store.read(work)
     except ProofError as error:
         raise Problem("not-found", f"{error}.") from error
-
-
-async def _log(context: Context, log_id: str) -> LogIdentity:
-    found = await context.intake.log(log_id)
-    if found is None:
-        raise Problem("unknown-log", "No gateway is enrolled with this log.")
-    return found

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from cloud.api.bodies import limited
-from cloud.api.context import Context, context_of, the_context
+from cloud.api.context import Parts, context_of
+from cloud.api.log_paths import LogId, log_of
 from cloud.api.problems import Problem, define, responses
 from cloud.api.signed import NONCE_HEADER, gateway_of
 from cloud.database import Tx
@@ -18,7 +19,6 @@ from wire import batch, http_signature
 from wire.batch import MAX_BODY, MAX_LEAVES, Head, Receipt
 from wire.seal import MAX_SIGNATURES
 
-define("unknown-log", 404, "No gateway is enrolled with this log", "Enrol the gateway again with a new code.")
 define("bad-batch", 400, "The body is not a batch", "Send it again; if it stays, the gateway's program is at fault.")
 define("stale-size", 409, "The log has another size here", "Send on from the size in the field 'size'.")
 define("wrong-root", 422, "The leaves do not give the signed root", "Send the same bytes again; nothing was stored.")
@@ -34,14 +34,12 @@ define("stale-keys", 409, "The log's keys have just changed", "Send the same bat
 define("fork", 422, "The log contradicts itself", "Both notes are kept and the log is frozen; a person must decide.")
 
 router = APIRouter(prefix="/v1/logs", tags=["logs"])
-LogId = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Hex SHA-256 of the log's origin.")]
-Parts = Annotated[Context, Depends(the_context)]
 
 
 @router.get("/{log}/head", response_model=None, responses=responses("unknown-log", "malformed"))
 async def head(log: LogId, context: Parts) -> Response:
     """The checkpoint cosigned last, how far backups reach, and a nonce. The answer is signed by the cloud."""
-    found = await _log(context, log)
+    found = await log_of(context, log)
     stored, checkpoint = await context.store.read(lambda tx: _head(tx, found))
     nonce = context.nonces.issue(found.log_id)
     body = batch.encode_answer(Head(stored.size, checkpoint, stored.backed_up_size, nonce))
@@ -89,7 +87,7 @@ async def checkpoint(log: LogId, context: Parts) -> Response:
     """The checkpoint cosigned last, as a signed note (C2SP tlog-checkpoint), with its witnesses' cosignatures; empty
     while the log is.
     """
-    found = await _log(context, log)
+    found = await log_of(context, log)
     note = await context.store.read(lambda tx: _published(tx, found))
     return Response(note, media_type="text/plain; charset=utf-8")
 
@@ -115,13 +113,6 @@ async def mirror(
     body = b"".join(leaf.leaf + b"\n" for leaf in stored)
     headers = {NONCE_HEADER: context.nonces.issue(log)}
     return Response(body, media_type="application/x-ndjson", headers=headers)
-
-
-async def _log(context: Context, log_id: str) -> LogIdentity:
-    found = await context.intake.log(log_id)
-    if found is None:
-        raise Problem("unknown-log", "No gateway is enrolled with this log; enrol it again with a new code.")
-    return found
 
 
 def _published(tx: Tx, log: LogIdentity) -> str:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.api.access import Reading, Writing
-from cloud.api.bodies import limited
-from cloud.api.context import Context, the_context
+from cloud.api.context import Parts
 from cloud.api.cursor import Paged, Piece
+from cloud.api.log_paths import LogId, log_of, note_in, refused
 from cloud.api.problems import Problem, responses
 from cloud.api.times import rfc3339
 from cloud.database import Tx
 from cloud.witnesses import repository
 from cloud.witnesses.repository import Witness
 from cloud.witnesses.take_cosignatures import NobodyKnown, NotOurs, take, witness_key
-from wire.seal import MAX_NOTE, SealError
+from wire.seal import SealError
 
 router = APIRouter(prefix="/v1", tags=["logs"])
-LogId = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Hex SHA-256 of the log's origin.")]
-Parts = Annotated[Context, Depends(the_context)]
 
 
 class WitnessIn(BaseModel):
@@ -84,18 +82,12 @@ async def listed(call: Reading, page: Paged) -> Response:
 )
 async def cosign(log: LogId, request: Request, context: Parts) -> Response:
     """Takes a checkpoint note of ours with a registered witness's cosignature line. The line is the credential."""
-    raw = await limited(request, MAX_NOTE)
-    found = await context.intake.log(log)
-    if found is None:
-        raise Problem("unknown-log", "No gateway is enrolled with this log.")
+    note = await note_in(request)
+    found = await log_of(context, log)
     try:
-        note = raw.decode()
         seen = await context.store.run(lambda tx: take(tx, found, note))
-    except UnicodeDecodeError as error:
-        raise Problem("malformed", "A note is UTF-8 text.") from error
     except SealError as error:
-        slug = "bad-signature" if error.code in ("bad_signature", "unsigned") else "malformed"
-        raise Problem(slug, f"{error.detail}.") from error
+        raise refused(error) from error
     except NotOurs as error:
         raise Problem("conflict", str(error)) from error
     except NobodyKnown as error:
