@@ -5,12 +5,13 @@ Hashes are 32 bytes. Leaves and nodes are hashed under different prefixes, so th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 import msgspec
 
 EMPTY_ROOT = sha256(b"").digest()
+Node = Callable[[int, int], bytes]
 
 
 class ProofError(ValueError):
@@ -79,9 +80,41 @@ def root(leaf_hashes: Sequence[bytes]) -> bytes:
     return Frontier().extend(leaf_hashes).root()
 
 
-def _split(size: int) -> int:
-    """The largest power of two below ``size`` (size > 1)."""
+def split_at(size: int) -> int:
+    """The largest power of two below ``size`` (size > 1): where RFC 9162 section 2.1.1 divides a tree."""
     return int(1 << (size - 1).bit_length() - 1)
+
+
+def inclusion_path(index: int, size: int, node: Node) -> list[bytes]:
+    """RFC 9162 2.1.3.1 for leaf ``index`` < ``size``; ``node(low, high)`` is the root over leaves ``[low, high)``."""
+    path: list[bytes] = []
+    low, high = 0, size
+    while high - low > 1:
+        middle = low + split_at(high - low)
+        if index < middle:
+            path.append(node(middle, high))
+            high = middle
+        else:
+            path.append(node(low, middle))
+            low = middle
+    return path[::-1]
+
+
+def consistency_path(old: int, size: int, node: Node) -> list[bytes]:
+    """RFC 9162 2.1.4.1 for 0 < ``old`` <= ``size``; ``node`` as for ``inclusion_path``."""
+    path: list[bytes] = []
+    low, high, whole = 0, size, True
+    while old != high:
+        middle = low + split_at(high - low)
+        if old <= middle:
+            path.append(node(middle, high))
+            high = middle
+        else:
+            path.append(node(low, middle))
+            low, whole = middle, False
+    if not whole:
+        path.append(node(low, high))
+    return path[::-1]
 
 
 def inclusion_proof(index: int, leaf_hashes: Sequence[bytes]) -> list[bytes]:
@@ -89,17 +122,7 @@ def inclusion_proof(index: int, leaf_hashes: Sequence[bytes]) -> list[bytes]:
     size = len(leaf_hashes)
     if not 0 <= index < size:
         raise ProofError(f"leaf {index} is not in a tree of {size}")
-    path: list[bytes] = []
-    low, high = 0, size
-    while high - low > 1:
-        middle = low + _split(high - low)
-        if index < middle:
-            path.append(root(leaf_hashes[middle:high]))
-            high = middle
-        else:
-            path.append(root(leaf_hashes[low:middle]))
-            low = middle
-    return path[::-1]
+    return inclusion_path(index, size, lambda low, high: root(leaf_hashes[low:high]))
 
 
 def verify_inclusion(index: int, size: int, hashed: bytes, proof: Sequence[bytes], expected: bytes) -> None:
@@ -130,17 +153,7 @@ def consistency_proof(old: int, leaf_hashes: Sequence[bytes]) -> list[bytes]:
     size = len(leaf_hashes)
     if not 0 < old <= size:
         raise ProofError(f"no consistency proof from {old} to {size}")
-    return [] if old == size else _subproof(old, leaf_hashes, complete=True)
-
-
-def _subproof(old: int, hashes: Sequence[bytes], *, complete: bool) -> list[bytes]:
-    size = len(hashes)
-    if old == size:
-        return [] if complete else [root(hashes)]
-    middle = _split(size)
-    if old <= middle:
-        return [*_subproof(old, hashes[:middle], complete=complete), root(hashes[middle:])]
-    return [*_subproof(old - middle, hashes[middle:], complete=False), root(hashes[:middle])]
+    return consistency_path(old, size, lambda low, high: root(leaf_hashes[low:high]))
 
 
 def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from wire.log import EMPTY_ROOT, ProofError, node_hash
+from wire.log import EMPTY_ROOT, ProofError, consistency_path, inclusion_path, node_hash, split_at
 from wire.log import root as root_of
 
 HEIGHT = 8
@@ -99,35 +99,14 @@ class TiledTree:
         until = self._checked(size)
         if not 0 <= index < until:
             raise ProofError(f"leaf {index} is not in a tree of {until}")
-        path, low, high = [], 0, until
-        while high - low > 1:
-            middle = low + _split(high - low)
-            if index < middle:
-                path.append(self._hash(middle, high))
-                high = middle
-            else:
-                path.append(self._hash(low, middle))
-                low = middle
-        return path[::-1]
+        return inclusion_path(index, until, self._hash)
 
     def consistency(self, old: int, size: int | None = None) -> list[bytes]:
         """RFC 9162 2.1.4.1 between two sizes; raises ProofError."""
         until = self._checked(size)
         if not 0 < old <= until:
             raise ProofError(f"a tree of {until} has no proof about size {old}")
-        path: list[bytes] = []
-        low, high, whole = 0, until, True
-        while old != high:
-            middle = low + _split(high - low)
-            if old <= middle:
-                path.append(self._hash(middle, high))
-                high = middle
-            else:
-                path.append(self._hash(low, middle))
-                low, whole = middle, False
-        if not whole:
-            path.append(self._hash(low, high))
-        return path[::-1]
+        return consistency_path(old, until, self._hash)
 
     def _checked(self, size: int | None) -> int:
         until = self.size if size is None else size
@@ -139,7 +118,7 @@ class TiledTree:
         """The root over leaves ``[low, high)``, a subtree of RFC 9162."""
         count = high - low
         if count & (count - 1):
-            middle = low + _split(count)
+            middle = low + split_at(count)
             return node_hash(self._hash(low, middle), self._hash(middle, high))
         depth = count.bit_length() - 1
         level = depth // HEIGHT
@@ -155,10 +134,6 @@ class TiledTree:
                 raise ProofError(f"{tile.path} has {len(data)} bytes instead of {32 * tile.width}")
             self._kept[tile] = data
         return self._kept[tile]
-
-
-def _split(size: int) -> int:
-    return int(1 << (size - 1).bit_length() - 1)
 
 
 def _digits(number: int) -> str:

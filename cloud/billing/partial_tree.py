@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wire.log import Frontier, ProofError, node_hash
+from wire.log import Frontier, ProofError, inclusion_path, node_hash, split_at
 
 
 class PartialTree:
@@ -32,17 +32,7 @@ class PartialTree:
         """The inclusion path of a leaf at or after the frontier."""
         if not self.start <= index < self.size:
             raise ProofError(f"leaf {index} is not among [{self.start}, {self.size})")
-        found: list[bytes] = []
-        low, high = 0, self.size
-        while high - low > 1:
-            middle = low + _split(high - low)
-            if index < middle:
-                found.append(self._node(middle, high))
-                high = middle
-            else:
-                found.append(self._node(low, middle))
-                low = middle
-        return found[::-1]
+        return inclusion_path(index, self.size, self._node)
 
     def _node(self, low: int, high: int) -> bytes:
         """The hash over leaves ``[low, high)``."""
@@ -51,7 +41,7 @@ class PartialTree:
             return known
         if high - low == 1:
             return self._hashes[low - self.start]
-        middle = low + _split(high - low)
+        middle = low + split_at(high - low)
         node = node_hash(self._node(low, middle), self._node(middle, high))
         self._known[low, high] = node
         return node
@@ -60,8 +50,3 @@ class PartialTree:
 def _bits(size: int) -> list[int]:
     """The powers of two that make up a size, largest first."""
     return [1 << bit for bit in range(size.bit_length() - 1, -1, -1) if size >> bit & 1]
-
-
-def _split(size: int) -> int:
-    """The largest power of two below ``size`` (size > 1)."""
-    return int(1 << (size - 1).bit_length() - 1)
