@@ -24,6 +24,7 @@ from gateway.journal.store import Journal
 from gateway.ports import NotStored
 from tests.gateway.desk import a_journal, an_uplink, cosigned, new_cloud, pass_time, play, reading, readings
 from tests.gateway.fake_cloud import FakeCloud
+from tests.reliability.verdict import told
 from wire.log import leaf_hash
 
 RECORDS, COSIGNED = 240, 120
@@ -152,13 +153,11 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tallystick-flips-") as name:
         result = flips(given.flips, given.seed, Path(name), blind=given.bug)
-    sys.stdout.write(
+    return told(
         f"{result.flips} flipped bits, {result.changed} changed stored records, {result.found} of these found, "
-        f"{result.salvaged} files given up; {len(result.findings)} broken promises\n"
+        f"{result.salvaged} files given up",
+        result.findings,
     )
-    for finding in result.findings[:20]:
-        sys.stdout.write(f"  {finding}\n")
-    return 3 if result.findings else 0
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from tests.cloud.trade import Trade
 from tests.cloud.twins import CloudTwin
 from tests.reliability import cloud_case
 from tests.reliability.shim import Control, environment
+from tests.reliability.verdict import told
 from tests.reliability.zygote import Zygote
 
 BUGS = ("answer before commit",)
@@ -137,13 +138,10 @@ def main() -> int:
     parser.add_argument("--bug", default="", choices=("", *BUGS), help="a mistake that must be found")
     given = parser.parse_args()
     result = play(given.points, given.seed, given.bug)
-    sys.stdout.write(
-        f"{result.points} kill points in {result.calls} calls ({result.again} recoveries killed too); "
-        f"{len(result.findings)} broken promises\n"
+    return told(
+        f"{result.points} kill points in {result.calls} calls ({result.again} recoveries killed too)",
+        result.findings,
     )
-    for finding in result.findings[:20]:
-        sys.stdout.write(f"  {finding}\n")
-    return 3 if result.findings else 0
 
 
 if __name__ == "__main__":

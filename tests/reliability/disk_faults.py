@@ -30,6 +30,7 @@ from benchmarks.publishing import Published
 from benchmarks.tiny_cloud import until
 from tests.reliability.hasty_gateway import with_bug
 from tests.reliability.shim import Control, environment
+from tests.reliability.verdict import told
 
 FAULTS: dict[str, dict[str, int]] = {
     "disk full": {"write_errno": errno.ENOSPC},
@@ -157,13 +158,10 @@ def main() -> int:
     parser.add_argument("--bug", action="store_true", help="a gateway that acknowledges what it could not store")
     given = parser.parse_args()
     result = play(given.rounds, "acknowledge" if given.bug else "")
-    sys.stdout.write(
-        f"{result.faults} disk faults, {result.refused} calls refused, {result.events} events; "
-        f"{len(result.findings)} broken promises\n"
+    return told(
+        f"{result.faults} disk faults, {result.refused} calls refused, {result.events} events",
+        result.findings,
     )
-    for finding in result.findings[:20]:
-        sys.stdout.write(f"  {finding}\n")
-    return 3 if result.findings else 0
 
 
 if __name__ == "__main__":

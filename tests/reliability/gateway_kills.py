@@ -25,6 +25,7 @@ from pathlib import Path
 from tests.reliability.journal_process import cloud_of
 from tests.reliability.promises import Promises, check
 from tests.reliability.shim import Control, environment
+from tests.reliability.verdict import told
 from tests.reliability.zygote import Zygote
 from wire.records import decode
 
@@ -166,13 +167,10 @@ def main() -> int:
     parser.add_argument("--bug", default="", choices=("", *BUGS), help="a mistake that must be found")
     given = parser.parse_args()
     result = play(given.points, given.seed, given.bug)
-    sys.stdout.write(
-        f"{result.points} kill points ({result.again} recoveries killed too) in {result.calls}; "
-        f"{len(result.findings)} broken promises\n"
+    return told(
+        f"{result.points} kill points ({result.again} recoveries killed too) in {result.calls}",
+        result.findings,
     )
-    for finding in result.findings[:20]:
-        sys.stdout.write(f"  {finding}\n")
-    return 3 if result.findings else 0
 
 
 if __name__ == "__main__":

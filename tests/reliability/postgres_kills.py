@@ -35,6 +35,7 @@ from tests.cloud.twins import CloudTwin, StandingClock
 from tests.postgres_server import Server, postgres_server
 from tests.reliability import cloud_case
 from tests.reliability.cloud_case import Asked
+from tests.reliability.verdict import told
 
 Victim = Literal["backend", "postmaster"]
 TRIES = 100
@@ -235,13 +236,11 @@ def main() -> int:
     parser.add_argument("--bug", action="store_true", help="a server that answers before it writes: must be found")
     given = parser.parse_args()
     result = play(given.points, given.seed, **(ASYNCHRONOUS if given.bug else {}))
-    sys.stdout.write(
+    return told(
         f"{result.points} kills of backend and postmaster among {result.messages} messages, {result.refused} "
-        f"answers of 500 and more; {len(result.findings)} broken promises\n"
+        f"answers of 500 and more",
+        result.findings,
     )
-    for finding in result.findings[:20]:
-        sys.stdout.write(f"  {finding}\n")
-    return 3 if result.findings else 0
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from pathlib import Path
 from tests.reliability.disk import FATES, Disk
 from tests.reliability.promises import Promises, check
 from tests.reliability.shim import FORGET_FOLDER_SYNCS, Control, Op, environment, read_record
+from tests.reliability.verdict import told
 
 EVENTS = 40
 ROOT = Path(__file__).parents[2]
@@ -153,13 +154,11 @@ def main() -> int:
     given = parser.parse_args()
     result = play(given.seed, given.cuts, given.generations, given.bug)
     fates = ", ".join(f"{fate} {count}" for fate, count in sorted(result.fates.items()))
-    sys.stdout.write(
+    return told(
         f"{result.cuts} cuts ({fates}) over {result.generations} generations, {result.in_recovery} of them while it "
-        f"opened; {result.acknowledged} records acknowledged in the end; {len(result.findings)} broken promises\n"
+        f"opened; {result.acknowledged} records acknowledged in the end",
+        result.findings,
     )
-    for finding in result.findings[:20]:
-        sys.stdout.write(f"  {finding}\n")
-    return 3 if result.findings else 0
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from benchmarks.tiny_cloud import deadline, until
 from tests.reliability.disk_faults import FAULTS
 from tests.reliability.hasty_gateway import with_bug
 from tests.reliability.shim import Control, environment
+from tests.reliability.verdict import told
 
 A_SECOND = 20
 STORM = 0.6
@@ -222,13 +223,10 @@ def main() -> int:
     given = parser.parse_args()
     result = play(int(given.minutes * 60), given.seed, "acknowledge" if given.bug else "")
     growth = ", ".join(f"{name} {(part - 1) * 100:+.1f} %" for name, part in result.growth.items())
-    sys.stdout.write(
-        f"{result.events} events; {dict(result.faults)}; memory: {growth}; open files: {result.files}; "
-        f"{len(result.findings)} broken promises\n"
+    return told(
+        f"{result.events} events; {dict(result.faults)}; memory: {growth}; open files: {result.files}",
+        result.findings,
     )
-    for finding in result.findings[:20]:
-        sys.stdout.write(f"  {finding}\n")
-    return 3 if result.findings else 0
 
 
 if __name__ == "__main__":
