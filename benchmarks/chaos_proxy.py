@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 
+from benchmarks.loop_thread import LoopThread
 from benchmarks.processes import free_port
 
 HEAD = 1 << 16
@@ -42,21 +42,17 @@ class ChaosProxy:
         self._parted = False
         self._open: set[asyncio.StreamWriter] = set()
         self._replays: set[asyncio.Task[None]] = set()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="chaos", daemon=True)
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        self._loop = LoopThread("chaos")
+        self._server = self._loop.run(self._listen())
 
     def part(self, *, parted: bool) -> None:
         """From now on nobody gets through, or everybody again."""
         self._parted = parted
-        self._loop.call_soon_threadsafe(self._hang_up)
+        self._loop.soon(self._hang_up)
 
     def close(self) -> None:
         """Ends it."""
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._loop.soon(self._server.close)
         self._loop.close()
 
     def _hang_up(self) -> None:
@@ -64,15 +60,8 @@ class ChaosProxy:
             for writer in list(self._open):
                 writer.transport.abort()
 
-    async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 24)
-
-    async def _end(self) -> None:
-        self._server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 24)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import struct
-import threading
 import time
 from collections.abc import Iterable
 
 from benchmarks import events
+from benchmarks.loop_thread import LoopThread
 
 CONNECT, PUBACK, SUBSCRIBE, PINGREQ, PUBLISH = 1, 4, 8, 12, 3
 
@@ -30,31 +30,20 @@ class DeviceLine:
         self._next_packet = 0
         self._version = 5
         self._writer: asyncio.StreamWriter | None = None
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="device line", daemon=True)
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        self._loop = LoopThread("device line")
+        self._server = self._loop.run(self._listen())
 
     def publish(self, numbers: Iterable[int]) -> None:
         """Sends these events of `benchmarks.events` now, or when the gateway is there again."""
-        asyncio.run_coroutine_threadsafe(self._publish(list(numbers)), self._loop).result(10)
+        self._loop.run(self._publish(list(numbers)))
 
     def close(self) -> None:
         """Ends it."""
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._loop.soon(self._server.close)
         self._loop.close()
 
-    async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-
-    async def _end(self) -> None:
-        self._server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, "127.0.0.1", self.port)
 
     async def _publish(self, numbers: list[int]) -> None:
         for number in numbers:

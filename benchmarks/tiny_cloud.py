@@ -7,13 +7,13 @@ can (size, signature); leaves are read and the root is proven afterwards, in `le
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import msgspec
 
+from benchmarks.loop_thread import LoopThread
 from wire import batch, http_signature
 from wire.batch import Batch, Head, Receipt
 from wire.ids import log_id
@@ -46,12 +46,10 @@ class TinyCloud:
         self._behaviour: Behaviour = "up"
         self._pieces: list[tuple[Batch, float]] = []
         self._head = Head(0, "", 0, "nonce")
-        self._loop = asyncio.new_event_loop()
+        self._loop = LoopThread("tiny cloud")
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._answers = asyncio.Event()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="tiny cloud", daemon=True)
-        self._thread.start()
         self.behave("up")
 
     @property
@@ -67,14 +65,11 @@ class TinyCloud:
     def behave(self, behaviour: Behaviour) -> None:
         """From now on: up; away (nobody listens); hung (takes requests, never answers); falters (every third request is
         obeyed and the connection closed before the answer); slow (300 ms an answer)."""
-        asyncio.run_coroutine_threadsafe(self._behave(behaviour), self._loop).result(10)
+        self._loop.run(self._behave(behaviour))
 
     def close(self) -> None:
         """Ends it."""
         self.behave("away")
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
         self._loop.close()
 
     def ledger(self) -> list[Arrived]:
@@ -106,12 +101,6 @@ class TinyCloud:
                 writer.transport.abort()
         elif behaviour != "away" and self._server is None:
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 22)
-
-    async def _end(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 GO_LIBRARY = Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog")
 GO_INSTALL = "apt install golang-go golang-golang-x-mod-dev"
+SAID_AT_ONCE = 3000  # characters, the last ones
 LEFT_OUT = pytest.StashKey[dict[str, list[str]]]()
 SKIPPED = pytest.StashKey[list[str]]()
 
@@ -86,6 +88,14 @@ def pytest_testnodedown(node: Any) -> None:
     told = getattr(node, "workeroutput", {})  # nothing of one that broke down: its test has failed
     node.config.stash[LEFT_OUT].update(told.get("left_out", {}))
     node.config.stash[SKIPPED].extend(told.get("skipped", []))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Name a failure at once and say why: a run that is cut before its summary has told it all the same."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        sys.stdout.write(f"\nFAILED {report.nodeid} ({report.when})\n{report.longreprtext[-SAID_AT_ONCE:]}\n")
+        sys.stdout.flush()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
