@@ -132,7 +132,8 @@ class TinyCloud:
             status, answer = 404, b'{"title":"not in a tiny cloud"}'
         if falters:
             raise ConnectionResetError
-        signed = http_signature.sign_answer(self._cosigner, status=status, body=answer)
+        path, nonce = target.partition("?")[0], http_signature.asked_nonce(headers.get("accept-signature", ""))
+        signed = http_signature.sign_answer(self._cosigner, status=status, body=answer, path=path, nonce=nonce)
         lines = [f"HTTP/1.1 {status} -", f"content-length: {len(answer)}", "content-type: application/json"]
         lines += ['etag: "1"', "tally-nonce: nonce", *(f"{name}: {value}" for name, value in signed.items())]
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode() + answer)

@@ -176,7 +176,7 @@ class Gateway:
         for reader in site.readers:
             reader.settle(site.cabinets, self.badges.show)
         if self.identity is not None and client is not None:
-            cloud = Cloud(client, self.identity, self.config.gateway.state)
+            cloud = Cloud(client, self.identity, self.config.gateway.state, ports.salt)
             self.uplink = Uplink(journal, self.identity, cloud, ports.clock, self.chance, _begin_again)
             start(self.uplink.run(), "uplink")
             assert self.downlink is not None

@@ -1,13 +1,15 @@
 """The requests a gateway makes of the cloud, one function each; what can go wrong is sorted by what to do about it.
 
 Batches carry their own proof (the signed note). Everything else is signed over method, path, query and digest with a
-nonce of the cloud's, so that neither a balancer's rewriting nor our own wrong clock can get in the way.
+nonce of the cloud's, so that neither a balancer's rewriting nor our own wrong clock can get in the way. What the cloud
+says of our log is signed together with a nonce of ours: an old head, played back to a card that was just restored,
+would make it give out numbers that are in use.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,12 +17,13 @@ from urllib.parse import urlencode
 import httpx
 import msgspec
 
+from gateway.entropy import salt
 from gateway.identity import Identity, replace
 from gateway.outbox import Failure
 from wire.batch import BatchError, Head, Receipt, decode_head, decode_receipt
 from wire.enrolment import Enrolled, Request
 from wire.hand_over import MAX_KEYS, open_hand_over
-from wire.http_signature import SignatureError, sign_request, verify_answer
+from wire.http_signature import NotFreshError, SignatureError, ask_bound, sign_request, verify_answer
 from wire.ids import log_id
 from wire.seal import SealError, verifier
 
@@ -28,6 +31,7 @@ CONNECT_SECONDS = 5.0
 ASK_SECONDS = 10.0
 SEND_SECONDS = 20.0
 NONCE_HEADER = "tally-nonce"
+NOT_FRESH = "not-fresh"
 _KINDS: dict[int, Failure] = {
     400: "wrong", 401: "refused", 403: "refused", 404: "refused", 409: "stale", 410: "refused", 413: "too_large",
     422: "wrong", 423: "wrong", 429: "busy", 503: "busy",
@@ -73,9 +77,16 @@ class _CloudKeys(msgspec.Struct):
 
 
 class Cloud:
-    """The cloud as one gateway sees it."""
+    """The cloud as one gateway sees it. ``nonce`` makes what was never said before; ``played_back`` counts the answers
+    that were genuine and not to our question."""
 
-    def __init__(self, client: httpx.AsyncClient, identity: Identity, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        identity: Identity,
+        folder: Path | None = None,
+        nonce: Callable[[], str] = salt,
+    ) -> None:
         self._client = client
         self._identity = identity
         self._folder = folder
@@ -84,11 +95,14 @@ class Cloud:
         self._gateway = identity.gateway_id
         self._log = log_id(identity.origin)
         self._nonce = ""
+        self._fresh = nonce
+        self.played_back = 0
 
     async def head(self) -> Head:
-        """What the cloud says (and signs) it last cosigned of our log; the checkpoint is not verified yet."""
-        answer = await self._exchange("GET", f"/v1/logs/{self._log}/head", seconds=ASK_SECONDS)
-        await self._verified(answer)
+        """What the cloud says it last cosigned of our log, signed for this question; the checkpoint is unverified."""
+        path, nonce = f"/v1/logs/{self._log}/head", self._fresh()
+        answer = await self._exchange("GET", path, seconds=ASK_SECONDS, headers=ask_bound(nonce))
+        await self._verified(answer, path, nonce)
         try:
             head = decode_head(answer.content)
         except BatchError as error:
@@ -121,13 +135,14 @@ class Cloud:
 
     async def desired(self, etag: str, wait: int) -> httpx.Response:
         """What we should be (200, the cloud's signature checked), or 304 after ``wait`` seconds. Raises CloudError."""
-        headers = {"if-none-match": etag} if etag else {}
+        nonce = self._fresh()
+        headers = ask_bound(nonce) | ({"if-none-match": etag} if etag else {})
         query = {"wait": str(wait)} if wait else {}
-        path = f"/v1/gateways/{self._gateway}/desired"
+        path = desired_path(self._gateway)
         answer = await self.signed_get(path, query, seconds=ASK_SECONDS + wait, headers=headers)
         if answer.status_code == httpx.codes.NOT_MODIFIED:
             return answer
-        await self._verified(answer)
+        await self._verified(answer, path, nonce)
         return answer
 
     async def signed_get(
@@ -152,21 +167,30 @@ class Cloud:
                 return answer
         raise AssertionError("unreachable")
 
-    async def _verified(self, answer: httpx.Response) -> None:
-        """Raises CloudError unless our cloud signed this answer, with the key we know or one that followed it."""
+    async def _verified(self, answer: httpx.Response, path: str, nonce: str) -> None:
+        """Raises CloudError unless our cloud signed this answer to this question, with the key we know or one that
+        followed it."""
         try:
-            self._verify(answer)
+            self._verify(answer, path, nonce)
+        except NotFreshError as error:
+            raise self._old(error) from error
         except SignatureError as error:
             if not await self._learn_keys():
                 raise CloudError("bad_answer", f"this answer is not signed by our cloud: {error}") from error
             try:
-                self._verify(answer)
+                self._verify(answer, path, nonce)
+            except NotFreshError as old:
+                raise self._old(old) from old
             except SignatureError as still:
                 raise CloudError("bad_answer", f"this answer is not signed by our cloud: {still}") from still
 
-    def _verify(self, answer: httpx.Response) -> None:
+    def _old(self, error: NotFreshError) -> CloudError:
+        self.played_back += 1
+        return CloudError("bad_answer", f"{error} (or the cloud is older than this program)", slug=NOT_FRESH)
+
+    def _verify(self, answer: httpx.Response, path: str, nonce: str) -> None:
         key = verifier(self.cosigners[-1].vkey)
-        verify_answer(key, answer.headers, status=answer.status_code, body=answer.content)
+        verify_answer(key, answer.headers, status=answer.status_code, body=answer.content, path=path, nonce=nonce)
 
     async def _learn_keys(self) -> bool:
         """Asks which keys followed the cloud's key; believed is only what the key we know has signed."""
@@ -190,6 +214,11 @@ class Cloud:
 
     async def _exchange(self, method: str, path: str, *, seconds: float, **rest: Any) -> httpx.Response:  # noqa: ANN401
         return await exchange(self._client, method, path, seconds=seconds, **rest)
+
+
+def desired_path(gateway: str) -> str:
+    """Where the cloud keeps what a gateway should be."""
+    return f"/v1/gateways/{gateway}/desired"
 
 
 async def give_hand_over(client: httpx.AsyncClient, log: str, note: str) -> None:

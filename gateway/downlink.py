@@ -17,7 +17,7 @@ import msgspec
 
 from gateway import folders
 from gateway.clock import Clock
-from gateway.cloud_requests import Cloud, CloudError
+from gateway.cloud_requests import Cloud, CloudError, desired_path
 from gateway.identity import Identity
 from gateway.ports import Badge, Confirm, Desired, Planogram, Slot
 from gateway.rules import Rules, Share
@@ -177,9 +177,10 @@ def check_kept(identity: Identity, headers: Mapping[str, str], body: bytes) -> N
     """Raises SignatureError (a ValueError) unless our cloud signed these bytes."""
     if not headers:
         raise SignatureError("there is no signature beside it")
+    path = desired_path(identity.gateway_id)
     newest, *earlier = reversed([verifier(key.vkey) for key in identity.cosigners()])
     for key in earlier:
         with contextlib.suppress(SignatureError):
-            verify_answer(key, headers, status=200, body=body)
+            verify_answer(key, headers, status=200, body=body, path=path)
             return
-    verify_answer(newest, headers, status=200, body=body)
+    verify_answer(newest, headers, status=200, body=body, path=path)

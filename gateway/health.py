@@ -14,6 +14,7 @@ Severity = Literal["warning", "critical"]
 STALE_SECONDS = 900
 LOW_DISK_BYTES = 64 * 1024 * 1024
 OLD_LIST_SECONDS = 7 * 86_400
+PLAYED_BACK_SECONDS = 3600
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -30,6 +31,7 @@ class Facts(msgspec.Struct, frozen=True):
     cloud_trouble: str = ""
     cloud_silent_seconds: int | None = None
     frozen: str = ""
+    played_back_seconds: int | None = None
     list_version: int = 1
     list_seconds: int | None = None
     free_bytes: int | None = None
@@ -93,6 +95,12 @@ def _cloud(facts: Facts) -> list[Alarm]:
     if facts.frozen:
         text = f"Syncing has stopped for good: {facts.frozen}. Records are kept; the operator must open a new log."
         found.append(Alarm("log_forked", "critical", text))
+    if facts.played_back_seconds is not None and facts.played_back_seconds < PLAYED_BACK_SECONDS:
+        text = (
+            "Old answers of the cloud are played back to this gateway; they are refused and records are kept. Look who "
+            "stands between it and the cloud: a proxy that caches, or somebody who lies. An outdated cloud looks alike."
+        )
+        found.append(Alarm("answer_played_back", "critical", text))
     if not facts.enrolled:
         text = "This gateway is not enrolled: records stay here. Run: tally-gateway enrol CODE"
         found.append(Alarm("not_enrolled", "warning", text))

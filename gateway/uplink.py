@@ -38,7 +38,8 @@ SEALED_AT_ONCE = 512
 
 
 class UplinkStatus(msgspec.Struct, frozen=True):
-    """For pages and metrics. ``reached``: ms since this boot of the cloud's last good answer (0: never)."""
+    """For pages and metrics. ``reached``: ms since this boot of the cloud's last good answer (0: never);
+    ``played_back``: answers that somebody took for another question."""
 
     sealed: int
     cosigned: int
@@ -48,6 +49,7 @@ class UplinkStatus(msgspec.Struct, frozen=True):
     trouble: str
     frozen: str
     quarantined: int
+    played_back: int = 0
 
 
 class Uplink:
@@ -112,6 +114,7 @@ class Uplink:
             trouble=self._trouble,
             frozen=state.frozen if state else "",
             quarantined=self._quarantined,
+            played_back=self._cloud.played_back,
         )
 
     @property

@@ -68,6 +68,8 @@ class Watch:
         self._offset: int | None = None
         self._clock_state = self._clock.state()
         self._full_since: int | None = None
+        self._played_back = 0
+        self._played_back_mono: int | None = None
         self._fed = self._clock.line()
 
     async def run(self) -> None:
@@ -121,6 +123,7 @@ class Watch:
             cloud_trouble=state.trouble,
             cloud_silent_seconds=silent,
             frozen=state.frozen,
+            played_back_seconds=self._since(self._played_back_mono),
             list_version=desired.version,
             list_seconds=desired.age_seconds,
             free_bytes=free_bytes(journal.path.parent) if journal else None,
@@ -132,6 +135,7 @@ class Watch:
         await journal.probe()
         await self._look_at_the_clock(journal)
         await self._look_at_the_backlog(journal)
+        self._look_for_old_answers()
         now = health.alarms(self.facts())
         raised, cleared = health.changed(self._alarms, now)
         self._alarms = now
@@ -162,6 +166,17 @@ class Watch:
         self._clock_state = state
         if abs(moved) > JUMP_MS * self._clock.scale or better:
             await self._tell(journal, "clock_set", {"offset_ms": moved, "clock": state})
+
+    def _look_for_old_answers(self) -> None:
+        """The next answer may be a good one a moment later: that it happened is said for longer than it lasts."""
+        uplink = self._gateway.uplink
+        count = uplink.status().played_back if uplink else 0
+        if count > self._played_back:
+            self._played_back_mono = self._clock.mono_ms()
+        self._played_back = count
+
+    def _since(self, mono: int | None) -> int | None:
+        return None if mono is None else max(0, self._clock.mono_ms() - mono) // 1000
 
     async def _tell(self, journal: Journal, name: str, data: dict[str, int | str]) -> None:
         if self._gateway.ready.is_set():

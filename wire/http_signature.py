@@ -1,8 +1,10 @@
 """Requests that carry no checkpoint are signed over method, path, query and body digest, with a nonce of the server.
 
 A profile of RFC 9421 (Ed25519) that survives a balancer: nothing in it depends on the host name or the scheme, which a
-proxy rewrites, nor on the gateway's clock, which may be wrong. Answers may be signed too, over status and body digest.
-Components are always exactly these, in this order, so that a signature over less is never accepted.
+proxy rewrites, nor on the gateway's clock, which may be wrong. Answers are signed too: over status and body digest,
+and, when the request asks so with ``Accept-Signature`` (RFC 9421 5.1), over the path that was asked and the asker's
+nonce, so that an old answer, or one about another log, is no answer. Components are always exactly these, in this
+order, so that a signature over less is never accepted.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from wire.seal import Signer, Verifier
 
 REQUEST = ("@method", "@path", "@query", "content-digest")
 ANSWER = ("@status", "content-digest")
+BOUND_ANSWER = ("@status", "content-digest", "@path;req")
 _LABEL = "tally"
 _PARAMS = re.compile(
     r'\((?P<names>[^)]*)\)(?:;nonce="(?P<nonce>[A-Za-z0-9_-]{1,128})")?;keyid="(?P<keyid>[^"\\]{1,256})"\Z'
@@ -27,6 +30,10 @@ _PARAMS = re.compile(
 
 class SignatureError(ValueError):
     """A message's signature is missing, malformed, or does not fit."""
+
+
+class NotFreshError(SignatureError):
+    """An answer that is genuinely signed, but not to the question that was asked: an old one, or another's."""
 
 
 class Signed(msgspec.Struct, frozen=True):
@@ -43,7 +50,7 @@ def content_digest(body: bytes) -> str:
 
 def signature_base(components: Sequence[tuple[str, str]], params: str) -> bytes:
     """RFC 9421 2.5: one line a component, then the signature's own parameters."""
-    lines = [f'"{name}": {value}' for name, value in components]
+    lines = [f"{_identifier(name)}: {value}" for name, value in components]
     return "\n".join([*lines, f'"@signature-params": {params}']).encode()
 
 
@@ -69,28 +76,62 @@ def verify_request(
     return _verify(verifier, headers, REQUEST, _request(method, path, query, content_digest(body)))
 
 
-def sign_answer(signer: Signer, *, status: int, body: bytes) -> dict[str, str]:
-    """The headers that make an answer provably the cloud's."""
+def ask_bound(nonce: str) -> dict[str, str]:
+    """The header of a request whose answer is to be signed together with this nonce (8 to 128 of A-Z a-z 0-9 - _)."""
+    return {"accept-signature": f'{_LABEL}=({_listed(BOUND_ANSWER)});nonce="{nonce}"'}
+
+
+def asked_nonce(accept_signature: str) -> str:
+    """The nonce in an ``Accept-Signature`` of this profile; "" in anything else, which is answered without."""
+    match = _ASKED.fullmatch(accept_signature)
+    return match["nonce"] if match else ""
+
+
+def sign_answer(signer: Signer, *, status: int, body: bytes, path: str = "", nonce: str = "") -> dict[str, str]:
+    """The headers that make an answer provably the cloud's; with a nonce, one to the question for ``path``."""
     digest = content_digest(body)
-    return _headers(signer, _answer(status, digest), _params(ANSWER, signer.name, ""), digest)
+    names, components = _answer(status, digest, path, nonce)
+    return _headers(signer, components, _params(names, signer.name, nonce), digest)
 
 
-def verify_answer(verifier: Verifier, headers: Mapping[str, str], *, status: int, body: bytes) -> None:
-    """Raises SignatureError unless this key signed exactly this answer."""
-    _verify(verifier, headers, ANSWER, _answer(status, content_digest(body)))
+def verify_answer(
+    verifier: Verifier, headers: Mapping[str, str], *, status: int, body: bytes, path: str = "", nonce: str = ""
+) -> None:
+    """Raises SignatureError unless this key signed exactly this answer; with a nonce, NotFreshError where it did, but
+    not in answer to the question that carried it. ``path`` is what was asked for.
+    """
+    names, components = _answer(status, content_digest(body), path, claimed(headers).nonce)
+    signed = _verify(verifier, headers, names, components)
+    if nonce and signed.nonce != nonce:
+        raise NotFreshError(f"{verifier.name} signed this in answer to another question: an old answer is played back")
 
 
 def _request(method: str, path: str, query: str, digest: str) -> list[tuple[str, str]]:
     return list(zip(REQUEST, (method.upper(), path, f"?{query}", digest), strict=True))
 
 
-def _answer(status: int, digest: str) -> list[tuple[str, str]]:
-    return list(zip(ANSWER, (str(status), digest), strict=True))
+def _answer(status: int, digest: str, path: str, nonce: str) -> tuple[Sequence[str], list[tuple[str, str]]]:
+    names = BOUND_ANSWER if nonce else ANSWER
+    return names, list(zip(names, (str(status), digest, path), strict=False))
 
 
 def _params(names: Sequence[str], keyid: str, nonce: str) -> str:
-    listed = " ".join(f'"{name}"' for name in names)
-    return f"({listed})" + (f';nonce="{nonce}"' if nonce else "") + f';keyid="{keyid}"'
+    return f"({_listed(names)})" + (f';nonce="{nonce}"' if nonce else "") + f';keyid="{keyid}"'
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " ".join(_identifier(name) for name in names)
+
+
+def _identifier(name: str) -> str:
+    """RFC 9421 2: a component's name in quotes, its parameters behind them."""
+    field, mark, flag = name.partition(";")
+    return f'"{field}"{mark}{flag}'
+
+
+_ASKED = re.compile(
+    re.escape(f"{_LABEL}=({_listed(BOUND_ANSWER)})") + r';nonce="(?P<nonce>[A-Za-z0-9_-]{8,128})"(?:;keyid="[^"\\]*")?'
+)
 
 
 def _headers(signer: Signer, components: Sequence[tuple[str, str]], params: str, digest: str) -> dict[str, str]:
@@ -116,7 +157,7 @@ def _verify(
     params = _params(names, signed.keyid, signed.nonce)
     if signed.keyid != verifier.name or _field(headers, "signature-input") != params:
         raise SignatureError(f"the signature is not {verifier.name}'s over {', '.join(names)}")
-    if headers.get("content-digest") != components[-1][1]:
+    if headers.get("content-digest") != dict(components)["content-digest"]:
         raise SignatureError("the Content-Digest header does not fit the body")
     text = _field(headers, "signature")
     try:

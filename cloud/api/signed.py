@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from fastapi import Request
+from typing import Annotated
+
+from fastapi import Header, Request
 
 from cloud.api.context import Context
 from cloud.api.problems import Problem, define
 from cloud.ingest import repository
 from cloud.ingest.incoming import LogIdentity
-from wire.http_signature import SignatureError, claimed, verify_request
+from wire.http_signature import SignatureError, asked_nonce, claimed, sign_answer, verify_request
 from wire.ids import log_id
 from wire.seal import verifier
 
 NONCE_HEADER = "tally-nonce"
+AcceptSignature = Annotated[
+    str,
+    Header(
+        alias="accept-signature",
+        description='RFC 9421 5.1: `tally=("@status" "content-digest" "@path";req);nonce="..."` binds the answer\'s '
+        "signature to this question; anything else is passed over.",
+    ),
+]
 
 define("bad-signature", 403, "The signature is not this log's", "Sign with the key the gateway was enrolled with.")
 define(
@@ -60,3 +70,9 @@ async def gateway_of(request: Request, context: Context) -> LogIdentity:
     if head.state == "closed":
         raise Problem("log-frozen", "The gateway was enrolled anew; this key is not used any more.")
     return log
+
+
+def bound_signature(context: Context, request: Request, body: bytes) -> dict[str, str]:
+    """The headers that sign this 200, bound to the request's path and nonce where it brought one."""
+    nonce = asked_nonce(request.headers.get("accept-signature", ""))
+    return sign_answer(context.cosigner, status=200, body=body, path=request.url.path, nonce=nonce)

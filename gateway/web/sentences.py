@@ -91,6 +91,7 @@ ALARMS = {
     "journal_recovered": _("The journal was damaged and recovered"),
     "disk_low": _("The disk is nearly full"),
     "log_forked": _("Syncing has stopped"),
+    "answer_played_back": _("Old answers of the cloud are played back"),
     "not_enrolled": _("Not enrolled"),
     "cloud_silent": _("The cloud is not reached"),
     "sync_late": _("Records wait for the cloud"),

@@ -174,3 +174,15 @@ def test_who_would_wait_longer_than_the_cloud_does_is_answered_all_the_same(gate
     answer = gateway.signed_get("/v1/gateways/gw-1/desired", "wait=300", headers={"if-none-match": etag})
 
     assert answer.status_code == 200
+
+
+def test_the_head_is_signed_for_the_question_that_was_asked(gateway: GatewayTwin) -> None:
+    path, nonce = f"/v1/logs/{gateway.log}/head", "0123456789abcdef"
+
+    answer = gateway.cloud.ask("GET", path, key="", headers=http_signature.ask_bound(nonce))
+
+    key, told = Verifier(gateway.cosigner_vkey), dict(answer.headers)
+    http_signature.verify_answer(key, told, status=200, body=answer.content, path=path, nonce=nonce)
+    with pytest.raises(http_signature.NotFreshError):
+        http_signature.verify_answer(key, told, status=200, body=answer.content, path=path, nonce="another-one")
+    assert answer.headers["cache-control"] == "no-store"

@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from wire import batch
-from wire.http_signature import sign_answer, verify_request
+from wire.http_signature import asked_nonce, sign_answer, verify_request
 from wire.ids import log_id
 from wire.log import Frontier, leaf_hash
 from wire.records import Record, decode
@@ -83,7 +83,7 @@ class FakeCloud:
         if path == f"/v1/logs/{log}/head":
             head = batch.Head(self.size, self.checkpoint, self.backed_up, "nonce")
             body = batch.encode_answer(head)
-            response = httpx.Response(200, content=body, headers=sign_answer(self.signer, status=200, body=body))
+            response = httpx.Response(200, content=body, headers=self._signed(request, body))
         elif path == f"/v1/logs/{log}/entries" and request.method == "POST":
             response = self._take(await request.aread(), request.headers.get("content-encoding") == "gzip")
         elif path == f"/v1/logs/{log}/entries":
@@ -136,8 +136,12 @@ class FakeCloud:
                     await self.changed.wait()
             except TimeoutError:
                 return httpx.Response(304, headers={"etag": etag})
-        signed = sign_answer(self.signer, status=200, body=self.desired)
+        signed = self._signed(request, self.desired)
         return httpx.Response(200, content=self.desired, headers={"etag": f'"{self.version}"', **signed})
+
+    def _signed(self, request: httpx.Request, body: bytes) -> dict[str, str]:
+        nonce = asked_nonce(request.headers.get("accept-signature", ""))
+        return sign_answer(self.signer, status=200, body=body, path=request.url.path, nonce=nonce)
 
     def _check(self, request: httpx.Request) -> str:
         query, path = request.url.query.decode(), request.url.path

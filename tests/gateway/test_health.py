@@ -24,6 +24,7 @@ def test_all_is_well_with_nothing_to_say() -> None:
         (Facts(free_bytes=1000), "disk_low"),
         (Facts(frozen="fork at 7"), "log_forked"),
         (Facts(enrolled=False), "not_enrolled"),
+        (Facts(played_back_seconds=20), "answer_played_back"),
         (Facts(cloud_trouble="no route", cloud_silent_seconds=1000), "cloud_silent"),
         (Facts(pending=3, pending_seconds=1000), "sync_late"),
         (Facts(list_seconds=8 * 86_400), "list_old"),

@@ -105,3 +105,25 @@ def test_an_answer_is_bound_to_its_status_and_body() -> None:
     for status, body in ((404, b"{}"), (200, b"[]")):
         with pytest.raises(h.SignatureError):
             h.verify_answer(cosigner, headers, status=status, body=body)
+
+
+def test_an_answer_is_bound_to_the_question_it_was_asked_for() -> None:
+    cosigner, path, nonce = Verifier(SIGNER.cosigner_vkey), "/v1/logs/ab/head", "0123456789abcdef"
+    asked = h.asked_nonce(h.ask_bound(nonce)["accept-signature"])
+    headers = h.sign_answer(SIGNER, status=200, body=b"{}", path=path, nonce=asked)
+
+    h.verify_answer(cosigner, headers, status=200, body=b"{}", path=path, nonce=nonce)
+
+    unbound = h.sign_answer(SIGNER, status=200, body=b"{}")
+    for old, other in ((headers, "fedcba9876543210"), (unbound, nonce)):
+        with pytest.raises(h.NotFreshError):
+            h.verify_answer(cosigner, old, status=200, body=b"{}", path=path, nonce=other)
+    altered = headers | {"signature-input": headers["signature-input"].replace(nonce, "fedcba9876543210")}
+    for wrong, where in ((headers, "/v1/logs/cd/head"), (altered, path)):
+        with pytest.raises(h.SignatureError):
+            h.verify_answer(cosigner, wrong, status=200, body=b"{}", path=where, nonce=nonce)
+
+
+@pytest.mark.parametrize("asked", ["", 'tally=();nonce="x"', 'sig=("@status");nonce="0123456789"', "\x00"])
+def test_who_asks_in_other_words_is_answered_without_a_nonce(asked: str) -> None:
+    assert h.asked_nonce(asked) == ""

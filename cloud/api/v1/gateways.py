@@ -11,12 +11,11 @@ from cloud.api.access import Reading, Writing
 from cloud.api.context import Context, the_context
 from cloud.api.cursor import Paged, Piece
 from cloud.api.problems import Problem, responses
-from cloud.api.signed import NONCE_HEADER, gateway_of
+from cloud.api.signed import NONCE_HEADER, AcceptSignature, bound_signature, gateway_of
 from cloud.api.times import rfc3339
 from cloud.database import Tx
 from cloud.fleet import desired, enrol_gateway, repository
 from cloud.fleet.repository import GatewayRow
-from wire import http_signature
 from wire.ids import log_id
 from wire.seal import Verifier
 
@@ -121,6 +120,7 @@ async def get_desired(
         int, Query(ge=0, description="Seconds to wait for a newer version; more than 60 are taken for 60.")
     ] = 0,
     if_none_match: Annotated[str, Header()] = "",
+    _: AcceptSignature = "",
 ) -> Response:
     """What the gateway should be like (long poll). The gateway signs the request, the cloud the answer."""
     log = await gateway_of(request, context)
@@ -133,7 +133,7 @@ async def get_desired(
     headers = {"ETag": f'"{version}"', NONCE_HEADER: context.nonces.issue(log.log_id)}
     if if_none_match == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    signature = http_signature.sign_answer(context.cosigner, status=200, body=body)
+    signature = bound_signature(context, request, body)
     return Response(body, media_type="application/json", headers=headers | signature)
 
 

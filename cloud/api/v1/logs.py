@@ -10,12 +10,12 @@ from cloud.api.bodies import limited
 from cloud.api.context import Parts, context_of
 from cloud.api.log_paths import LogId, log_of
 from cloud.api.problems import Problem, define, responses
-from cloud.api.signed import NONCE_HEADER, gateway_of
+from cloud.api.signed import NONCE_HEADER, AcceptSignature, bound_signature, gateway_of
 from cloud.database import Tx
 from cloud.ingest import repository
 from cloud.ingest.incoming import LogIdentity
 from cloud.witnesses import repository as witnesses
-from wire import batch, http_signature
+from wire import batch
 from wire.batch import MAX_BODY, MAX_LEAVES, Head, Receipt
 from wire.seal import MAX_SIGNATURES
 
@@ -37,14 +37,16 @@ router = APIRouter(prefix="/v1/logs", tags=["logs"])
 
 
 @router.get("/{log}/head", response_model=None, responses=responses("unknown-log", "malformed"))
-async def head(log: LogId, context: Parts) -> Response:
-    """The checkpoint cosigned last, how far backups reach, and a nonce. The answer is signed by the cloud."""
+async def head(log: LogId, request: Request, context: Parts, _: AcceptSignature = "") -> Response:
+    """The checkpoint cosigned last, how far backups reach, and a nonce. The answer is signed by the cloud; where the
+    request says so, together with its path and the asker's own nonce.
+    """
     found = await log_of(context, log)
     stored, checkpoint = await context.store.read(lambda tx: _head(tx, found))
     nonce = context.nonces.issue(found.log_id)
     body = batch.encode_answer(Head(stored.size, checkpoint, stored.backed_up_size, nonce))
-    signature = http_signature.sign_answer(context.cosigner, status=200, body=body)
-    return Response(body, media_type="application/json", headers=signature)
+    signature = bound_signature(context, request, body)
+    return Response(body, media_type="application/json", headers=signature | {"Cache-Control": "no-store"})
 
 
 @router.post(
