@@ -31,6 +31,7 @@ from wire.seal import Checkpoint, split_note
 
 TOGETHER = 3
 EACH_SYNC = 12
+LOOKS = 9000  # of 10 ms at least
 BUG = os.environ.get("TALLY_SEEDED_BUG", "")
 
 
@@ -125,8 +126,9 @@ async def work(folder: Path, kept: Path, numbers: range) -> None:
 
 
 async def all_cosigned(journal: Journal, uplink: Uplink) -> None:
-    """Waits until the cloud has everything."""
-    while True:
+    """Waits until the cloud has everything; raises RuntimeError when it never does."""
+    newest = 0
+    for _ in range(LOOKS):
         newest = await journal.read(lambda db: db.execute("SELECT count(*) FROM records").fetchone()[0])
         if uplink.status().cosigned >= newest:
             return
@@ -134,6 +136,7 @@ async def all_cosigned(journal: Journal, uplink: Uplink) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(0.01):
                 await asyncio.Event().wait()
+    raise RuntimeError(f"the cloud has {uplink.status().cosigned} of {newest} records: {uplink.status()}")
 
 
 def main(words: list[str]) -> None:
