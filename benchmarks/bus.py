@@ -4,6 +4,10 @@ The limit is arithmetic (devices.md 3.1): T = (question + answer) * bits/baud + 
 nobody who keeps the silences can be quicker. A poll rate above it, as pymodbus reaches, is a silence that was not kept,
 which the row beside it shows. The far end is a process that does nothing but keep time (firmware_sim/exact_line.py).
 
+CPU is user and system time of this process alone, which holds nothing but the session (its line's thread, its event
+loop, the records) or the other client; the far end's is not in it. Its limit is a loop of bare system calls on the same
+line in the same run: it knows when the answer comes, sleeps, reads, sleeps, writes, and looks at nothing.
+
     python benchmarks/bus.py [--quick] [--json] [--rounds N]
 """
 
@@ -11,9 +15,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import select
 import statistics
 import sys
 import time
+import tty
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,13 +28,15 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.bus_line import Deed, far_end, meter, run_session
+from benchmarks.bus_line import Deed, Spent, Watch, far_end, meter, run_session
 from benchmarks.measure import Goal, Options, Report, await_quiet, percentile, run
+from gateway.drivers.modbus_rtu import READ_INPUT_REGISTERS, read
 from wire.records import Reading
 
 BITS = 10
 RATES = {9600: 0.95, 19200: 0.95, 115200: 0.92}
 TURN = 0.005
+BARE = "bare loop"
 
 
 class Run(NamedTuple):
@@ -58,14 +67,15 @@ def benchmark(options: Options, report: Report) -> None:
 
 def _one_meter(options: Options, report: Report, baud: int, registers: int, share: float) -> None:
     limit = theory(baud, registers)
-    clients: dict[str, Callable[[str, int, int, float], float]] = {
-        "Tallystick": _ours, "minimalmodbus": _minimalmodbus, "pymodbus async": _pymodbus,
+    clients: dict[str, Callable[[str, int, int, float], Spent]] = {
+        "Tallystick": _ours, BARE: _bare, "minimalmodbus": _minimalmodbus, "pymodbus async": _pymodbus,
     }  # fmt: skip
     rounds: dict[str, list[Run]] = {name: [] for name in clients}
     for _ in range(options.rounds):
         for name, client in clients.items():
             await_quiet(options)
             rounds[name].append(_measured(client, baud, registers, 1.0 if options.quick else 4.0))
+    bare = statistics.median(one.cpu for one in rounds[BARE])
     for name, runs in rounds.items():
         middle = sorted(runs)[len(runs) // 2]
         ours = name == "Tallystick"
@@ -75,16 +85,21 @@ def _one_meter(options: Options, report: Report, baud: int, registers: int, shar
         kept = Goal("min", 1.0, "ratio") if ours else None
         report.add(f"{what}: shortest silence", shortest, "ms", limit=silence_ms(baud), goal=kept)
         cheap = Goal("max", 400, "value") if ours else None
-        report.add(f"{what}: CPU a poll", statistics.median(one.cpu for one in runs), "us", goal=cheap)
+        report.add(f"{what}: CPU a poll", statistics.median(one.cpu for one in runs), "us", limit=bare, goal=cheap)
 
 
-def _measured(client: Callable[[str, int, int, float], float], baud: int, registers: int, seconds: float) -> Run:
+def _measured(client: Callable[[str, int, int, float], Spent], baud: int, registers: int, seconds: float) -> Run:
     with far_end(baud=baud, meters=1) as far:
-        cpu = client(far.port, baud, registers, seconds)
+        spent = client(far.port, baud, registers, seconds)
         told = far.report()
     asked = told["asked"]["1"]
     shortest = min(told["silences"], default=0.0) * 1000 if not told["too_early"] else 0.0
-    return Run(rate_of(asked), shortest, cpu / len(asked) * 1e6)
+    return Run(rate_of(asked), shortest, a_poll(spent, asked))
+
+
+def a_poll(spent: Spent, asked: list[float]) -> float:
+    """Processor microseconds a question, of those that were asked while it was counted."""
+    return spent.cpu / sum(spent.begun <= at <= spent.ended for at in asked) * 1e6
 
 
 def rate_of(asked: list[float]) -> float:
@@ -93,52 +108,76 @@ def rate_of(asked: list[float]) -> float:
     return (len(settled) - 1) / (settled[-1] - settled[0])
 
 
-def _ours(port: str, baud: int, registers: int, seconds: float) -> float:
-    return run_session(port, baud, {"m": meter(1, registers // 2, 0.001)}, seconds).cpu
+def _ours(port: str, baud: int, registers: int, seconds: float) -> Spent:
+    return run_session(port, baud, {"m": meter(1, registers // 2, 0.001)}, seconds).spent
 
 
-def _minimalmodbus(port: str, baud: int, registers: int, seconds: float) -> float:
+def _bare(port: str, baud: int, registers: int, seconds: float) -> Spent:
+    """System calls and nothing else."""
+    question, whole, quiet = read(1, READ_INPUT_REGISTERS, 0, registers), 5 + 2 * registers, silence_ms(baud) / 1000
+    line = os.open(port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    tty.setraw(line)
+    nap = (len(question) + whole) * BITS / baud + quiet + 0.0001
+    watch, end = Watch(), time.monotonic() + seconds
+    while time.monotonic() < end:
+        os.write(line, question)
+        time.sleep(nap)
+        left = whole
+        while left > 0 and select.select([line], [], [], 1)[0]:
+            left -= len(os.read(line, 4096))
+        time.sleep(quiet)
+    spent = watch.spent()
+    os.close(line)
+    return spent
+
+
+def _minimalmodbus(port: str, baud: int, registers: int, seconds: float) -> Spent:
     import minimalmodbus  # type: ignore[import-untyped]  # noqa: PLC0415 - only here
 
     instrument = minimalmodbus.Instrument(port, 1)
     instrument.serial.baudrate, instrument.serial.timeout = baud, 1.0
-    used, end = time.process_time(), time.monotonic() + seconds
+    watch, end = Watch(), time.monotonic() + seconds
     while time.monotonic() < end:
         instrument.read_registers(0, registers, functioncode=4)
+    spent = watch.spent()
     instrument.serial.close()
-    return time.process_time() - used
+    return spent
 
 
-def _pymodbus(port: str, baud: int, registers: int, seconds: float) -> float:
+def _pymodbus(port: str, baud: int, registers: int, seconds: float) -> Spent:
     from pymodbus.client import AsyncModbusSerialClient  # noqa: PLC0415 - only here
 
-    async def work() -> float:
+    async def work() -> Spent:
         client: Any = AsyncModbusSerialClient(port, baudrate=baud, timeout=1, retries=0)
         await client.connect()
-        used, end = time.process_time(), time.monotonic() + seconds
+        watch, end = Watch(), time.monotonic() + seconds
         while time.monotonic() < end:
             await client.read_input_registers(0, count=registers, device_id=1)
-        cpu = time.process_time() - used
+        spent = watch.spent()
         client.close()
-        return cpu
+        return spent
 
     return asyncio.run(work())
 
 
 def _many(options: Options, report: Report) -> None:
     """32 meters as fast as the line goes; one of them is not there."""
-    share = []
+    share, costs, spent = [], [], []
     for _ in range(options.rounds):
         await_quiet(options)
         with far_end(baud=9600, meters=32, absent=[17], turn=TURN) as far:
             meters = {f"m{unit}": meter(unit, 1, 0.001) for unit in range(1, 33)}
-            run_session(far.port, 9600, meters, 4.0 if options.quick else 20.0)
+            ours = run_session(far.port, 9600, meters, 4.0 if options.quick else 20.0)
             asked = far.report()["asked"]
         answered = sorted(at for unit, times in asked.items() if unit != "17" for at in times)
         share.append(rate_of(answered))
+        costs.append(a_poll(ours.spent, answered))
+        spent.append(ours.spent.share)
     limit = theory(9600, 2, TURN)
-    rate = statistics.median(share)
-    report.add("32 meters at 9600, one absent: polls", rate, "polls/s", limit=limit, goal=_at_least(0.9))
+    what = "32 meters at 9600, one absent"
+    report.add(f"{what}: polls", statistics.median(share), "polls/s", limit=limit, goal=_at_least(0.9))
+    report.add(f"{what}: CPU a poll", statistics.median(costs), "us", goal=Goal("max", 400, "value"))
+    report.add(f"{what}: CPU", statistics.median(spent), "%", goal=Goal("max", 3, "value"))
 
 
 def _eight(options: Options, report: Report, *, dead: bool) -> None:
@@ -163,7 +202,7 @@ def _eight(options: Options, report: Report, *, dead: bool) -> None:
                 intervals += [later - sooner for sooner, later in itertools.pairwise(at[1:])]
         if dead:
             late.append(min((at for at in times["m3"] if at >= back * 1000), default=10**6) / 1000 - back)
-        shares.append(100 * ours.cpu / ours.seconds)
+        shares.append(ours.spent.share)
     what = "eight meters, 20 values each second" + (", one dies" if dead else "")
     most = 1060 if dead else 1020
     report.add(f"{what}: interval p99", percentile(intervals, 0.99), "ms", goal=Goal("max", most, "value"))

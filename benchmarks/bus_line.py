@@ -109,12 +109,39 @@ class Deed(NamedTuple):
     do: Callable[[], None]
 
 
-class Ours(NamedTuple):
-    """One run of the session: seconds of wall and processor, and what it recorded."""
+class Spent(NamedTuple):
+    """Seconds of this process on the processor between two instants of the line's clock."""
 
-    seconds: float
     cpu: float
+    begun: float
+    ended: float
+
+    @property
+    def share(self) -> float:
+        """Percent of one core."""
+        return 100 * self.cpu / (self.ended - self.begun)
+
+
+class Ours(NamedTuple):
+    """One run of the session, and what it recorded."""
+
+    spent: Spent
     records: list[Record]
+
+
+# The port is opened and the meter introduces itself before the processor's time counts.
+SETTLES = 0.5
+
+
+class Watch:
+    """Counts the processor's time of this process from now on."""
+
+    def __init__(self) -> None:
+        self._begun, self._used = time.monotonic(), time.process_time()
+
+    def spent(self) -> Spent:
+        """Until now."""
+        return Spent(time.process_time() - self._used, self._begun, time.monotonic())
 
 
 def run_session(
@@ -127,15 +154,17 @@ def run_session(
         ports = Ports(system_clock("b" * 16), lambda: "", SerialPort, no_broker)
         session = SerialSession(SerialSettings("bench", port, baud), meters, ports, journal)
         task = asyncio.create_task(session.run())
-        begun, used = time.monotonic(), time.process_time()
+        begun = time.monotonic()
+        await asyncio.sleep(SETTLES)
+        watch = Watch()
         for at, deed in plan:
             await asyncio.sleep(begun + at - time.monotonic())
             deed()
         await asyncio.sleep(begun + seconds - time.monotonic())
-        took, cpu = time.monotonic() - begun, time.process_time() - used
+        spent = watch.spent()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        return Ours(took, cpu, journal.records)
+        return Ours(spent, journal.records)
 
     return asyncio.run(work())
 

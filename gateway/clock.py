@@ -75,9 +75,8 @@ class Clock:
         await asyncio.sleep(seconds / self.scale)
 
 
-def line_now() -> float:
-    """The real clock's ``line()``, for the threads that own a port."""
-    return time.monotonic()
+# The real clock's ``line()``, for the threads that own a port.
+line_now = time.monotonic
 
 
 def system_clock(boot: str, *, scale: float = 1.0, origin_ms: int | None = None, since_ms: int | None = None) -> Clock:

@@ -296,8 +296,9 @@ class SerialDriver(Protocol):
       itself, and is fed all that comes.
     - `shipped: ClassVar[tuple[str, ...]]`: line formats it is met with, the likeliest first ("9600 8N1"); and
       `candidates() -> Iterable[dict[str, Any]]` (classmethod): settings to try when a line is searched.
-    - `steady: ClassVar[bool]`: the same wants are the same question whatever was said before: the line may ask several
-      before their answers are fed, each after its own `request`.
+    - `again(wants, sent, answer, now) -> list[Event] | None`: the same wants are the same question whatever was said
+      before, so the line may ask it several times before anybody looks. `answer` came to `sent`, in its usual length:
+      what `request` and `feed` would say, or None where these must be asked.
     - `limits: block_reads.Limits`: what one request may read.
     - `outgoing() -> bytes`: takes what must be written at once; asked after every `feed`, `kept` and `idle`.
     - `kept(event) -> None`: the journal holds the records of this event, on disk: now the device may hear "got it".

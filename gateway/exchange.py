@@ -48,10 +48,11 @@ class Hear(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """The answer to a step."""
+    """The answer to a step. `late`: it was not whole yet when it was looked for first."""
 
     data: bytes
     at: float
+    late: bool = False
 
 
 class Ask(NamedTuple):
@@ -190,7 +191,7 @@ def exchange(
             told = events + driver.expired(heard.at)
             why = "refused" if driver.counters.refused > refused else "noise" if came else "silence"
             return Answer(None, told, start, heard.at, 0.0, why)
-        looks += 1
+        looks += 1 + heard.late
         came += len(heard.data)
         done = heard.at
         begins = begins or heard.data[:BEGINS]

@@ -23,10 +23,12 @@ from gateway.schedule import LineSchedule, Places, Turn
 PARTS = 64
 # Answers after which it is known how long a device takes.
 KNOWN = 4
-# Seconds by which the next look is sooner after an answer that was waiting, and later after one that was not there.
-SOONER, LATER = 20e-6, 100e-6
+# Seconds by which the next look is sooner after an answer that was waiting; twice as many after so many in a row. After
+# one that was not there it is a little later than that one came, if that was but a moment more; a device that is slow
+# now and then only creeps towards it.
+SOONER, ROW, SPARE, MOMENT, CREEP = 10e-6, 16, 100e-6, 300e-6, 2e-6
 # Questions that are asked before their answers are worked out: so many, and for so long.
-AHEAD, AHEAD_SECONDS = 32, 0.3
+AHEAD, AHEAD_SECONDS = 64, 0.4
 
 
 class Told(NamedTuple):
@@ -53,13 +55,20 @@ class Habit(msgspec.Struct):
     answers: int = 0
     quickest: float = 0.0
     slowest: float = 0.0
+    sooner: float = MOMENT
+    row: int = 0
 
     def learn(self, took: float, *, prompt: bool = False) -> None:
         """One more answer; old extremes fade."""
         if prompt and self.answers:
-            self.quickest = max(self.quickest - SOONER, 0.0)
+            self.quickest = max(self.quickest - self.sooner, 0.0)
+            self.row += 1
+            if self.row % ROW == 0:
+                self.sooner = min(2 * self.sooner, MOMENT)
         else:
-            self.quickest = min(took, self.quickest * 1.01 + LATER) if self.answers else took
+            near = not self.answers or took < self.quickest + MOMENT
+            self.quickest = took + SPARE if near else self.quickest + CREEP
+            self.sooner, self.row = (SOONER, 0) if self.answers else (MOMENT, 0)
         self.slowest = max(took, self.slowest * 0.99)
         self.answers += 1
 
@@ -69,11 +78,18 @@ class Habit(msgspec.Struct):
         return 2 * self.slowest + ADAPTER_SECONDS if self.answers >= KNOWN else None
 
 
+class Usual(NamedTuple):
+    """What a turn asks as ever, and the question as it goes to the line."""
+
+    request: Request
+    ask: Ask
+
+
 class Ahead(NamedTuple):
     """A turn that is asked with others, and the schedule before it was supposed to be answered."""
 
     turn: Turn
-    ask: Ask
+    usual: Usual
     before: list[int]
 
 
@@ -96,7 +112,7 @@ class Rounds:
         self._called = called
         self._tell = tell
         self._habits = {device: Habit() for device in drivers}
-        self._usual: dict[tuple[str, Places], Ask] = {}
+        self._usual: dict[tuple[str, Places], Usual] = {}
 
     def series(self) -> Steps[int]:
         """Poll after poll while something is due; the milliseconds until something is, 0 when the line is wanted."""
@@ -125,17 +141,49 @@ class Rounds:
                 break
             later = self._ms(spent) if ahead else 0
             ahead.append(Ahead(turn, known, self.schedule.suppose(turn, mono + later, wall + later)))
-            spent += known.nap + known.say.quiet
+            spent += known.ask.nap + known.ask.say.quiet
             turn = self.schedule.turn(mono + self._ms(spent))
         for one in reversed(ahead):
             self.schedule.recall(one.turn, one.before)
         return ahead
 
     def _in_turn(self, ahead: Sequence[Ahead]) -> Steps[None]:
-        step = InTurn(tuple(one.ask for one in ahead), self._called, [])
+        step = InTurn(tuple(one.usual.ask for one in ahead), self._called, [])
         yield step
+        line, now = self._clock.line(), stamp(self._clock)
+        turns: dict[tuple[str, Places], Turn] = {}
         for one, begun in zip(ahead, step.told, strict=False):
-            yield from self._poll(one.turn, (one.ask, begun))
+            if self._again(one, begun, line, now):
+                turns[one.turn.device, one.turn.places] = one.turn
+            else:
+                yield from self._poll(one.turn, (one.usual.ask, begun))
+        for key in turns:
+            self._settle(key)
+
+    def _again(self, one: Ahead, begun: tuple[Heard, Heard], line: float, now: Stamp) -> bool:
+        """Works out the usual answer to a usual question; False where it is anything else. `now` was at `line`."""
+        turn, (request, asked), (before, heard) = one.turn, one.usual, begun
+        if before.data or len(heard.data) != asked.whole:
+            return False
+        events = self._drivers[turn.device].again(turn.wants, request.data, heard.data, heard.at)
+        if events is None:
+            return False
+        say = asked.say
+        took = heard.at - before.at - (len(say.data) + asked.whole) * say.char - say.quiet
+        self._habits[turn.device].learn(max(took, 0.0), prompt=not heard.late)
+        ago = int((line - before.at) * 1000 * self._clock.scale)
+        self.schedule.answered(turn, now.m - ago, now.t - ago)
+        ago = int((line - heard.at) * 1000 * self._clock.scale)
+        self._tell(Told(turn.device, events, now._replace(t=now.t - ago, m=now.m - ago), answered=True))
+        return True
+
+    def _settle(self, key: tuple[str, Places]) -> None:
+        """The next question knows what was learnt from these answers."""
+        known = self._usual.get(key)
+        if known is not None:
+            begins = known.ask.begins
+            self._usual[key] = Usual(known.request, ask(known.request, self._pace, self._patience(key[0]), begins))
+            self._costs(key[0], known.request)
 
     def command(self, device: str, worded: Callable[[], Request]) -> Steps[list[Event] | None]:
         """One command with the parts of its answer, as patiently as the device may need; None: no answer.
@@ -196,8 +244,9 @@ class Rounds:
         answer = yield from self._exchange(turn.device, request, patient=turn.patient, again=again, begun=begun)
         key = (turn.device, turn.places)
         if answer.events is not None:
-            if answer.begins and getattr(self._drivers[turn.device], "steady", False):
-                self._usual[key] = ask(request, self._pace, self._patience(turn.device), answer.begins)
+            if answer.begins and hasattr(self._drivers[turn.device], "again"):
+                asked = ask(request, self._pace, self._patience(turn.device), answer.begins)
+                self._usual[key] = Usual(request, asked)
             return True
         self._usual.pop(key, None)
         if self.schedule.missed(turn, self._clock.mono_ms(), self._clock.wall_ms()):
@@ -221,18 +270,22 @@ class Rounds:
         begun: tuple[Heard, Heard] | None = None,
     ) -> Steps[Answer]:
         habit, pace = self._habits[device], self._pace
-        quick = habit.patience
         patience = self._patience(device, patient=patient, again=again)
         answer = yield from exchange(self._drivers[device], request, pace, patience, begun)
         if answer.events is not None and request.expect:
             habit.learn(answer.turn, prompt=answer.prompt)
-        begins = len(request.data) * pace.char(request.baud) + pace.quiet(request.baud) + pace.char(request.baud)
-        cost = pace.longest(request, 0.5) if quick is None else begins + quick
-        self.schedule.costs(device, self._ms(cost), self._ms(pace.longest(request, 1.0)))
+        self._costs(device, request)
         said = answer.said if answer.events is None else answer.events
         at = stamp(self._clock, ago=self._since(answer.done) if begun else 0)
         self._tell(Told(device, said, at, answered=answer.events is not None, why=answer.why))
         return answer
+
+    def _costs(self, device: str, request: Request) -> None:
+        """The schedule knows what this question costs when nobody answers."""
+        pace, quick = self._pace, self._habits[device].patience
+        begins = len(request.data) * pace.char(request.baud) + pace.quiet(request.baud) + pace.char(request.baud)
+        cost = pace.longest(request, 0.5) if quick is None else begins + quick
+        self.schedule.costs(device, self._ms(cost), self._ms(pace.longest(request, 1.0)))
 
     def _since(self, at: float) -> int:
         return int((self._clock.line() - at) * 1000 * self._clock.scale)

@@ -60,7 +60,6 @@ class ModbusMeter:
     kind: ClassVar[str] = "modbus_meter"
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
     bus: ClassVar[str] = "modbus"
-    steady: ClassVar[bool] = True
     shipped: ClassVar[tuple[str, ...]] = ("9600 8N1", "2400 8N1", "19200 8E1", "4800 8N1")
     Settings: ClassVar[type[BaseModel]] = MeterSettings
 
@@ -70,6 +69,11 @@ class ModbusMeter:
         self.counters = Counters()
         self.limits = profile.limits
         self._known = {register.name: self._as_set_up(register) for register in profile.register}
+        # Those whose value is the register and nothing else.
+        self._plain = {
+            name: one for name, one in self._known.items()
+            if not (one.energy or one.ratio or one.air or one.range or one.wraps)
+        }  # fmt: skip
         chosen = settings.registers or dict.fromkeys(_usual(profile), 0.0)
         unknown = sorted(set(chosen) - set(self._known))
         if unknown:
@@ -120,6 +124,29 @@ class ModbusMeter:
             self._faults.discard("exception")
             return self._values(found)
         return self._refused(found) if found else []
+
+    def again(self, wants: Sequence[Want], sent: bytes, answer: bytes, now: float) -> list[Event] | None:
+        """See `SerialDriver`."""
+        if self._steps or self._parts or self._lost or self._narrow or not self._master.answered:
+            return None
+        frame = self._master.again(sent, answer)
+        if frame is None:
+            return None
+        self._now = now
+        self._faults.discard("exception")
+        first = sent[2] << 8 | sent[3]
+        events: list[Event] = []
+        raw = self.profile.raw
+        for want in wants:
+            at = 3 + 2 * (want.address - first)
+            data = frame[at : at + 2 * want.width]
+            register = self._plain.get(want.name)
+            value = None if register is None or self._faults else raw(register, data)
+            if register is not None and value is not None:
+                events.append(Measured(register.name, value, register.scale, register.unit, frame))
+            else:
+                events += self._value(want, data, frame)
+        return events + self._marks.news()
 
     def expired(self, now: float) -> list[Event]:
         """No answer, or one that shows only now that nothing more comes."""

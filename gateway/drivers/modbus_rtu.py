@@ -133,6 +133,20 @@ class RtuMaster:
                 return found
         return None
 
+    def again(self, request: bytes, heard: bytes) -> bytes | None:
+        """The frame in these bytes, if they are nothing but the echo that is known and the whole answer to a read;
+        for who asked several times before looking. None: `ask` and `feed` must tell.
+        """
+        echo = len(request) if self.echoes else 0
+        frame = heard[echo:]
+        if self.echoes is None or not heard.startswith(request[:echo]) or len(frame) != answer_bytes(request):
+            return None
+        if frame[:2] != request[:2] or frame[2] != len(frame) - 5 or crc(frame) != b"\0\0":
+            return None
+        self.counters.frames += 1
+        self.counters.echoes += echo > 0
+        return frame
+
     def expired(self) -> Refusal | None:
         """Nothing more will come. A refusal that stood behind what only looked like an answer is still one."""
         if not self.answered and self._heard:

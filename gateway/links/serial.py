@@ -31,8 +31,9 @@ T = TypeVar("T")
 
 MOST = 4096
 SHORTEST_SILENCE = 0.002
-# The end of a silence is waited for awake: a sleep ends so much too late.
-SPIN = 0.00005
+# The end of a short silence is waited for awake: a sleep ends so much too late. Of a silence that is longer than
+# SPUN it is a hundredth, and not worth the processor's time.
+SPIN, SPUN = 0.00005, 0.0018
 # A sleep below this is not worth being woken from when the line is closed; a plain one is cheaper.
 SHORT = 0.1
 _PR_SET_TIMERSLACK = 29
@@ -47,7 +48,7 @@ class SerialPort:
         self._silence = max(2 * bits / settings.baud, SHORTEST_SILENCE)
         self._port: serial.Serial | None = None
         self._thread: ThreadPoolExecutor | None = None
-        self._fd = -1
+        self._fd, self._baud = -1, settings.baud
         self._quiet = 0.0
 
     async def open(self) -> None:
@@ -73,7 +74,7 @@ class SerialPort:
 
     async def speed(self, baud: int) -> None:
         """Changes over after the last bit has left; raises LinkDown."""
-        if self._port is not None and self._port.baudrate != baud:
+        if self._port is not None and self._baud != baud:
             await self._run(self._change_over, baud)
 
     async def close(self) -> None:
@@ -110,7 +111,7 @@ class SerialPort:
             write_timeout=5,
             exclusive=True,
         )
-        self._fd = port.fileno()
+        self._fd, self._baud = port.fileno(), settings.baud
         self._quiet = line_now()
         return port
 
@@ -123,42 +124,63 @@ class SerialPort:
         return self._hear(step) if isinstance(step, Hear) else self._in_turn(step)
 
     def _in_turn(self, step: InTurn) -> Heard:
-        told = step.told
-        for ask in step.asks:
+        """Straight on where all is as usual: whatever is touched after a sleep must be brought back to the processor,
+        so this is one function, and says again what `_say` does.
+        """
+        told, take, doze = step.told, self._take, self._doze
+        for asked in step.asks:
             if told and step.called():
                 break
-            before = self._say(ask.say)
-            data, at = self._whole(ask, before.at)
-            told.append((before, Heard(data, at)))
-            if len(data) != ask.whole or not data.startswith(ask.begins):
+            say = asked.say
+            if say.baud != self._baud:
+                self._change_over(say.baud)
+            clear = self._quiet + say.quiet
+            left = clear - line_now()
+            early = SPIN if say.quiet < SPUN else 0.0
+            if left > early:
+                doze(left - early)
+            at = line_now()
+            while at < clear:
+                at = line_now()
+            junk = take()
+            if junk:
+                self._quiet = line_now()
+                before = self._say(say, junk)
+            else:
+                self._write(say.data)
+                self._quiet = at + len(say.data) * say.char
+                before = Heard(b"", at)
+            left = before.at + asked.nap - line_now()
+            if left > 0:
+                doze(left)
+            data = take()
+            self._quiet = at = line_now()
+            heard = Heard(data, at) if len(data) >= asked.whole else self._rest(asked, before.at, Heard(data, at))
+            told.append((before, heard))
+            if len(heard.data) != asked.whole or not heard.data.startswith(asked.begins):
                 break
         return told[-1][1]
 
-    def _whole(self, ask: Ask, start: float) -> Heard:
-        """The usual answer; less, where no more came in time."""
-        left = start + ask.nap - line_now()
-        if left > 0:
-            self._doze(left)
-        data = self._take()
-        at = self._quiet = line_now()
-        while len(data) < ask.whole:
-            first = ask.until if data else ask.first
-            nap = at + (ask.whole - len(data)) * ask.say.char if data else 0.0
-            more, at = self._hear(Hear(start + ask.until, start + first, nap, ask.say.baud))
+    def _rest(self, asked: Ask, start: float, heard: Heard) -> Heard:
+        """The usual answer, of which this was there at first; less, where no more came in time."""
+        data, at, _ = heard
+        while len(data) < asked.whole:
+            first = asked.until if data else asked.first
+            nap = at + (asked.whole - len(data)) * asked.say.char if data else 0.0
+            more, at, _ = self._hear(Hear(start + asked.until, start + first, nap, asked.say.baud))
             if not more:
                 break
             data += more
-        return Heard(data, at)
+        return Heard(data, at, late=True)
 
-    def _say(self, step: Say) -> Heard:
+    def _say(self, step: Say, junk: bytes = b"") -> Heard:
         if self._port is None:
             raise LinkDown(f"line {self._settings.name} is closed")
         self._change_over(step.baud)
-        junk = b""
         limit = line_now() + LONGEST_NOISE
         clear = self._quiet + step.quiet
         while True:
-            at = self._wait_until(clear)
+            at = self._wait_until(clear, SPIN if step.quiet < SPUN else 0.0)
             more = self._take()
             if not more or at >= limit:
                 break
@@ -186,11 +208,11 @@ class SerialPort:
             if data or now >= limit or self._port is None:
                 return Heard(data, now)
 
-    def _wait_until(self, clear: float) -> float:
-        """Sleeps until just before, and is awake then; the time it is."""
+    def _wait_until(self, clear: float, spin: float) -> float:
+        """Sleeps until `spin` seconds before, and is awake then; the time it is."""
         now = line_now()
-        if clear - now > SPIN:
-            self._doze(clear - now - SPIN)
+        if clear - now > spin:
+            self._doze(clear - now - spin)
             now = line_now()
         while now < clear:
             now = line_now()
@@ -226,12 +248,12 @@ class SerialPort:
 
     def _change_over(self, baud: int) -> None:
         """To another speed, when the last bit of what was written has left: an adapter may say so too early."""
-        if self._port is not None and self._port.baudrate != baud:
+        if self._port is not None and self._baud != baud:
             self._port.flush()
             left = self._quiet - line_now()
             if left > 0:
                 self._doze(left)
-            self._port.baudrate = baud
+            self._port.baudrate = self._baud = baud
 
     def _read(self, seconds: float) -> bytes:
         data = b""

@@ -34,6 +34,11 @@ def floats(*values: float) -> bytes:
 PLAUSIBLE = floats(230.0, *[0.0] * 34, 50.0)
 
 
+def spoil_of(answer: bytes | bytearray) -> bool:
+    """Whether its check does not fit."""
+    return crc(answer) != b"\0\0"
+
+
 def checked(**own: Any) -> Any:
     """A meter that has passed its start-up questions."""
     driver = meter(**own)
@@ -175,6 +180,27 @@ def test_neighbours_come_out_of_one_frame() -> None:
         ("import_wh", 10_000),
         ("export_wh", 20_000),
     ]
+
+
+@pytest.mark.parametrize("echo", [None, False, True])
+@settings(deadline=None, max_examples=60)
+@given(bits=st.lists(st.integers(0, 2**32 - 1), min_size=3, max_size=3), spoil=st.integers(-40, 24))
+def test_an_answer_worked_out_later_says_what_it_says_at_once(echo: bool | None, bits: list[int], spoil: int) -> None:
+    at_once, later = (checked(registers={"import_wh": 0, "export_wh": 0, "frequency": 60}) for _ in range(2))
+    wants = sorted(at_once.wants, key=lambda want: want.address)
+    answer = bytearray(reply(b"".join(one.to_bytes(4, "big") for one in bits)))
+    if 0 <= spoil < len(answer):
+        answer[spoil] ^= 0x40
+    for one in (at_once, later):
+        one._master.echoes = echo
+        sent = one.request(wants).data
+    heard = sent + bytes(answer) if echo else bytes(answer)
+    whole = at_once.feed(heard, 1.0)
+    later.feed(sent + reply(floats(50.0, 1.0, 2.0)) if echo else reply(floats(50.0, 1.0, 2.0)), 0.5)
+
+    found = later.again(wants, sent, heard, 1.0)
+
+    assert found == (whole if at_once.answered and not spoil_of(answer) else None)
 
 
 def test_an_unknown_register_or_profile_names_what_exists() -> None:

@@ -9,7 +9,7 @@ from gateway.drivers.modbus_meter import MeterSettings, ModbusMeter
 from gateway.drivers.modbus_profile import Profile, Register
 from gateway.drivers.modbus_rtu import crc
 from gateway.exchange import Ask, Hear, Heard, InTurn, Pace, Say, Step, carried_out
-from gateway.rounds import Rounds, Told
+from gateway.rounds import MOMENT, Habit, Rounds, Told
 
 PROFILE = Profile(
     model="bench", order="ABCD", table=4, register=(Register(name="v", address=0, type="uint16", unit="V"),)
@@ -127,3 +127,24 @@ def test_whoever_wants_the_line_waits_for_one_answer_at_most() -> None:
     wire.run()
 
     assert wire.asked == 17
+
+
+def test_the_first_look_comes_when_the_answer_is_there() -> None:
+    habit, looks, turn = Habit(), [], 0.005
+    for _ in range(400):
+        looks.append(habit.quickest)
+        habit.learn(max(turn, habit.quickest), prompt=habit.quickest >= turn)
+
+    late = [look for look in looks[200:] if look < turn]
+
+    assert len(late) <= 20
+    assert all(abs(look - turn) <= MOMENT for look in looks[200:])
+
+
+def test_a_device_that_is_slow_now_and_then_is_still_looked_for_early() -> None:
+    habit = Habit()
+    for number in range(400):
+        turn = 0.004 if number % 4 == 0 else 0.001
+        habit.learn(max(turn, habit.quickest), prompt=habit.quickest >= turn)
+
+    assert habit.quickest < 0.0015
