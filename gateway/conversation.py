@@ -102,16 +102,21 @@ class ConversationSession:
 
     async def _serve(self, link: SerialLink) -> None:
         while True:
+            # What has come is heard before a timer may say that it did not: this loop may have been late itself.
+            await self._listen(link, 0)
             now = self.progress = self._clock.line()
             for event in self._driver.tick(now):
                 await self._events.put(event)
             if words := self._driver.outgoing():
                 await link.write(words)
             wait = min(max(self._driver.due(now) - now, 0.0), SLICE)
-            data = await link.read(wait) if wait > 0 else b""
-            if data:
-                for event in self._driver.feed(data, self._clock.line()):
-                    await self._events.put(event)
+            if wait > 0:
+                await self._listen(link, wait)
+
+    async def _listen(self, link: SerialLink, seconds: float) -> None:
+        if data := await link.read(seconds):
+            for event in self._driver.feed(data, self._clock.line()):
+                await self._events.put(event)
 
     async def _write(self) -> None:
         while True:

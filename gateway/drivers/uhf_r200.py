@@ -6,8 +6,10 @@
     BB 01 FF 00 01 15 16 7E                    no tag (any more)
 
 The surprise: one round proves nothing. A tag is missed in every third round, one outside is caught in every tenth: so a
-tag is present that answered in at least `needed` of `rounds`; and a round nobody answered at all is no round, because
-a broken cable must not empty a cabinet. Bytes BB and 7E stand inside frames too: only length and sums tell.
+tag is present that answered in at least `needed` of `rounds`. A round nobody answered is no round, because a broken
+cable must not empty a cabinet; neither is one whose end was lost, of a reader that says its ends: who was not heard in
+it may have been there. With too few rounds nothing is concluded. Bytes BB and 7E stand inside frames too: only length
+and sums tell.
 Buffer: one frame, 262 bytes; at most 1,000 tags a round. Source: R200/M100/YRM100 manuals; vending.md 1.5.
 """
 
@@ -24,11 +26,14 @@ from gateway.device_events import Counters, DeviceFault, Event, Request, TagsSee
 from gateway.drivers.echo import EchoFilter
 from gateway.drivers.r200_frames import POLL, STOP, R200Frames, Tag, failure
 
-# Seconds: of silence that end a round, until its first answer, between rounds.
+# Seconds: of silence that end a round, until its first answer or an end that is said, between rounds.
 QUIET, FIRST, BETWEEN = 0.08, 0.4, 0.02
 # A round that goes on for longer is ended: a reader left in its endless mode.
 LONGEST_ROUND = 2.0
 MISSED = 5
+# Times as many rounds as are wanted are tried before an inventory is given up.
+TRIES = 4
+AGAIN = 60.0
 TAGS = 1_000
 
 
@@ -81,7 +86,8 @@ class UhfR200:
         self._seen: dict[str, int] = {}
         self._signals: dict[str, int] = {}
         self._here: set[str] = set()
-        self._done = self._missed = 0
+        self._done = self._missed = self._cut = 0
+        self._says_ends = False
         self._asked: float | None = None
         self._heard: float | None = None
         self._next_round: float | None = None
@@ -98,7 +104,7 @@ class UhfR200:
         """Begins anew: what was seen before does not count."""
         self._seen.clear()
         self._signals.clear()
-        self._done = self._missed = 0
+        self._done = self._missed = self._cut = 0
         self._ask(now)
 
     def slot_of(self, epc: str) -> str:
@@ -115,7 +121,8 @@ class UhfR200:
     def due(self, now: float) -> float:
         """The end of a round, the next round, the next look."""
         if self._asked is not None:
-            quiet = self._asked + FIRST if self._heard is None else self._heard + QUIET
+            wait = FIRST if self._heard is None or self._says_ends else QUIET
+            quiet = (self._asked if self._heard is None else self._heard) + wait
             return min(quiet, self._asked + LONGEST_ROUND)
         if self._next_round is not None:
             return self._next_round
@@ -129,7 +136,7 @@ class UhfR200:
         if self._next is None and self.settings.watch:
             self._next = now + 1.0
         if self._asked is not None:
-            return self._end_round(now) if now >= self.due(now) else []
+            return self._end_round(now, said=False) if now >= self.due(now) else []
         if self._next_round is not None:
             if now >= self._next_round:
                 self._ask(now)
@@ -163,7 +170,8 @@ class UhfR200:
                 self._tag(frame)
             elif frame.is_no_tag:
                 self._heard = now
-                events += self._end_round(now)
+                self._says_ends = self._says_ends or bool(self._here)
+                events += self._end_round(now, said=True)
             elif frame.word == 0xFF:
                 events += self._fault("reader_refused", failure(frame.parameters))
         return events
@@ -178,6 +186,7 @@ class UhfR200:
     def restarted(self) -> None:
         """The reader may have been left in its endless mode: stop it."""
         self._asked = self._next_round = self._next = None
+        self._says_ends = False
         self._words.clear()
         self._stop = True
         self._frames.reset()
@@ -199,29 +208,32 @@ class UhfR200:
         self._here.add(tag.epc)
         self._signals[tag.epc] = tag.rssi
 
-    def _end_round(self, now: float) -> list[Event]:
-        """A round counts when the reader answered, be it with nothing."""
+    def _end_round(self, now: float, *, said: bool) -> list[Event]:
+        """A round counts against those who were not heard when it was whole; for those who were it always counts."""
         self._asked = None
-        if self._heard is None:
-            self._missed += 1
-            if self._missed >= MISSED:
-                return self._give_up(now)
-            self._next_round = now + BETWEEN
-            return []
-        self._done += 1
         for epc in self._here:
             self._seen[epc] = self._seen.get(epc, 0) + 1
-        if self._done < self.settings.rounds:
-            self._next_round = now + BETWEEN
-            return []
-        self._failing = ""
-        self._next = now + self.settings.watch if self.settings.watch else None
-        return [TagsSeen(self._done, dict(self._seen), dict(self._signals))]
+        whole = self._heard is not None and (said or not self._says_ends)
+        self._missed = self._missed + 1 if self._heard is None else 0
+        self._done, self._cut = self._done + whole, self._cut + (not whole)
+        if self._missed >= MISSED:
+            return self._give_up(now, "reader_silent", f"{self._missed} rounds without an answer")
+        if self._done >= self.settings.rounds:
+            self._failing = ""
+            self._next = now + self.settings.watch if self.settings.watch else None
+            return [TagsSeen(self._done, dict(self._seen), dict(self._signals))]
+        if self._cut >= (TRIES - 1) * self.settings.rounds + MISSED:
+            why = f"only {self._done} of {self._done + self._cut} rounds came whole"
+            return self._give_up(now, "reader_unsure", why)
+        # What is late of a round that was cut must not be taken for the next one's.
+        self._next_round = now + (BETWEEN if whole else FIRST)
+        return []
 
-    def _give_up(self, now: float) -> list[Event]:
-        self._next = now + self.settings.watch if self.settings.watch else None
+    def _give_up(self, now: float, event: str, why: str) -> list[Event]:
+        # Told once: so it is tried again until it can be said that it is over, also where nobody watches.
+        self._next = now + (self.settings.watch or AGAIN)
         self._next_round = None
-        return self._fault("reader_silent", f"{self._missed} rounds without an answer")
+        return self._fault(event, why)
 
     def _fault(self, event: str, why: str) -> list[Event]:
         if self._failing == event:

@@ -191,9 +191,9 @@ def test_an_answer_worked_out_later_says_what_it_says_at_once(echo: bool | None,
     answer = bytearray(reply(b"".join(one.to_bytes(4, "big") for one in bits)))
     if 0 <= spoil < len(answer):
         answer[spoil] ^= 0x40
-    for one in (at_once, later):
-        one._master.echoes = echo
-        sent = one.request(wants).data
+    at_once._master.echoes = later._master.echoes = echo
+    sent = at_once.request(wants).data
+    later.request(wants)
     heard = sent + bytes(answer) if echo else bytes(answer)
     whole = at_once.feed(heard, 1.0)
     later.feed(sent + reply(floats(50.0, 1.0, 2.0)) if echo else reply(floats(50.0, 1.0, 2.0)), 0.5)

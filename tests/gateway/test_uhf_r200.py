@@ -106,6 +106,52 @@ def test_a_round_without_any_answer_is_no_round() -> None:
     assert not [event for event in events if isinstance(event, TagsSeen)]
 
 
+def notice(epc: str) -> bytes:
+    tag = b"\x30\x00" + bytes.fromhex(epc)
+    return framed(2, 0x22, b"\xc4" + tag + gen2_crc(tag))
+
+
+def rounds_of(driver: Any, rounds: list[bytes]) -> list[Any]:
+    """What comes of rounds that bring these bytes; afterwards nothing more comes."""
+    events: list[Any] = []
+    driver.inventory(0.0)
+    now, number = 0.0, 0
+    while not driver.answered:
+        if driver.outgoing():
+            events += driver.feed(rounds[number % len(rounds)], now + 0.01)
+            number += 1
+        now = driver.due(now)
+        events += driver.tick(now)
+    return events
+
+
+def test_a_round_whose_end_was_lost_speaks_against_nobody() -> None:
+    driver = drivers.create("uhf_r200", {**CHOSEN, "rounds": 4, "needed": 2, "watch": 0})
+    whole, cut = notice(A[0]) + notice(A[1]) + raw("uhf_r200.04"), notice(A[0])
+
+    (event,) = rounds_of(driver, [whole, cut, cut, whole, cut, whole])
+
+    assert event.rounds == 4
+    assert event.seen[A[1]] == 4
+
+
+def test_too_few_whole_rounds_say_nothing_about_any_tag() -> None:
+    driver = drivers.create("uhf_r200", {**CHOSEN, "rounds": 4, "needed": 2, "watch": 0})
+    whole, cut = notice(A[0]) + raw("uhf_r200.04"), notice(A[0])
+
+    events = rounds_of(driver, [whole, *[cut] * 99])
+
+    assert [event.event for event in events] == ["reader_unsure"]
+
+
+def test_a_reader_that_never_says_the_end_of_a_round_is_believed_when_it_is_silent() -> None:
+    driver = drivers.create("uhf_r200", {**CHOSEN, "rounds": 4, "needed": 2, "watch": 0})
+
+    (event,) = rounds_of(driver, [notice(A[0])])
+
+    assert (event.rounds, dict(event.seen)) == (4, {A[0]: 4})
+
+
 def test_more_needed_than_asked_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="at most rounds"):
         drivers.create("uhf_r200", {"rounds": 2, "needed": 3})
