@@ -25,7 +25,6 @@ from gateway import uplink
 from gateway.cloud_requests import CloudError
 from gateway.journal import adopting, commit, opening, sealing, store
 from gateway.journal.connection import settle_in, transaction
-from gateway.outbox import Outbox
 from gateway.ports import NotStored
 from wire.ids import RecordKey
 from wire.log import leaf_hash, leaf_hashes
@@ -137,10 +136,15 @@ def prune_on_ack(world: World) -> AbstractContextManager[None]:
 
 @bug("the gateway seals and sends at every boot without asking for the head first")
 def seal_before_head(world: World) -> AbstractContextManager[None]:
-    def step(outbox: Outbox) -> str:
-        return "send" if outbox.asked or not outbox.failures else "ask"
+    real = uplink.Uplink._ask
 
-    return instead((Outbox, "step", property(step)))
+    async def ask(self: Any, state: sealing.LogState) -> None:
+        if self.outbox.failures:
+            await real(self, state)
+        else:
+            self.outbox.headed()
+
+    return instead((uplink.Uplink, "_ask", ask))
 
 
 @bug("a cloud that went back is not noticed: the gateway believes its own last acknowledgement")
@@ -168,7 +172,7 @@ def send_and_forget(world: World) -> AbstractContextManager[None]:
             word = sealing.Cosigned(now.sealed, "", now.cosigned_at, now.backed_up)
             self._state = await self._journal.change(sealing.settle, now, word)
 
-    return instead((uplink.Uplink, "_send", send), (Outbox, "step", property(lambda outbox: "send")))
+    return instead((uplink.Uplink, "_send", send), (uplink.Uplink, "_ask", _ask_nothing))
 
 
 @bug("an answer of any size acknowledges the batch that is under way")
@@ -176,10 +180,11 @@ def ack_of_the_wrong_batch(world: World) -> AbstractContextManager[None]:
     def check(self: Any, note: str, size: int, claimed: int) -> int:
         return 1_800_000_000
 
-    async def nothing(self: Any, state: sealing.LogState) -> None:
-        self.outbox.headed()
+    return instead((uplink.Uplink, "_check", check), (uplink.Uplink, "_ask", _ask_nothing))
 
-    return instead((uplink.Uplink, "_check", check), (uplink.Uplink, "_ask", nothing))
+
+async def _ask_nothing(self: Any, state: sealing.LogState) -> None:
+    self.outbox.headed()
 
 
 @bug("entries from the mirror are adopted without being proven, and only those that are new")
