@@ -121,7 +121,7 @@ def measured(number: int, kind: str) -> Measured:
         measure=kind, device="cab-1", subject="drill-8", first="2026-11-01", end="2026-12-01",
         quantity=Fraction(number % 99_730 + 1, 1 if kind == "per_piece" else 1000), unit="pc",
         days=days if kind == "monthly_fee" else 0, month_days=30 if kind == "monthly_fee" else 0,
-        leaves=(LeafRef(0, number, number, "synchronised"),),
+        leaves=(LeafRef(log=0, index=number, at=number, quality="synchronised"),),
     )  # fmt: skip
 
 

@@ -168,22 +168,20 @@ def ending(denominator: int) -> tuple[int, int] | None:
 
 def units_text(units: int, places: int) -> str:
     """``units * 10**-places`` in plain digits with all its places: ``1230, 2`` is ``12.30``."""
+    digits = str(units)
     if not places:
-        return str(units)
+        return digits
     if units < 0:
         return "-" + units_text(-units, places)
-    digits = str(units)
     if len(digits) <= places:
         digits = digits.zfill(places + 1)
-    return digits[:-places] + "." + digits[-places:]
+    return f"{digits[:-places]}.{digits[-places:]}"
 
 
 def trimmed_text(units: int, places: int) -> str:
     """``units * 10**-places`` in plain digits without trailing zeros: ``1230, 2`` is ``12.3``."""
-    if not places:
-        return str(units)
     text = units_text(units, places)
-    return text if text[-1] != "0" else text.rstrip("0").rstrip(".")
+    return text.rstrip("0").rstrip(".") if places and text[-1] == "0" else text
 
 
 def rounded(exact: Fraction, places: int, mode: str) -> Decimal:

@@ -197,7 +197,7 @@ def _delta(was: Line | None, now: Line | None) -> Line | None:
     endless = exact.denominator > 1 and exact.numerator * 10**UNROUNDED_PLACES % exact.denominator
     return replace(
         one,
-        quantity=Amount(_number(quantity), one.quantity.unit),
+        quantity=Amount(value=_number(quantity), unit=one.quantity.unit),
         unrounded=unrounded_text(exact),
         exact=f"{exact.numerator}/{exact.denominator}" if endless else "",
         amount=plain(amount),

@@ -95,7 +95,7 @@ def date_leaves(
     for index, record in records.items():
         own: tuple[int, TimeQuality] = (record.t, "synchronised")
         when, quality = own if record.ts == "S" else boots.repair(index, record, cut_of(index, ends))
-        dated[index] = LeafRef(log, index, when, quality)
+        dated[index] = LeafRef(log=log, index=index, at=when, quality=quality)
     return dated
 
 

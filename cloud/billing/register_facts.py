@@ -55,7 +55,14 @@ def told_of(scope: Scope, facts: Sequence[Fact], rule: MeterRule, state: Registe
             continue
         seen.add(record.key)
         if isinstance(record, Reading) and record.register == rule.register:
-            point = RegisterPoint(record.src, record.register, record.value, record.scale, record.unit, leaf)
+            point = RegisterPoint(
+                device=record.src,
+                register=record.register,
+                value=record.value,
+                scale=record.scale,
+                unit=record.unit,
+                leaf=leaf,
+            )
             (series if due else ahead).append(point)
         elif isinstance(record, DeviceEvent) and record.event in ("identified", "replaced"):
             (series if due else ahead).append(_identified(leaf, record, rule.register))

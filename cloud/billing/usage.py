@@ -303,14 +303,14 @@ def _refused(
     for one in counted(uses, terms).refused:
         event = proofs[one.use.id].event
         if event is not None and span[0] <= one.use.at < span[1]:
-            leaf = LeafRef(EVENTS, event.serial, event.at, "declared")
+            leaf = LeafRef(log=EVENTS, index=event.serial, at=event.at, quality="declared")
             found.append(Doubt(one.reason, "", event.type, event.at, (leaf,), leaf))
     return found
 
 
 def event_fact(event: CountedEvent) -> Fact:
     """A counted event as a fact."""
-    return Fact(LeafRef(EVENTS, event.serial, event.at, "declared"), event)
+    return Fact(LeafRef(log=EVENTS, index=event.serial, at=event.at, quality="declared"), event)
 
 
 def look_back_ms(versions: Sequence[Version]) -> int:

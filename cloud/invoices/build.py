@@ -23,7 +23,7 @@ NO_SUPPLY: Mapping[str, TaxRule] = {
     "late_fee": TaxRule(category="O", percent="0", reason="damages for delay are no supply"),
     "interest": TaxRule(category="O", percent="0", reason="damages for delay are no supply"),
 }
-ONE_TIME = Amount("1", "x")
+ONE_TIME = Amount(value="1", unit="x")
 
 
 def due_day(terms: PaymentTerms | None, issued_on: str, *, due_days: int | None = None) -> str:

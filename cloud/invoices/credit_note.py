@@ -114,7 +114,11 @@ def _exact(line: DocumentLine, wanted: Wanted, credited: int, currency: str) -> 
 def _row(
     no: int, line: DocumentLine, wanted: Wanted, net: int, exactly: Fraction, about: Document, who: str
 ) -> DocumentLine:
-    quantity = Amount(f"-{wanted.quantity}", line.quantity.unit) if wanted.quantity else Amount("-1", "x")
+    quantity = (
+        Amount(value=f"-{wanted.quantity}", unit=line.quantity.unit)
+        if wanted.quantity
+        else Amount(value="-1", unit="x")
+    )
     unit_price = line.unit_price if wanted.quantity else unrounded_text(exactly)
     return msgspec.structs.replace(
         line,

@@ -117,9 +117,16 @@ def _only_rises(before: LiveRegister | None, places: Sequence[int], records: Seq
 
 def _entry(at: int, posted: Posted) -> RegisterPoint | Identified:
     """The record as the rules read it; its leaf's ``log`` is its place in this posting."""
-    leaf, record = LeafRef(at, posted.index, posted.at_ms, posted.at_quality), posted.record
+    leaf, record = LeafRef(log=at, index=posted.index, at=posted.at_ms, quality=posted.at_quality), posted.record
     if isinstance(record, Reading):
-        return RegisterPoint(record.src, record.register, record.value, record.scale, record.unit, leaf)
+        return RegisterPoint(
+            device=record.src,
+            register=record.register,
+            value=record.value,
+            scale=record.scale,
+            unit=record.unit,
+            leaf=leaf,
+        )
     assert isinstance(record, DeviceEvent)
     return Identified(leaf, str(record.data.get("number", "")) if record.event == "identified" else "")
 

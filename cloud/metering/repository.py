@@ -61,7 +61,14 @@ def lock_registers(
     held_registers, rules = tx.several(registers, declared)
     found = {}
     for device, register, value, scale, unit, at_ms, log_id, idx, number, exchanged, held in held_registers:
-        point = RegisterPoint(device, register, value, scale, unit, LeafRef(0, idx, at_ms, "synchronised"))
+        point = RegisterPoint(
+            device=device,
+            register=register,
+            value=value,
+            scale=scale,
+            unit=unit,
+            leaf=LeafRef(log=0, index=idx, at=at_ms, quality="synchronised"),
+        )
         found[device, register] = LiveRegister(RegisterState(point, number, bool(exchanged)), log_id, held)
     return found, {
         (device, register): MeterRule(
@@ -126,8 +133,12 @@ def falls(tx: Tx, tenant: str, device: str, register: str, since: int) -> list[R
     found = []
     for facts, at_ms, index in rows:
         said = json.loads(facts)
-        leaf = LeafRef(-1, index, at_ms, "synchronised")
-        found.append(RegisterPoint(device, register, said["value"], said["scale"], said["unit"], leaf))
+        leaf = LeafRef(log=-1, index=index, at=at_ms, quality="synchronised")
+        found.append(
+            RegisterPoint(
+                device=device, register=register, value=said["value"], scale=said["scale"], unit=said["unit"], leaf=leaf
+            )
+        )
     return found
 
 
@@ -141,7 +152,14 @@ def registers_page(tx: Tx, tenant: str, after: tuple[str, str], limit: int) -> l
     )
     found: list[dict[str, object]] = []
     for device, register, value, scale, unit, at_ms, log_id, idx, held in rows:
-        point = RegisterPoint(device, register, value, scale, unit, LeafRef(0, idx, at_ms, "synchronised"))
+        point = RegisterPoint(
+            device=device,
+            register=register,
+            value=value,
+            scale=scale,
+            unit=unit,
+            leaf=LeafRef(log=0, index=idx, at=at_ms, quality="synchronised"),
+        )
         found.append(
             {
                 "device_id": device,

@@ -1,7 +1,7 @@
 """A measured quantity and its exact amount become a line, by integers alone. PURE.
 
-The surprise: a line is copied and not made. What most lines of a tariff have in common is made once; to copy it and to
-fill in the rest takes a third of the time of making a line.
+The surprise: a line is made of fields in their order, without their names, which takes a tenth of the time. Most lines
+are quantity x price, and their price as an integer is worked out once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 from math import gcd
-from typing import Literal
 
 import msgspec
 
@@ -24,7 +23,7 @@ from cloud.money import (
     trimmed_text,
     units_text,
 )
-from cloud.rating.lines import Amount, Effect, Line, Measured, Pricing, Step, exact_price, number
+from cloud.rating.lines import Amount, Line, Measured, Pricing, Step, exact_price, number
 
 
 def price_line(measured: Measured, kind: str, unit_price: str, exact: Fraction, pricing: Pricing) -> Line:
@@ -99,20 +98,12 @@ def _due(units: int, places: int, pricing: Pricing) -> tuple[str, str]:
 def _line(
     measured: Measured, kind: str, unit_price: str, quantity: str, unrounded: str, amount: str, pricing: Pricing
 ) -> Line:
-    line = msgspec.structs.replace(
-        _form(
-            kind, pricing.version, pricing.charge, measured.first, measured.end, measured.effect, measured.belongs_to,
-            unit_price, pricing.rounding.mode, measured.level, measured.days, measured.month_days, measured.rollovers,
-            measured.modulus,
-        ),
-        device=measured.device,
-        subject=measured.subject,
-        quantity=Amount(quantity, measured.unit),
-        unrounded=unrounded,
-        amount=amount,
-        registers=[*measured.registers],
-        leaves=[*measured.leaves],
-        evidence=measured.evidence,
+    # In the order of the fields: names would cost more than everything else here.
+    line = Line(
+        amount, measured.belongs_to, pricing.charge, measured.days, measured.device, measured.effect, measured.end,
+        measured.first, kind, [*measured.leaves], measured.level, measured.modulus, measured.month_days, 0,
+        Amount(measured.unit, quantity), [*measured.registers], measured.rollovers, pricing.rounding.mode,
+        measured.subject, unit_price, unrounded, pricing.version, None, measured.evidence,
     )  # fmt: skip
     if not (measured.instants or measured.window or measured.group or measured.quality):
         return line
@@ -125,19 +116,3 @@ def _line(
         quality=measured.quality,
         steps=list(measured.rows),
     )
-
-
-@lru_cache(maxsize=16_384)
-def _form(
-    kind: str, version: int, charge: int, first: str, end: str, effect: Effect, belongs_to: str, unit_price: str,
-    rounding: str, level: Literal["A", "B", "C"], days: int, month_days: int, rollovers: int, modulus: str,
-) -> Line:  # fmt: skip
-    """What most lines of a tariff have in common, made once: to copy it and fill in the rest takes a third of the time
-    of making a line.
-    """
-    return Line(
-        no=0, kind=kind, version=version, charge=charge, device="", subject="", first=first, end=end, effect=effect,
-        belongs_to=belongs_to, quantity=Amount("", ""), unit_price=unit_price, unrounded="", rounding=rounding,
-        amount="", level=level, days=days, month_days=month_days, rollovers=rollovers, modulus=modulus, registers=[],
-        leaves=[],
-    )  # fmt: skip

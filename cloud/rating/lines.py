@@ -6,10 +6,11 @@ offline verifier say the same. Amounts are worked out as exact fractions and rou
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
+from hashlib import sha256
+from operator import attrgetter
 from typing import Annotated, Literal
 
 import msgspec
@@ -33,33 +34,40 @@ class RatingError(ValueError):
     """What was used cannot be priced by these terms; the message says why and what to write."""
 
 
-class LeafRef(msgspec.Struct, frozen=True, gc=False, order=True, forbid_unknown_fields=True):
+class LeafRef(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A leaf as evidence: ``log`` is the position in the statement's list of logs, ``index`` the index in that log;
-    ``at`` (ms UTC) is the time that decides its period, and ``quality`` says where that time comes from.
+    ``at`` (ms UTC) is the time that decides its period, and ``quality`` says where that time comes from. Leaves are in
+    order of log and index.
     """
 
-    log: int
-    index: int
     at: int
+    index: int
+    log: int
     quality: TimeQuality
+
+    def __lt__(self, other: LeafRef) -> bool:
+        return leaf_place(self) < leaf_place(other)
+
+
+leaf_place = attrgetter("log", "index", "at", "quality")
 
 
 class RegisterPoint(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A meter's register at the opening or closing of a line: ``value * 10**scale unit``, and the leaf that says so."""
 
     device: str
+    leaf: LeafRef
     register: str
-    value: Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
     scale: Annotated[int, msgspec.Meta(ge=-MAX_SCALE, le=MAX_SCALE)]
     unit: str
-    leaf: LeafRef
+    value: Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
 
 
 class Amount(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A quantity in plain digits with its unit."""
 
-    value: str
     unit: str
+    value: str
 
 
 class Step(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
@@ -129,13 +137,16 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 class LineRef(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A line of an earlier statement, by their numbers and its hash; ``line`` 0: that statement had no such line."""
 
-    statement: int
-    line: int
     hash: str
+    line: int
+    statement: int
 
 
-class Line(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """One line of a statement. ``no`` counts from 1; ``charge`` is the charge's position in the agreement's version.
+
+    The fields that every line has come first and in the order of the alphabet, as those of what is in them: written
+    down one after the other they are canonical JSON, and nothing has to be sorted for a hash.
 
     ``unrounded`` is the exact amount; where its digits never end it has 12 decimals, and ``exact`` the fraction
     ("3000/31"). ``amount`` is what is due. ``steps``: how it comes about, where it is more than quantity x price.
@@ -144,43 +155,47 @@ class Line(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     ``quality``: how a quantity that is not just what meters showed came about (``metering.usage.Quality``).
     """
 
-    no: int
-    kind: str
-    version: int
-    charge: int
-    device: str
-    subject: str
-    first: str
-    end: str
-    effect: Effect
+    amount: str
     belongs_to: str
+    charge: int
+    days: int
+    device: str
+    effect: Effect
+    end: str
+    first: str
+    kind: str
+    leaves: list[LeafRef]
+    level: Literal["A", "B", "C"]
+    modulus: str
+    month_days: int
+    no: int
     quantity: Amount
+    registers: list[RegisterPoint]
+    rollovers: int
+    rounding: str
+    subject: str
     unit_price: str
     unrounded: str
-    rounding: str
-    amount: str
-    level: Literal["A", "B", "C"]
-    days: int
-    month_days: int
-    rollovers: int
-    modulus: str
-    registers: list[RegisterPoint]
-    leaves: list[LeafRef]
-    exact: str = ""
-    name: str = ""
-    steps: list[Step] = []
-    window: str = ""
-    group: dict[str, str] = {}
-    from_: int = msgspec.field(name="from", default=0)
-    to: int = 0
+    version: int
     corrects: LineRef | None = None
     evidence: Evidence | None = None
+    exact: str = ""
+    from_: int = msgspec.field(name="from", default=0)
+    group: dict[str, str] = {}
+    name: str = ""
     quality: str = ""
+    steps: list[Step] = []
+    to: int = 0
+    window: str = ""
 
     @property
     def hash(self) -> str:
         """SHA-256 of the line's canonical JSON, hex: what a correction names."""
-        return hashlib.sha256(_encoder.encode(self)).hexdigest()
+        told = _as_declared.encode(self)
+        # It ends so when nothing follows that only some lines have; a quotation mark inside a text is escaped.
+        if not told.endswith(b'"version":%d}' % self.version):
+            told = _sorted.encode(self)
+        return sha256(told).hexdigest()
 
     def content_hash(self) -> str:
         """As ``hash``, whatever number the line has on its statement: equal for equal lines of two ratings."""
@@ -213,7 +228,8 @@ class ChargeTerms(BaseModel):
         return []
 
 
-_encoder = msgspec.json.Encoder(order="sorted")
+_sorted = msgspec.json.Encoder(order="sorted")
+_as_declared = msgspec.json.Encoder(order="deterministic")
 
 
 def number(exact: Fraction) -> str:

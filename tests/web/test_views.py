@@ -44,7 +44,8 @@ def line(**said: Any) -> Line:
     """A line of five drills."""
     facts: dict[str, Any] = {
         "no": 1, "kind": "per_piece", "version": 1, "charge": 0, "device": "cab-1", "subject": "drill",
-        "first": "2026-11-01", "end": "2026-12-01", "effect": "usage", "belongs_to": "", "quantity": Amount("5", "pc"),
+        "first": "2026-11-01", "end": "2026-12-01", "effect": "usage", "belongs_to": "",
+        "quantity": Amount(value="5", unit="pc"),
         "unit_price": "1.20", "unrounded": "6", "rounding": "half_up", "amount": "6.00", "level": "B", "days": 0,
         "month_days": 0, "rollovers": 0, "modulus": "", "registers": [], "leaves": [],
     }  # fmt: skip
@@ -148,7 +149,7 @@ def test_a_reason_nobody_has_a_sentence_for_is_still_shown() -> None:
 
 def test_a_line_is_never_without_quantity_and_price() -> None:
     period = month("2026-11", "Europe/Berlin")
-    fee = line(kind="monthly_fee", quantity=Amount("10", "d"), unit_price="300.00", days=10, month_days=30)
+    fee = line(kind="monthly_fee", quantity=Amount(value="10", unit="d"), unit_price="300.00", days=10, month_days=30)
     bill = Bill(
         agreement_id="a", customer="C", currency="EUR", zone="Europe/Berlin", period=period, total=Decimal("106.00"),
         lines=(line(), fee),
@@ -164,7 +165,14 @@ def test_a_line_is_never_without_quantity_and_price() -> None:
 
 
 def test_a_line_says_what_is_unusual_about_it() -> None:
-    point = RegisterPoint("meter-1", "import_wh", 12, 0, "Wh", LeafRef(0, 1, 2, "received_time"))
+    point = RegisterPoint(
+        device="meter-1",
+        register="import_wh",
+        value=12,
+        scale=0,
+        unit="Wh",
+        leaf=LeafRef(log=0, index=1, at=2, quality="received_time"),
+    )
     odd = line(belongs_to="2026-10", effect="credit", rollovers=1, modulus="1000", registers=[point, point])
 
     notes = line_rows(EN, [odd], "EUR", month("2026-11", "UTC"), {})[0].notes

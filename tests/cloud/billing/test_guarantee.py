@@ -45,7 +45,7 @@ class Log:
         return {"v": 1, "z": "0" * 32, "src": src, "ep": "e", "n": n, "b": "e", "m": n, "t": at, "ts": "S"}
 
     def _keep(self, record: Window | DeviceEvent) -> None:
-        self.facts.append(Fact(LeafRef(0, len(self.facts), record.t, "synchronised"), record))
+        self.facts.append(Fact(LeafRef(log=0, index=len(self.facts), at=record.t, quality="synchronised"), record))
 
     def windows(self, begin: int, end: int, value: int, *, src: str = "air-1", **fields: Any) -> None:
         """Quarter-hours ``[begin, end)`` of minutes after the day's start, all with one mean."""

@@ -25,7 +25,7 @@ def settled(readings: list[tuple[int, int]], quality: Any = "synchronised", **me
     charge = {"kind": "energy", "unit_price": "0.30", "devices": [{"device": "meter-1", **meter}]}
     terms = AgreementTerms.model_validate(PLAIN | {"zone": "UTC", "charges": [charge]})
     facts = [
-        Fact(LeafRef(0, index, BEGIN + hour * HOUR, quality), reading(index, wh))
+        Fact(LeafRef(log=0, index=index, at=BEGIN + hour * HOUR, quality=quality), reading(index, wh))
         for index, (hour, wh) in enumerate(readings)
     ]
     scope = Scope(period=WHOLE, closed=(), versions=(Version(1, "2026-11-01", terms),), settled=(0,))
@@ -94,7 +94,7 @@ def told(readings: list[dict[str, Any]], **meter: object) -> Settlement:
             record: Any = Reading(**(base | body | more))
         else:
             record = DeviceEvent(**base, event="identified", data=fields)
-        facts.append(Fact(LeafRef(0, index, BEGIN + index * HOUR, "synchronised"), record))
+        facts.append(Fact(LeafRef(log=0, index=index, at=BEGIN + index * HOUR, quality="synchronised"), record))
     scope = Scope(period=WHOLE, closed=(), versions=(Version(1, "2026-11-01", terms),), settled=(0,))
     return settle(scope, facts)
 

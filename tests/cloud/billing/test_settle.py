@@ -54,7 +54,7 @@ def facts_of(story: Sequence[tuple[str, int, int]]) -> list[Fact]:
             record = Reversal(**said("cab-1", index), ref=Ref("cab-1", "e", max(1, amount)), qty=1, reason="")  # type: ignore[arg-type]
         else:
             record = draw(index, amount, "unverified" if what == "unsure" else "confirmed")
-        facts.append(Fact(LeafRef(0, index, BEGIN + hour * DAY // 24, "synchronised"), record))
+        facts.append(Fact(LeafRef(log=0, index=index, at=BEGIN + hour * DAY // 24, quality="synchronised"), record))
     return facts
 
 

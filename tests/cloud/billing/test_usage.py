@@ -26,13 +26,13 @@ def settled(charges: list[dict[str, Any]], facts: Sequence[Fact], **terms: Any) 
 
 
 def fact(index: int, hour: int, record: Record) -> Fact:
-    return Fact(LeafRef(0, index, NOVEMBER.from_ms + hour * HOUR, "synchronised"), record)
+    return Fact(LeafRef(log=0, index=index, at=NOVEMBER.from_ms + hour * HOUR, quality="synchronised"), record)
 
 
 def event(serial: int, hour: int, **body: Any) -> Fact:
     at = NOVEMBER.from_ms + hour * HOUR
     record = CountedEvent(serial, "shop", f"e{serial}", body.pop("type", "order"), at, at, **body)
-    return Fact(LeafRef(EVENTS, serial, at, "declared"), record)
+    return Fact(LeafRef(log=EVENTS, index=serial, at=at, quality="declared"), record)
 
 
 def test_pieces_in_tiers_are_one_line_with_every_leaf() -> None:

@@ -40,7 +40,8 @@ def terms() -> AgreementTerms:
 def line(**said: Any) -> Line:
     facts: dict[str, Any] = {
         "no": 1, "kind": "per_piece", "version": 1, "charge": 0, "device": "cab-1", "subject": "drill",
-        "first": "2026-11-01", "end": "2026-12-01", "effect": "usage", "belongs_to": "", "quantity": Amount("1", "pc"),
+        "first": "2026-11-01", "end": "2026-12-01", "effect": "usage", "belongs_to": "",
+        "quantity": Amount(value="1", unit="pc"),
         "unit_price": "1.20", "unrounded": "1.2", "rounding": "half_up", "amount": "1.20", "level": "B", "days": 0,
         "month_days": 0, "rollovers": 0, "modulus": "", "registers": [], "leaves": [],
     }  # fmt: skip
@@ -64,8 +65,8 @@ def read(at: int, value: int) -> Reading:
 
 
 def metered() -> Line:
-    leaf = LeafRef(0, 0, 0, "synchronised")
-    point = RegisterPoint("meter-1", "import_wh", 0, 0, "Wh", leaf)
+    leaf = LeafRef(log=0, index=0, at=0, quality="synchronised")
+    point = RegisterPoint(device="meter-1", register="import_wh", value=0, scale=0, unit="Wh", leaf=leaf)
     return line(no=2, kind="energy", device="meter-1", subject="import_wh", registers=[point, point])
 
 

@@ -18,12 +18,12 @@ STRICT = MeterRule("m", "r", modulus=Fraction(1000), max_kw=Fraction(10))
 
 
 def point(at_hour: int | Fraction, value: int, *, index: int = 0, scale: int = 0, unit: str = "kWh") -> RegisterPoint:
-    leaf = LeafRef(0, index, int(at_hour * HOUR), "synchronised")
-    return RegisterPoint("m", "r", value, scale, unit, leaf)
+    leaf = LeafRef(log=0, index=index, at=int(at_hour * HOUR), quality="synchronised")
+    return RegisterPoint(device="m", register="r", value=value, scale=scale, unit=unit, leaf=leaf)
 
 
 def told(number: str, at_hour: int) -> Identified:
-    return Identified(LeafRef(0, at_hour, at_hour * HOUR, "synchronised"), number)
+    return Identified(LeafRef(log=0, index=at_hour, at=at_hour * HOUR, quality="synchronised"), number)
 
 
 def course(*values: int, rule: MeterRule = FREE) -> Course:

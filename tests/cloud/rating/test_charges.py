@@ -78,8 +78,11 @@ def test_a_fee_is_multiplied_by_days_and_divided_by_the_days_of_the_month(
 
 
 def test_energy_is_priced_by_the_kilowatt_hour_and_shows_its_registers() -> None:
-    leaf = LeafRef(0, 1, 0, "synchronised")
-    points = tuple(RegisterPoint("meter-1", "import_wh", value, 0, "Wh", leaf) for value in (1000, 3555))
+    leaf = LeafRef(log=0, index=1, at=0, quality="synchronised")
+    points = tuple(
+        RegisterPoint(device="meter-1", register="import_wh", value=value, scale=0, unit="Wh", leaf=leaf)
+        for value in (1000, 3555)
+    )
     measured = Measured(
         measure="energy", device="meter-1", subject="import_wh", first="2026-11-01", end="2026-12-01",
         quantity=Fraction(2555, 1000), unit="kWh", registers=points, charge=0,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from fractions import Fraction
+from hashlib import sha256
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +17,17 @@ from cloud.money import RoundingPolicy
 from cloud.rating.buckets import BucketNames, bucket_name
 from cloud.rating.charges import dynamic, graduated, graduated_percentage, percentage, standard, volume
 from cloud.rating.line_amounts import multiplied_line, price_line
-from cloud.rating.lines import Evidence, LeafRef, Line, Measured, Pricing, exact_price
+from cloud.rating.lines import (
+    Evidence,
+    LeafRef,
+    Line,
+    LineRef,
+    Measured,
+    Pricing,
+    RegisterPoint,
+    Step,
+    exact_price,
+)
 from cloud.rating.tiers import TieredTerms, planned_line, tier_rows, volume_rows
 from cloud.rating.usage_terms import usage_lines
 from cloud.rating.uses import Use, time_weighted
@@ -43,7 +56,7 @@ TIERS = st.lists(st.integers(1, 5000), max_size=4, unique=True).flatmap(
 def measured(quantity: Fraction, **more: Any) -> Measured:
     return Measured(
         measure="usage", device="d", subject="s", first="2026-11-01", end="2026-12-01", quantity=quantity, unit="kWh",
-        leaves=(LeafRef(0, 7, 9, "synchronised"),), **more,
+        leaves=(LeafRef(log=0, index=7, at=9, quality="synchronised"),), **more,
     )  # fmt: skip
 
 
@@ -76,6 +89,29 @@ def test_tiers_by_integers_are_the_tiers_of_fractions(
     one = measured(quantity)
 
     assert model.charge(one, terms, pricing) == by_fractions(one, kind, terms, pricing)
+
+
+SOME_LINES_HAVE = {
+    "corrects": LineRef(hash="ab", line=2, statement=1), "evidence": Evidence(1, "00"), "exact": "1/3", "from_": 5,
+    "group": {"version": '"version":2}', "a": "b"}, "name": '"version":2}', "quality": "edited",
+    "steps": [Step("tier 1", "2", "kWh", "0.1", "0.2")], "to": 6, "window": "\u8c37",
+}  # fmt: skip
+
+
+@given(QUANTITIES, PRICES, PRICINGS, st.sets(st.sampled_from(sorted(SOME_LINES_HAVE))))
+def test_a_line_is_hashed_as_its_json_with_sorted_keys(
+    quantity: Fraction, price: str, pricing: Pricing, more: set[str]
+) -> None:
+    point = RegisterPoint(
+        device="d", register="r", value=1, scale=0, unit="Wh",
+        leaf=LeafRef(log=0, index=1, at=2, quality="repaired"),
+    )  # fmt: skip
+    plain = multiplied_line(measured(quantity, registers=(point,)), "standard", price, pricing)
+    line = msgspec.structs.replace(plain, **{name: SOME_LINES_HAVE[name] for name in more})
+
+    told = json.dumps(msgspec.to_builtins(line), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    assert line.hash == sha256(told.encode()).hexdigest()
 
 
 def test_usual_tiers_take_the_way_by_integers() -> None:
