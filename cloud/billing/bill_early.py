@@ -18,6 +18,7 @@ from cloud.agreements.terms import AgreementTerms, version_at
 from cloud.billing.close_period import so_far
 from cloud.calendar import Period, local_day
 from cloud.credit import repository as credit_lines
+from cloud.credit.accrue import asked_early
 from cloud.credit.recount import recount
 from cloud.database import Tx
 from cloud.invoices import repository
@@ -66,6 +67,7 @@ def bill_early(tx: Tx, tenant: str, agreement: Agreement, span: Period, now_ms: 
         )  # fmt: skip
         repository.add_item(tx, tenant, agreement.agreement_id, item, due_first=span.first, now_ms=now_ms)
     apply_prepaid(tx, tenant, made.document_id, now_ms)
+    asked_early(tx, tenant, agreement, lines, (span.from_ms, now_ms))
     recount(tx, tenant, (made.supplier_id, made.customer_id, currency))
     return made
 

@@ -15,7 +15,7 @@ from fractions import Fraction
 import msgspec
 
 from cloud.agreements.terms import Version, version_at
-from cloud.billing.facts import Fact, is_billed_kind
+from cloud.billing.facts import Fact, decides_ms, is_billed_kind
 from cloud.billing.scope import Scope, Unbilled
 from cloud.billing.settle import Settlement, settle
 from cloud.billing.statement import Head
@@ -87,7 +87,7 @@ def first_late(
     for leaf, record in facts:
         if leaf.index < ends.get(leaf.log, 0) or not is_billed_kind(record):
             continue
-        at = leaf.at
+        at = max(decides_ms(leaf.at, record), closed[0].from_ms)
         if isinstance(record, Reading):
             at = min(at, silent.get((record.src, record.register), at))
         if isinstance(record, DrawResolved) and record.ref.key in by_key:
@@ -229,7 +229,11 @@ class _originals:  # noqa: N801 -- a function that remembers
 
     def __call__(self, line: Line) -> LineRef:
         found = self._lines.get(identity(line))
-        return LineRef(self._number, 0 if found is None else found.no, "" if found is None else found.hash)
+        return LineRef(
+            statement=self._number,
+            line=0 if found is None else found.no,
+            hash="" if found is None else found.hash,
+        )
 
 
 def _newly_unbilled(before: Sequence[Unbilled], after: Sequence[Unbilled]) -> list[Unbilled]:

@@ -81,6 +81,14 @@ def is_billed_kind(record: Record | CountedEvent) -> bool:
     return isinstance(record, BILLED_KINDS) or (isinstance(record, DeviceEvent) and record.event in METER_EVENTS)
 
 
+def decides_ms(at_ms: int, record: Record | CountedEvent) -> int:
+    """The instant that decides the period of a record told at ``at_ms``. A register shows what ran through it before,
+    so a reading at a period's end closes that period and opens the next; everything else begins when it is told.
+    """
+    of_meter = isinstance(record, Reading) or (isinstance(record, DeviceEvent) and record.event in METER_EVENTS)
+    return at_ms - 1 if of_meter else at_ms
+
+
 def date_leaves(
     log: int, records: Mapping[int, Record], ends: Sequence[int], receipts: Iterable[Receipt]
 ) -> dict[int, LeafRef]:

@@ -21,6 +21,7 @@ from cloud.billing.facts import (
     carry_index,
     counter_of,
     date_leaves,
+    decides_ms,
     deciding_receipts,
     is_needed_kind,
     src_of,
@@ -250,7 +251,11 @@ def _leave_out_what_came_after(tx: Tx, tenant: str, source: Source, ends_ms: int
     """After the agreement its devices serve somebody else: the range ends with the piece that brought its last leaf."""
     known = repository.receipts(tx, tenant, source.row.log_no, source.start, source.end)
     dated = date_leaves(0, source.records, source.ends, known)
-    within = (index for index, record in source.records.items() if is_needed_kind(record) and dated[index].at < ends_ms)
+    within = (
+        index
+        for index, record in source.records.items()
+        if is_needed_kind(record) and decides_ms(dated[index].at, record) < ends_ms
+    )
     least = max([source.start, *source.cuts, *(index + 1 for index in within)])
     source.end = min((receipt.size for receipt in known if receipt.size >= least), default=source.end)
     source.counters = [(at, counter) for at, counter in source.counters if at < source.end]

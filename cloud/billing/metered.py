@@ -57,18 +57,20 @@ def metered_energy(scope: Scope, facts: Sequence[Fact]) -> Energy:
     states = {(state.point.device, state.point.register): state for state in scope.registers}
     found: list[tuple[Version, Measured]] = []
     held: list[Doubt] = []
+    begins = (*scope.closed, scope.period)[0].from_ms
     for key, rule in sorted(_rules(scope).items()):
         state = states.get(key)
         told = told_of(scope, facts, rule, state)
         course = follow(state, told.series, rule, told.marks)
         bridged = _bridged(scope, state, course, told)
-        for segment in segments(state, bridged.steps, _segment_key(scope)):
+        for segment in segments(state, bridged.steps, _reading_key(scope)):
             found += _metered(scope, course.rule, segment)
         for move in bridged.moves:
             found += [] if move.whole else _part(scope, course.rule, move)
         held += [
-            Doubt(one.reason, rule.device, rule.register, one.point.leaf.at, (one.point.leaf,), one.point.leaf)
+            Doubt(one.reason, rule.device, rule.register, max(leaf.at - 1, begins), (leaf,), leaf)
             for one in course.held
+            for leaf in (one.point.leaf,)
         ]
         if bridged.silent is not None:
             leaf = bridged.silent.leaf
@@ -106,10 +108,10 @@ def _estimating(scope: Scope) -> Estimating:
 
 
 def _estimates_at(scope: Scope) -> Callable[[int], tuple[str, bool]]:
-    """The period an instant lies in, and whether the terms at its end have estimates."""
+    """The period that a reading belongs to, and whether the terms at its end have estimates."""
 
     def period_of(at: int) -> tuple[str, bool]:
-        found = scope.period_at(at)
+        found = scope.period_at(at - 1)
         version = None if found is None else version_at(found.to_ms - 1, scope.versions)
         has = version is not None and version.terms.estimates is not None
         return "" if found is None else found.first, has
@@ -177,11 +179,19 @@ def _meters(version: Version) -> list[tuple[int, Meter]]:
 
 
 def _segment_key(scope: Scope) -> Callable[[int], str]:
+    """Names the period and the version that an instant lies in."""
+
     def key(at: int) -> str:
         period, version = scope.period_at(at), version_at(at, scope.versions)
         return "" if period is None or version is None else f"{period.first}|{version.version}"
 
     return key
+
+
+def _reading_key(scope: Scope) -> Callable[[int], str]:
+    """The same for a reading, which closes what lies before it."""
+    key = _segment_key(scope)
+    return lambda at: key(at - 1)
 
 
 def _metered(scope: Scope, rule: MeterRule, segment: Segment) -> list[tuple[Version, Measured]]:

@@ -11,7 +11,7 @@ from typing import cast, get_args
 
 import msgspec
 
-from cloud.billing.facts import Fact
+from cloud.billing.facts import Fact, decides_ms
 from cloud.billing.scope import Scope
 from cloud.metering.usage import Identified, Marks, MeterRule, Quality, RegisterState
 from cloud.money import MoneyError, parse_amount
@@ -50,8 +50,9 @@ def told_of(scope: Scope, facts: Sequence[Fact], rule: MeterRule, state: Registe
                 secondary.add(leaf)
         if (leaf.log, leaf.index) <= after or record.key in seen:
             continue
-        due = scope.is_due(leaf.at, leaf)
-        if not due and leaf.at < scope.ends_ms:
+        at = decides_ms(leaf.at, record)
+        due = scope.is_due(at, leaf)
+        if not due and at < scope.ends_ms:
             continue
         seen.add(record.key)
         if isinstance(record, Reading) and record.register == rule.register:

@@ -145,7 +145,10 @@ def _charged(scope: Scope, told: Told, rated: Rated, place: int, position: int) 
             lines += [named(line, terms) for line in made]
     except RatingError:
         leaves = sorted({leaf for proof in proofs.values() for leaf in proof.leaves})
-        parked = [Doubt("unpriced", _device(leaf, told), kind_of(terms), leaf.at, (leaf,), leaf) for leaf in leaves]
+        last = rated.period.to_ms - 1
+        parked = [
+            Doubt("unpriced", _device(leaf, told), kind_of(terms), min(leaf.at, last), (leaf,), leaf) for leaf in leaves
+        ]
         return [], [*doubts, *parked]
     return lines, doubts
 

@@ -6,9 +6,11 @@ taken again when it is older than agreed, so that a decision stands on what was 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from cloud.agreements import repository as agreements
+from cloud.agreements.repository import Agreement
 from cloud.agreements.terms import AgreementTerms
 from cloud.billing.close_period import running
 from cloud.credit import repository
@@ -42,13 +44,28 @@ def accrue(tx: Tx, tenant: str, agreement_id: str, now_ms: int, *, only_old: boo
     if only_old and before is not None and now_ms - before[1] < every * MINUTE_MS:
         return before[0]
     found = running(tx, tenant, agreement_id, now_ms)
-    gross = sum((_gross(terms, one) for one in found.settlement.lines if not _owes_by_draw(one)), Fraction(0))
-    minor = max(0, nearest_minor(gross, terms.currency))
+    minor = services_of(terms, found.settlement.lines)
     repository.put_accrual(tx, tenant, agreement_id, minor, now_ms)
     counted = line._replace(accrued_minor=repository.accrued(tx, tenant, owner_of(terms)))
     if counted != line:
         repository.put(tx, tenant, counted)
     return minor
+
+
+def services_of(terms: AgreementTerms, lines: Sequence[Line]) -> int:
+    """What these lines come to with tax, without those whose draws owe one by one: minor units, never negative."""
+    gross = sum((_gross(terms, one) for one in lines if not _owes_by_draw(one)), Fraction(0))
+    return max(0, nearest_minor(gross, terms.currency))
+
+
+def asked_early(tx: Tx, tenant: str, agreement: Agreement, lines: Sequence[Line], span: tuple[int, int]) -> None:
+    """An early bill asked for these lines of the period since ``span[0]``, up to ``span[1]``: its draws and services
+    are owed by that bill from now on, and not once more by having been used.
+    """
+    if agreement.terms.credit is None:
+        return
+    repository.mark_asked_early(tx, tenant, agreement.agreement_id, (span[0], span[1] + 1))
+    repository.put_asked(tx, tenant, agreement.agreement_id, services_of(agreement.terms, lines))
 
 
 def accrue_all(tx: Tx, tenant: str, now_ms: int) -> list[dict[str, object]]:

@@ -28,6 +28,7 @@ def recount(
     if billed:
         repository.mark_billed(tx, tenant, billed, before_ms)
         repository.put_accrual(tx, tenant, billed, 0, 0)
+        repository.put_asked(tx, tenant, billed, 0)
     counted = line._replace(
         receivable_minor=repository.receivable(tx, tenant, owner),
         unbilled_minor=repository.unbilled(tx, tenant, owner),
@@ -39,6 +40,14 @@ def recount(
     if counted != line:
         repository.put(tx, tenant, counted)
     return counted
+
+
+def owed_again(tx: Tx, tenant: str, agreement_id: str, span: tuple[int, int], early_minor: int) -> None:
+    """The statement of the instants ``[from, to)`` is void: its draws owe by themselves again, and its early bills,
+    ``early_minor`` in all, ask for their part of the services as before.
+    """
+    of_draws = repository.unmark_billed(tx, tenant, agreement_id, span)
+    repository.put_asked(tx, tenant, agreement_id, max(0, early_minor - of_draws))
 
 
 def _standing(tx: Tx, tenant: str, owner: Owner, line: CreditLine, today: str) -> tuple[str, str]:

@@ -210,6 +210,30 @@ def mark_billed(tx: Tx, tenant: str, agreement_id: str, before_ms: int) -> None:
     )
 
 
+def mark_asked_early(tx: Tx, tenant: str, agreement_id: str, span: tuple[int, int]) -> None:
+    """An early bill has asked for everything in ``[from, to)``; a statement that is void lets go of it no more."""
+    tx.run(
+        "UPDATE credit_draws SET billed = 2 WHERE tenant_id = ? AND agreement_id = ? AND billed = 0 AND at_ms >= ? "
+        "AND at_ms < ?",
+        (tenant, agreement_id, *span),
+    )
+
+
+def unmark_billed(tx: Tx, tenant: str, agreement_id: str, span: tuple[int, int]) -> int:
+    """The statement of ``[from, to)`` is void: its draws owe by themselves again. What early bills asked for them."""
+    tx.run(
+        "UPDATE credit_draws SET billed = 0 WHERE tenant_id = ? AND agreement_id = ? AND billed = 1 AND at_ms >= ? "
+        "AND at_ms < ?",
+        (tenant, agreement_id, *span),
+    )
+    row = tx.one(
+        "SELECT COALESCE(SUM(minor), 0) FROM credit_draws WHERE tenant_id = ? AND agreement_id = ? AND billed = 2 "
+        "AND at_ms >= ? AND at_ms < ?",
+        (tenant, agreement_id, *span),
+    )
+    return int(row[0] if row else 0)
+
+
 def unbilled(tx: Tx, tenant: str, owner: Owner) -> int:
     """What the customer's draws owe that no invoice has asked for."""
     row = tx.one(
@@ -295,10 +319,21 @@ def put_accrual(tx: Tx, tenant: str, agreement_id: str, minor: int, at_ms: int) 
     )
 
 
+def put_asked(tx: Tx, tenant: str, agreement_id: str, minor: int) -> None:
+    """Writes what early bills of the open period have asked for an agreement's services."""
+    tx.insert(
+        "credit_accruals",
+        ("tenant_id", "agreement_id", "minor", "at_ms", "asked_minor"),
+        [(tenant, agreement_id, minor, 0, minor)],
+        "ON CONFLICT (tenant_id, agreement_id) DO UPDATE SET asked_minor = excluded.asked_minor",
+    )
+
+
 def accrued(tx: Tx, tenant: str, owner: Owner) -> int:
-    """What the customer's services have run up, over all agreements."""
+    """What the customer's services have run up beyond what early bills asked for, over all agreements."""
     row = tx.one(
-        "SELECT COALESCE(SUM(c.minor), 0) FROM agreements a JOIN credit_accruals c ON c.tenant_id = a.tenant_id "
+        "SELECT COALESCE(SUM(CASE WHEN c.minor > c.asked_minor THEN c.minor - c.asked_minor ELSE 0 END), 0) "
+        "FROM agreements a JOIN credit_accruals c ON c.tenant_id = a.tenant_id "
         "AND c.agreement_id = a.agreement_id WHERE a.tenant_id = ? AND a.supplier_id = ? AND a.customer_id = ? "
         "AND a.currency = ?",
         (tenant, *owner),

@@ -14,7 +14,7 @@ from cloud.billing.statement import Statement
 from cloud.billing.void_statement import void_statement
 from cloud.calendar import local_day
 from cloud.credit import repository as credit_lines
-from cloud.credit.recount import recount
+from cloud.credit.recount import owed_again, recount
 from cloud.database import Tx
 from cloud.guarantees.withdraw_verdicts import withdraw
 from cloud.invoices import repository
@@ -89,9 +89,20 @@ def take_back(
     repository.add(tx, tenant, made, open_minor=to_minor(made.gross, made.currency), now_ms=now_ms)
     apply_credit_note(tx, tenant, made.document_id, document_id, now_ms)
     repository.set_state(tx, tenant, document_id, "void")
+    early = _early_bills(tx, tenant, about)
     repository.release_items(tx, tenant, about.agreement_id, document_id)
+    span = statement.head.period
+    owed_again(tx, tenant, about.agreement_id, (span.from_ms, span.to_ms), early)
     recount(tx, tenant, (made.supplier_id, made.customer_id, made.currency))
     return statement, made
+
+
+def _early_bills(tx: Tx, tenant: str, about: Document) -> int:
+    """What the early bills that an invoice takes off had asked for, with tax, in minor units."""
+    taken = repository.items_page(tx, tenant, about.agreement_id)
+    early = {item.about for item, _, by in taken if by == about.document_id and item.kind == "progressive_billing"}
+    found = [repository.find(tx, tenant, one) for one in sorted(early)]
+    return sum(to_minor(one.gross, one.currency) for one in found if one is not None)
 
 
 def _locked(tx: Tx, tenant: str, document_id: str) -> tuple[Document, AgreementTerms]:

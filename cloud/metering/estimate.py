@@ -48,8 +48,8 @@ class Move(msgspec.Struct, frozen=True):
 
     @property
     def at(self) -> int:
-        """The instant that decides its period."""
-        return self.closing.leaf.at if self.whole else self.since
+        """The instant that decides its period; a reading at an edge closes what lies before it."""
+        return self.closing.leaf.at - 1 if self.whole else self.since
 
 
 class Estimating(msgspec.Struct, frozen=True):
@@ -169,8 +169,7 @@ def _crossing(before: RegisterPoint, step: Step, how: Estimating) -> Iterator[Mo
     """The parts of a gap's total on both sides of the edges in it; none when it is short or crosses no edge."""
     since, until = before.leaf.at, step.point.leaf.at
     inner = [edge for edge in how.edges if since < edge < until]
-    ends_at_edge = until in how.edges
-    if not _is_silent(since, until, how) or not (inner or ends_at_edge):
+    if not inner or not _is_silent(since, until, how):
         return
     borders = [since, *inner, until]
     told = Fraction(0)

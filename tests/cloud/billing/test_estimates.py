@@ -126,8 +126,8 @@ def test_a_log_that_comes_late_with_the_readings_takes_the_estimate_back(cloud: 
 
     second = trade.close(MIDNIGHT, "2026-11-03")
 
-    # The last half hour before midnight closes at midnight, and so in the next day.
-    assert amount_of([first, second], "2026-11-01/2026-11-02") == Decimal("17.43")
+    # The reading at midnight closes the last half hour of the day.
+    assert amount_of([first, second], "2026-11-01/2026-11-02") == Decimal("17.85")
     assert {line["corrects"]["line"] for line in second["lines"] if "corrects" in line} == {1, 2}
     assert refusals(trade.bundle(second)) == []
 

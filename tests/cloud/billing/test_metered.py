@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from cloud.agreements.terms import AgreementTerms, Version
 from cloud.billing.facts import Fact
 from cloud.billing.scope import Scope
 from cloud.billing.settle import Settlement, settle
-from cloud.calendar import period
+from cloud.calendar import next_day, period, utc_text
 from cloud.rating.lines import LeafRef, describe
+from cloud.rating.price import parse_case, price
 from tests.cloud.billing.test_settle import BEGIN, DAYS, PLAIN, reading, said
 from wire.records import DeviceEvent, Reading
 
@@ -161,3 +163,37 @@ def test_the_mean_ratio_of_a_tiered_charge_ends_its_digits() -> None:
     found = settled([(0, 0), (3, 1000)], ratios=[ratio(0, "40"), ratio(1, "41")])
 
     assert found.lines[0].quantity.value == "40.666667"
+
+
+EDGES = [(0, 1000), (24 * 5, 4000), (24 * 6, 5500), (24 * 7, 9000)]
+
+
+@pytest.mark.parametrize("kind", ["energy", "standard"])
+def test_a_reading_at_a_periods_end_closes_it_and_opens_the_next_on_statements_as_in_a_priced_case(kind: str) -> None:
+    source = {"source": {"measure": "energy", "devices": ["meter-1"]}}
+    charge = {"kind": kind, "unit_price": "0.30"} | ({"devices": ["meter-1"]} if kind == "energy" else source)
+    terms = AgreementTerms.model_validate(PLAIN | {"zone": "UTC", "charges": [charge]})
+    facts = [
+        Fact(LeafRef(log=0, index=index, at=BEGIN + hour * HOUR, quality="synchronised"), reading(index, wh))
+        for index, (hour, wh) in enumerate(EDGES)
+    ]
+    versions = (Version(1, "2026-11-01", terms),)
+    following = period(DAYS[6], next_day(DAYS[6]), "UTC")
+
+    first = settle(Scope(period=WHOLE, closed=(), versions=versions, settled=(0,)), facts)
+    second = settle(
+        Scope(period=following, closed=(WHOLE,), versions=versions, settled=(4,), registers=tuple(first.registers)),
+        facts,
+    )
+
+    case = {
+        "currency": "EUR", "period": {"first": DAYS[0].isoformat(), "end": DAYS[6].isoformat()}, "charges": [charge],
+        "readings": [
+            {"at": utc_text(BEGIN + hour * HOUR), "value": f"{wh // 1000}.{wh % 1000:03}", "device": "meter-1"}
+            for hour, wh in EDGES
+        ],
+    }  # fmt: skip
+    priced = price(parse_case(json.dumps(case)))
+    assert [line.quantity.value for line in (*first.lines, *second.lines)] == ["4.5", "3.5"]
+    assert [line.quantity.value for line in priced.lines] == ["4.5"]
+    assert first.registers[0].point == second.lines[0].registers[0]

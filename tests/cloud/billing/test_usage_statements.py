@@ -28,8 +28,8 @@ def closed(cloud: CloudTwin, charges: list[dict[str, Any]]) -> tuple[Trade, dict
 def test_a_reading_that_closes_one_window_and_opens_the_next_is_on_both_lines(cloud: CloudTwin) -> None:
     trade, made = closed(cloud, [WINDOWS])
 
-    # The reading at midnight is the next day's, and with it the hour before it.
-    assert {line["window"]: line["amount"]["amount"] for line in made["lines"]} == {"peak": "3.60", "low": "1.10"}
+    # The reading at midnight closes the last hour of the day, and opens the next day.
+    assert {line["window"]: line["amount"]["amount"] for line in made["lines"]} == {"peak": "3.60", "low": "1.20"}
     assert refusals(trade.bundle(made)) == []
 
 

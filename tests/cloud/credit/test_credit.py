@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from cloud.calendar import midnight, parse_day
 from tests.cloud.trade import FIRST, MINUTE, TERMS, ZONE, Trade
@@ -167,3 +172,41 @@ def test_a_tenant_without_credit_posts_with_no_statement_more(cloud: CloudTwin) 
     trade.send()
 
     assert cloud.counts()["credit_draws"] == 0
+
+
+EARLY = {"kind": "progressive_billing", "thresholds": ["4"], "then_every": "4"}
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["draw", "read", "run", "void"]), st.integers(1, 4)), min_size=8, max_size=16
+)
+LONG = [("draw", 4), ("run", 1), ("draw", 2), ("read", 4), ("run", 1), ("read", 3), ("draw", 1), ("run", 1)]
+
+
+@settings(max_examples=6, deadline=None)
+@example([*LONG, ("void", 1), ("read", 1), ("run", 1)])
+@given(STEPS)
+def test_each_unit_is_owed_once_by_an_early_bill_or_by_having_been_used(steps: list[tuple[str, int]]) -> None:
+    with TemporaryDirectory() as folder, CloudTwin(f"sqlite:///{folder}/cloud.db", Path(folder)) as cloud:
+        trade = shop(cloud, charges=[*TERMS["charges"][:2], EARLY], cycle={"unit": "week"})
+        cloud.ask("PUT", LINE, {"score": 600, "limit": "9000"})
+        trade.read(0)
+        used, wh = Fraction(0), 0
+        for day, (kind, much) in enumerate(steps, 2):
+            trade.to(f"2026-11-{day:02}", 12)
+            if kind == "draw":
+                trade.draw(qty=much)
+                used += much * Fraction("1.20")
+            if kind == "read":
+                wh += much * 1000
+                trade.read(wh)
+                used += much * Fraction("0.85")
+            trade.send()
+            if kind == "run":
+                trade.post("/v1/closing-runs", {})
+            for one in trade.get("/v1/statements?agreement_id=agr-1")["items"] if kind == "void" else ():
+                # Those that are void already, or that another stands on, are refused.
+                cloud.ask("POST", f"/v1/statements/{one['statement_id']}/void", {"reason": "wrong", "who": "ann"})
+            trade.post("/v1/credit-runs", {})
+
+            owed = figures(trade)
+
+            assert Fraction(owed["receivable"]) + Fraction(owed["unbilled"]) == used, (kind, day, owed)
