@@ -8,98 +8,13 @@ always says why, in a word for machines, in a sentence for the person in front o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import msgspec
 
 from gateway.ports import Badge, Desired, Planogram, Slot
+from gateway.reasons import ASK, SENTENCES, WHOM, Reason
 from gateway.rules import CabinetRules, Item, Person, Share, WhenOld
 from gateway.uses import Left, Now, Uses, price_of
-
-Reason = Literal[
-    "",
-    "no_list",
-    "unknown_cabinet",
-    "unknown_slot",
-    "unknown_badge",
-    "badge_blocked",
-    "person_blocked",
-    "person_inactive",
-    "item_blocked",
-    "not_your_item",
-    "needs_job",
-    "unknown_job",
-    "needs_cost_centre",
-    "unknown_cost_centre",
-    "list_too_old",
-    "not_essential",
-    "limit_quantity",
-    "limit_value",
-    "credit",
-    "empty",
-    "one_at_a_time",
-    "quantity",
-    "slot_off",
-    "slot_reserved",
-    "lot_expired",
-    "is_a_loan",
-    "serial_needed",
-    "busy",
-    "door_open",
-    "service_mode",
-    "recovering",
-    "too_late",
-]
-Whom = Literal["", "supervisor", "supplier", "restocker"]
-
-SENTENCES: dict[str, str] = {
-    "no_list": "This gateway has no list of badges yet. Connect it to the network once.",
-    "unknown_cabinet": "This cabinet has no planogram. Ask the operator to set it up.",
-    "unknown_slot": "There is no such slot in this cabinet.",
-    "unknown_badge": "This badge is not known here. Ask your supervisor.",
-    "badge_blocked": "This badge is blocked.",
-    "person_blocked": "You are blocked from drawing at present.",
-    "person_inactive": "This person is not active any more.",
-    "item_blocked": "This item is called back and not given out.",
-    "not_your_item": "This item is not for your group.",
-    "needs_job": "Say for which job it is.",
-    "unknown_job": "This job is not open, or not yours.",
-    "needs_cost_centre": "Say for which cost centre it is.",
-    "unknown_cost_centre": "This cost centre is not open, or not yours.",
-    "list_too_old": "The list of badges is too old to be used. Connect the gateway to the network.",
-    "not_essential": "The rules are too old; until they are confirmed only essential items are given.",
-    "limit_quantity": "The limit for this period is reached.",
-    "limit_value": "The limit of money for this period is reached.",
-    "credit": "The credit agreed for this cabinet is used up.",
-    "empty": "This slot is empty.",
-    "one_at_a_time": "This slot gives one piece at a time.",
-    "quantity": "Ask for at least one piece and not more than the slot holds.",
-    "slot_off": "This slot is out of order. Take another one.",
-    "slot_reserved": "What lies here is put by for somebody.",
-    "lot_expired": "What lies here is past its date.",
-    "is_a_loan": "This is a tool to borrow: take it as a loan.",
-    "serial_needed": "Say which one you take: its serial number.",
-    "busy": "Someone is being served. Wait a moment.",
-    "door_open": "A door is still open. Close it first.",
-    "service_mode": "The cabinet is being refilled. Wait until that is done.",
-    "recovering": "The cabinet has just started and looks at what it gave last. Wait a moment.",
-    "too_late": "The request came too late. Please ask again.",
-}
-
-ASK: dict[str, Whom] = {
-    "unknown_badge": "supervisor", "badge_blocked": "supervisor", "person_blocked": "supervisor",
-    "person_inactive": "supervisor", "not_your_item": "supervisor", "limit_quantity": "supervisor",
-    "limit_value": "supervisor", "unknown_job": "supervisor", "unknown_cost_centre": "supervisor",
-    "slot_reserved": "supervisor", "credit": "supplier", "list_too_old": "supplier", "not_essential": "supplier",
-    "no_list": "supplier", "unknown_cabinet": "supplier", "item_blocked": "supplier", "lot_expired": "restocker",
-    "empty": "restocker", "slot_off": "restocker", "unknown_slot": "supplier",
-}  # fmt: skip
-WHOM: dict[Whom, str] = {
-    "": "",
-    "supervisor": "Ask your supervisor.",
-    "supplier": "Ask the supplier of this cabinet.",
-    "restocker": "Ask whoever refills this cabinet.",
-}
 
 
 class AccessPolicy(msgspec.Struct, frozen=True):
@@ -134,13 +49,17 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Situation(msgspec.Struct, frozen=True):
-    """What holds at the moment of asking, besides the rules. `off`: the slot is out of order."""
+    """What holds at the moment of asking, besides the rules. `off`: the slot is out of order; `serials` are known to
+    lie there; `sees`: the cabinet itself sees which one leaves.
+    """
 
     uses: Uses | None = None
     now: Now | None = None
     on_hand: int | None = None
     off: bool = False
     expired: bool = False
+    serials: tuple[str, ...] = ()
+    sees: bool = False
 
 
 NOTHING_KNOWN = Situation()
@@ -212,8 +131,8 @@ def decide(
             found.no("item_blocked" if place.item in rules.blocked.items else "not_your_item")
         if item.loan_days and not asked.lend:
             found.no("is_a_loan")
-        if item.serial and asked.lend and not asked.serial:
-            found.no("serial_needed")
+        if item.serial:
+            found.no(_number(asked, at))
         found.no(_account(desired, item, person, for_))
         _age(found, policy, desired, asked, item, age_seconds)
         if name:
@@ -265,6 +184,18 @@ def _piece(place: Slot, asked: Asked, at: Situation) -> Reason:
     if at.expired:
         return "lot_expired"
     return "slot_off" if at.off else ""
+
+
+def _number(asked: Asked, at: Situation) -> Reason:
+    """Goods with serial numbers leave one by one, each by its name; one that is nowhere cannot be what is taken."""
+    if at.sees:
+        return ""
+    if asked.quantity > 1:
+        return "one_at_a_time"
+    if not asked.serial:
+        return "serial_needed"
+    all_known = bool(at.serials) and at.on_hand is not None and len(at.serials) >= at.on_hand
+    return "serial_unknown" if all_known and asked.serial not in at.serials else ""
 
 
 def _reserved(desired: Desired, asked: Asked, now: Now | None) -> Reason:

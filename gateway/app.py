@@ -105,10 +105,12 @@ class Gateway:
                 await client.aclose()
             log.info("stopped")
 
-    async def draw(self, cabinet: str, badge: str, slot: str, quantity: int = 1, for_: str = "") -> DrawResult:
+    async def draw(
+        self, cabinet: str, badge: str, slot: str, quantity: int = 1, for_: str = "", serial: str = ""
+    ) -> DrawResult:
         """Somebody takes something. Raises UnknownCabinetError."""
         premises, place = self._place(cabinet)
-        return await take_draw(premises, place, badge, slot, quantity=quantity, for_=for_)
+        return await take_draw(premises, place, badge, slot, quantity=quantity, for_=for_, serial=serial)
 
     async def refill(self, cabinet: str, slot: str, quantity: int, badge: str) -> DrawResult:
         """Somebody put something in. Raises UnknownCabinetError."""

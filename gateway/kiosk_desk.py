@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from gateway.access import Asked
+from gateway.fill_slot import Filled, fill_slot
 from gateway.kiosk_view import offer
 from gateway.periods import DAY_MS
 from gateway.ports import UnknownCabinetError
@@ -20,7 +21,7 @@ from gateway.rules import Waiting, account
 from gateway.take_count import take_count_as
 from gateway.take_draw import DrawResult, take
 from gateway.take_return import Condition, found, take_loan_back, take_report, take_return
-from gateway.take_visit import Filled, begin_visit, end_visit, fill_slot, open_door
+from gateway.take_visit import begin_visit, end_visit, open_door
 from gateway.visitors import SessionOverError, Visitor, Visitors, standing_open
 from wire.pin import check_pin
 

@@ -35,7 +35,9 @@ class LimitSeen(msgspec.Struct, frozen=True):
 
 
 class Tile(msgspec.Struct, frozen=True):
-    """One slot. `left`: pieces this person may still take; None: no limit."""
+    """One slot. `left`: pieces this person may still take; None: no limit. `serials`: the numbers that are known to lie
+    here, None where the item has none or the cabinet sees which one leaves.
+    """
 
     slot: str
     item: str
@@ -56,6 +58,7 @@ class Tile(msgspec.Struct, frozen=True):
     essential: bool
     expires_ms: int | None
     lot: str
+    serials: list[str] | None
 
 
 def tiles(premises: Premises, cabinet: str, visitor: Visitor | None) -> list[Tile]:
@@ -70,8 +73,9 @@ def _tile(premises: Premises, cabinet: str, place: Slot, visitor: Visitor | None
     lend = bool(item.loan_days)
     decision = None
     if visitor is not None:
+        only = held.serials[0] if item.serial and held.serials else ""
         asked = Asked(
-            cabinet, place.slot, 1, badge=visitor.badge, person=visitor.person.person,
+            cabinet, place.slot, 1, serial=only, badge=visitor.badge, person=visitor.person.person,
             for_=visitor.for_ or visitor.person.cost_centre, lend=lend,
         )  # fmt: skip
         decision = premises.judge(asked)
@@ -89,6 +93,7 @@ def _tile(premises: Premises, cabinet: str, place: Slot, visitor: Visitor | None
         if limit is not None else None,
         essential=item.essential, expires_ms=held.lot.expires if held.lot else None,
         lot=held.lot.lot if held.lot else "",
+        serials=held.serials if item.serial and cabinet not in premises.sees_serials else None,
     )  # fmt: skip
 
 

@@ -230,8 +230,19 @@ class Badge(msgspec.Struct, frozen=True):
     groups: tuple[str, ...] = ()
 
 
+class OpenOrder(msgspec.Struct, frozen=True):
+    """What was ordered, or proposed, to refill a slot: the number under which both sides know it."""
+
+    order: str
+    item: str = ""
+    state: str = ""
+
+
 class Desired(msgspec.Struct, frozen=True):
-    """What the cloud last told us, signed; kept on disk, so that a shop without network goes on. 0: never."""
+    """What the cloud last told us, signed; kept on disk, so that a shop without network goes on. 0: never.
+
+    `orders`: by cabinet and slot.
+    """
 
     version: int = 0
     planograms: dict[str, Planogram] = {}
@@ -239,6 +250,12 @@ class Desired(msgspec.Struct, frozen=True):
     rules: int = 0
     book: Rules = Rules()
     credit: dict[str, Share] = {}
+    orders: dict[str, dict[str, OpenOrder]] = {}
+
+    def order(self, cabinet: str, place: Slot) -> str:
+        """The number of the slot's open order; none that is about another item than lies there now."""
+        found = self.orders.get(cabinet, {}).get(place.slot)
+        return found.order if found is not None and found.item in ("", place.item) else ""
 
 
 class DesiredSource(Protocol):

@@ -33,7 +33,9 @@ class CabinetUnreachableError(Exception):
 
 
 class Given(msgspec.Struct, frozen=True):
-    """How a command ended: what it proves, pieces, the device's words, a snapshot after. `recorded`: already stored."""
+    """How a command ended: what it proves, pieces, the device's words, a snapshot after. `recorded`: already stored;
+    `serial`: the numbers the cabinet saw leave, with spaces between them.
+    """
 
     fact: Fact
     qty: int
@@ -41,6 +43,7 @@ class Given(msgspec.Struct, frozen=True):
     confirmation: str
     after: Mapping[str, int] = {}
     recorded: RecordKey | None = None
+    serial: str = ""
 
 
 class Attempting(msgspec.Struct, frozen=True):
@@ -76,7 +79,8 @@ class Cabinet(Protocol):
 
 class Premises:
     """Handed to every use case. `busy` holds the cabinets that serve someone right now, `service` those that are being
-    refilled, `recovering` those whose last attempts are not settled yet. `changed` is told of every record by its
+    refilled, `recovering` those whose last attempts are not settled yet, `sees_serials` those that tell by a tag which
+    piece left. `changed` is told of every record by its
     cabinet.
     """
 
@@ -99,6 +103,7 @@ class Premises:
         self.busy: set[str] = set()
         self.service: set[str] = set()
         self.recovering: set[str] = set()
+        self.sees_serials: set[str] = set()
         self.changed: list[Callable[[Record], None]] = []
         self.attempts: dict[str, Attempting] = {}
         self.reminded: set[str] = set()
@@ -135,14 +140,17 @@ class Premises:
         """May this be taken now, by all rules, limits and what lies in the slot."""
         desired, now = self.desired.current, self.now()
         held = self.shelf.look(asked.cabinet, asked.slot)
+        piece = held.piece(asked.serial) or held.lot
         jams = desired.book.cabinet(asked.cabinet).jams_until_off
-        ends = held.lot.expires if held.lot else None
+        ends = piece.expires if piece else None
         situation = Situation(
             self.uses,
             now,
             held.on_hand,
             off=bool(jams and held.jams >= jams),
             expired=bool(ends and now.ts == "S" and now.t >= ends),
+            serials=tuple(held.serials),
+            sees=asked.cabinet in self.sees_serials,
         )
         return decide(desired, self.desired.age_seconds, self.policy, asked, situation)
 

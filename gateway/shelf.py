@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.lots import Lot, first, level, put, take
+from gateway.lots import Lot, first, level, put, serials, take
 from wire.ids import RecordKey
 from wire.records import (
     Count,
@@ -57,6 +57,15 @@ class Contents(msgspec.Struct):
         """The lot that is drawn next."""
         return first(self.lots)
 
+    def piece(self, serial: str) -> Lot | None:
+        """The piece of this number; the lot that is drawn next where no number is named."""
+        return next((one for one in self.lots if one.serial == serial), None) if serial else self.lot
+
+    @property
+    def serials(self) -> list[str]:
+        """The numbers that are known to lie here, first expired first."""
+        return serials(self.lots)
+
 
 class Resolution(msgspec.Struct, frozen=True):
     """An unverified draw that a count has decided."""
@@ -72,7 +81,8 @@ class Shelf:
     def __init__(self) -> None:
         self._places: dict[Place, Contents] = {}
         self._draws: dict[RecordKey, Place] = {}
-        self._confirmed: dict[RecordKey, str] = {}
+        self._confirmed: dict[RecordKey, tuple[str, str, str]] = {}
+        self._ends: dict[tuple[str, str, str], int] = {}
         self._decided: set[tuple[str, str]] = set()
 
     def look(self, cabinet: str, slot: str) -> Contents:
@@ -136,6 +146,10 @@ class Shelf:
         """The draw of this intent ("ep/n"), if nobody has decided it yet."""
         return next((draw for draw in self.look(cabinet, slot).unverified.values() if draw.intent == intent), None)
 
+    def ends(self, item: str, lot: str, serial: str) -> int | None:
+        """When pieces of this lot or number end, ms UTC, as they were put in: what comes back ends as it would have."""
+        return self._ends.get((item, lot, serial)) if lot or serial else None
+
     def decided(self, cabinet: str, intent: str) -> bool:
         """Whether the unverified draw of this intent ("ep/n") has been decided by evidence."""
         return (cabinet, intent) in self._decided
@@ -155,10 +169,10 @@ class Shelf:
         if draw.qty and place.on_hand is not None:
             place.on_hand -= draw.qty
         if draw.qty:
-            take(place.lots, draw.qty, draw.lot)
+            take(place.lots, draw.qty, draw.lot, draw.serial)
         if draw.outcome == "confirmed":
             place.jams = 0
-            self._confirmed[draw.key] = draw.slot
+            self._confirmed[draw.key] = (draw.slot, draw.lot, draw.serial)
             if len(self._confirmed) > REMEMBERED:
                 del self._confirmed[next(iter(self._confirmed))]
         if draw.outcome == "unverified":
@@ -179,12 +193,13 @@ class Shelf:
                 self._decided.add((draw.src, draw.intent))
             if place.on_hand is not None:
                 place.on_hand += draw.qty - resolved.qty
+            self._back(place, draw.lot, draw.serial, draw.qty - resolved.qty)
 
     def _moved(self, record: Loan | LoanBack | Return) -> None:
         """What is lent leaves; what comes back lies there again (used goods name another slot: see ``take_return``)."""
         place = self._place(record.src, record.slot, record)
         if isinstance(record, Loan):
-            take(place.lots, record.qty, record.lot)
+            take(place.lots, record.qty, record.lot, record.serial)
         else:
             self._lots(place, record)
         if place.on_hand is not None or not isinstance(record, Loan):
@@ -192,14 +207,26 @@ class Shelf:
 
     def _reverse(self, record: Reversal) -> None:
         """Taken back on paper: the piece lies there after all."""
-        place = self._places.get((record.src, self._confirmed.get(record.ref.key, "")))
+        slot, lot, serial = self._confirmed.get(record.ref.key, ("", "", ""))
+        place = self._places.get((record.src, slot))
         if place is not None and place.on_hand is not None:
             place.on_hand += record.qty
+            self._back(place, lot, serial, record.qty)
 
-    @staticmethod
-    def _lots(place: Contents, record: Goods) -> None:
-        if record.lot or record.expires:
-            put(place.lots, record.lot, record.expires or None, record.qty)
+    def _back(self, place: Contents, lot: str, serial: str, qty: int) -> None:
+        """Pieces that did not leave after all lie there with their lot, or their numbers when all of them stayed."""
+        if qty <= 0 or not (lot or serial):
+            return
+        for number in serial.split() or [""]:
+            put(place.lots, lot, self.ends(place.item, lot, number), qty, number)
+
+    def _lots(self, place: Contents, record: Goods) -> None:
+        if record.lot or record.expires or record.serial:
+            ends = record.expires or self.ends(record.item, record.lot, record.serial)
+            if ends is not None and (record.lot or record.serial):
+                self._ends[record.item, record.lot, record.serial] = ends
+            for number in record.serial.split() or [""]:
+                put(place.lots, record.lot, ends, record.qty, number)
 
 
 def ref(record: Draw | Loan) -> Ref:

@@ -52,6 +52,7 @@ class TagCabinet:
         self._detail = ""
         self._differs: dict[str, int] = {}
         self._restored = asyncio.Event()
+        premises.sees_serials.add(device)
 
     # The desk
 
@@ -188,7 +189,8 @@ class TagCabinet:
         self._present = here
         left = {"tags": len(self._of(here, intent.slot))}
         if mine:
-            return Given(Fact.COUNTER_MOVED, len(mine), actuation, f"tags gone: {len(mine)}", left)
+            numbers = self._numbers(intent.item, mine)
+            return Given(Fact.COUNTER_MOVED, len(mine), actuation, f"tags gone: {len(mine)}", left, serial=numbers)
         return Given(Fact.NOTHING_TAKEN, 0, actuation, "no tag is gone", left)
 
     async def _settle(self, here: set[str]) -> None:
@@ -229,6 +231,11 @@ class TagCabinet:
         if records:
             await self._premises.keep_for_sure(*records)
 
+    def _numbers(self, item: str, gone: set[str]) -> str:
+        """What its tag says is the number of a piece, where the item has numbers; as many as a record has room for."""
+        wanted = self._premises.desired.current.book.item(item).serial
+        return " ".join(sorted(gone)[:AT_ONCE]) if wanted else ""
+
     def _draw(self, slot: str, gone: set[str], *, who: str = "", q: str) -> Draw:
         """Tags that nobody asked for: by the person who had the door open, by nobody known, or in doubt."""
         at, desired = stamp(self._clock), self._premises.desired.current
@@ -243,6 +250,7 @@ class TagCabinet:
             outcome="confirmed" if sure else "unverified", actuation="none", confirmation=f"tags gone: {len(gone)}",
             planogram=planogram, rules=desired.rules or desired.version,
             before={"tags": before}, after={"tags": before - len(gone)},
+            serial=self._numbers(place.item if place else "unknown", gone),
         )  # fmt: skip
 
     def _changes(self, gone: set[str], came: set[str]) -> list[Record]:

@@ -10,10 +10,10 @@ import asyncio
 
 import msgspec
 
-from gateway.access import SENTENCES as ACCESS_SENTENCES
 from gateway.access import Asked, Decision
 from gateway.ports import Confirm, JournalFull, NotStored, RecordRefused
 from gateway.premises import Cabinet, CabinetUnreachableError, Given, Premises
+from gateway.reasons import SENTENCES as ACCESS_SENTENCES
 from gateway.recording import Stamp, happened, stamp
 from gateway.vending import Fact, State, verdict
 from wire.ids import RecordKey
@@ -39,10 +39,11 @@ _running: set[asyncio.Task[DrawResult]] = set()
 
 
 async def take_draw(
-    premises: Premises, cabinet: Cabinet, badge: str, slot: str, *, quantity: int = 1, for_: str = ""
+    premises: Premises, cabinet: Cabinet, badge: str, slot: str, *, quantity: int = 1, for_: str = "", serial: str = ""
 ) -> DrawResult:
     """The whole draw, by badge."""
-    return await take(premises, cabinet, Asked(cabinet.device, slot, quantity, badge=badge, for_=for_))
+    asked = Asked(cabinet.device, slot, quantity, badge=badge, for_=for_, serial=serial)
+    return await take(premises, cabinet, asked)
 
 
 async def take(premises: Premises, cabinet: Cabinet, asked: Asked, *, due: int | None = None) -> DrawResult:
@@ -61,6 +62,7 @@ async def take(premises: Premises, cabinet: Cabinet, asked: Asked, *, due: int |
 
 
 async def _draw(premises: Premises, cabinet: Cabinet, asked: Asked, due: int | None) -> DrawResult:
+    asked = named(premises, asked)
     decision = premises.judge(asked)
     if not decision.allowed or decision.slot is None:
         return await refuse(premises, cabinet, decision, asked.slot, asked.quantity)
@@ -188,7 +190,9 @@ def draw(
         intent=f"{key.ep}/{key.n}", slot=intent.slot, item=intent.item, asked=intent.asked, qty=end.qty,
         outcome=end.outcome, actuation=given.actuation, confirmation=given.confirmation,
         planogram=intent.planogram, rules=intent.rules, unit=intent.unit, scale=intent.scale,
-        before=intent.before, after=dict(given.after), lot=_tagged(intent, "lot"), serial=_tagged(intent, "serial"),
+        before=intent.before, after=dict(given.after),
+        lot=_tagged(intent, "lot") if end.qty else "",
+        serial=given.serial or (_tagged(intent, "serial") if end.qty else ""),
     )  # fmt: skip
 
 
@@ -204,7 +208,7 @@ def _loan(
         slot=intent.slot, item=intent.item, qty=given.qty, unit=intent.unit, scale=intent.scale,
         due=due if due is not None else msgspec.UNSET, intent=f"{key.ep}/{key.n}",
         actuation=given.actuation, confirmation=given.confirmation,
-        lot=_tagged(intent, "lot"), serial=_tagged(intent, "serial"),
+        lot=_tagged(intent, "lot"), serial=given.serial or _tagged(intent, "serial"),
     )  # fmt: skip
 
 
@@ -215,9 +219,19 @@ def refused(decision: Decision) -> DrawResult:
     return DrawResult("refused", reason=decision.reason, sentence=decision.sentence, ask=decision.ask, facts=facts)
 
 
+def named(premises: Premises, asked: Asked) -> Asked:
+    """Where only one piece lies in the slot, its number need not be said."""
+    place, _ = premises.place(asked.cabinet, asked.slot)
+    if place is None or asked.serial or not premises.desired.current.book.item(place.item).serial:
+        return asked
+    held = premises.shelf.look(asked.cabinet, asked.slot)
+    only = held.serials if held.on_hand == 1 and asked.cabinet not in premises.sees_serials else []
+    return msgspec.structs.replace(asked, serial=only[0]) if len(only) == 1 else asked
+
+
 def _tags(premises: Premises, asked: Asked) -> tuple[str, ...]:
     """What an intent remembers for the record that ends it: that it lends, which lot is next, which one was named."""
-    lot = premises.shelf.look(asked.cabinet, asked.slot).lot
+    lot = premises.shelf.look(asked.cabinet, asked.slot).piece(asked.serial)
     named = (("lot", lot.lot if lot else ""), ("serial", asked.serial))
     return (*((LOAN,) if asked.lend else ()), *(f"{name}:{value}" for name, value in named if value))
 

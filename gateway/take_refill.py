@@ -25,6 +25,7 @@ async def take_refill(premises: Premises, cabinet: Cabinet, slot: str, quantity:
         v=1, z="", src=cabinet.device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
         who=decision.person, q=["manual", "over_capacity"] if over else ["manual"],
         slot=slot, item=decision.slot.item, qty=quantity, before={} if before is None else {"on_hand": before},
+        order=premises.desired.current.order(cabinet.device, decision.slot),
     )  # fmt: skip
     try:
         (key,) = await premises.keep(record)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
+import msgspec
+
 from gateway.periods import DAY_MS
 from gateway.ports import NotStored, RecordRefused
 from gateway.premises import Cabinet, CabinetUnreachableError, Premises
@@ -58,6 +60,7 @@ async def take_return(
             v=1, z="", src=use.cabinet, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
             who=visitor.person.person, for_=use.for_, q=["claimed"], slot=slot, item=use.item, qty=quantity,
             unit=_unit(premises, use), ref=Ref(*use.key), condition=condition, lot=use.lot, serial=use.serial,
+            expires=_ends(premises, use),
         )]  # fmt: skip
 
     return await _put_in(premises, cabinet, use.slot if condition == "unused" else "", made, "returned", quantity)
@@ -76,7 +79,7 @@ async def take_loan_back(
     slot = SCRAP if condition == "damaged" else use.slot
 
     def made(at: Stamp) -> list[Record]:
-        back: list[Record] = [loan_back(use, at, slot, visitor.person.person, condition, _unit(premises, use))]
+        back: list[Record] = [loan_back(premises, use, at, slot, visitor.person.person, condition)]
         if condition == "damaged":
             data = {"item": use.item, "serial": use.serial, "loan": record}
             back.append(happened("tool_damaged", at, use.cabinet, slot=use.slot, who=visitor.person.person, data=data))
@@ -85,12 +88,12 @@ async def take_loan_back(
     return await _put_in(premises, cabinet, use.slot, made, "brought_back", use.qty)
 
 
-def loan_back(use: Use, at: Stamp, slot: str, who: str, condition: str, unit: str) -> LoanBack:
+def loan_back(premises: Premises, use: Use, at: Stamp, slot: str, who: str, condition: str) -> LoanBack:
     """The record that ends a loan."""
     return LoanBack(
         v=1, z="", src=use.cabinet, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
-        who=who, for_=use.for_, q=[condition], slot=slot, item=use.item, qty=use.qty, unit=unit,
-        ref=Ref(*use.key), serial=use.serial,
+        who=who, for_=use.for_, q=[condition], slot=slot, item=use.item, qty=use.qty, unit=_unit(premises, use),
+        ref=Ref(*use.key), lot=use.lot, serial=use.serial, expires=_ends(premises, use),
     )  # fmt: skip
 
 
@@ -125,14 +128,15 @@ async def keep_loans(premises: Premises) -> int:
             continue
         at, name = stamp(premises.clock), f"{use.key.src}/{use.key.ep}/{use.key.n}"
         _, planogram = premises.place(use.cabinet, use.slot)
-        unit = _unit(premises, use)
+        back = loan_back(premises, use, at, use.slot, use.who, "kept")
         bought = Draw(
             v=1, z="", src=use.cabinet, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
             who=use.who, for_=use.for_, q=["kept_loan"], slot=use.slot, item=use.item, asked=use.qty, qty=use.qty,
             outcome="confirmed", actuation="none", confirmation=f"loan {name} not back {days} days after its date",
-            planogram=planogram, rules=premises.desired.current.book.version, unit=unit, serial=use.serial,
+            planogram=planogram, rules=premises.desired.current.book.version, unit=back.unit,
+            lot=use.lot, serial=use.serial,
         )  # fmt: skip
-        await premises.keep_for_sure(loan_back(use, at, use.slot, use.who, "kept", unit), bought)
+        await premises.keep_for_sure(back, bought)
         kept += 1
     return kept
 
@@ -184,6 +188,12 @@ def _why_not(premises: Premises, visitor: Visitor, use: Use | None, quantity: in
     now = premises.now()
     over = now.ts == "S" and use.ts in ("S", "R") and now.t > use.t + days * DAY_MS
     return "return_late" if late and over else ""
+
+
+def _ends(premises: Premises, use: Use) -> int | msgspec.UnsetType:
+    """When what comes back ends, as it did when it was put in."""
+    ends = premises.shelf.ends(use.item, use.lot, use.serial)
+    return msgspec.UNSET if ends is None else ends
 
 
 def _unit(premises: Premises, use: Use) -> str:

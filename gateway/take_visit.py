@@ -7,24 +7,20 @@ the difference is never booked as somebody's loss by mistake. All of a slot is o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
-from gateway.ports import NotStored, RecordRefused, Slot
+from gateway.ports import NotStored, RecordRefused
 from gateway.premises import Cabinet, CabinetUnreachableError, Premises
-from gateway.recording import Stamp, happened, stamp
-from gateway.take_count import resolved
+from gateway.recording import happened, stamp
 from gateway.take_draw import DrawResult, not_stored
 from gateway.take_return import SHUT, Admitting
 from gateway.visitors import Visitor, standing_open
-from wire.records import Count, Record, Refill
 
 RESTOCKER = "restocker"
 
 
 class Pick(msgspec.Struct, frozen=True):
-    """What to bring to a slot: so many, up to `par`."""
+    """What to bring to a slot: so many, up to `par`, by which order; `needs`: whether lot or serial are asked for."""
 
     slot: str
     item: str
@@ -34,20 +30,7 @@ class Pick(msgspec.Struct, frozen=True):
     par: int
     quantity: int
     order: str = ""
-
-
-class Filled(msgspec.Struct, frozen=True):
-    """What was done at one slot. `found` None: nobody counted before."""
-
-    slot: str
-    found: int | None = None
-    filled: int = 0
-    removed: int = 0
-    spoiled: int = 0
-    full: bool = False
-    lot: str = ""
-    expires: int | None = None
-    serial: str = ""
+    needs: list[str] = []
 
 
 def picks(premises: Premises, cabinet: str) -> list[Pick]:
@@ -62,7 +45,9 @@ def picks(premises: Premises, cabinet: str) -> list[Pick]:
         if item.pack > 1:
             # Whole packs, and never more than fits.
             wanted -= wanted % item.pack
-        found.append(Pick(place.slot, place.item, item.name, held, place.capacity, par, wanted))
+        needs = [name for name, needed in (("lot", item.lot), ("serial", item.serial)) if needed]
+        order = premises.desired.current.order(cabinet, place)
+        found.append(Pick(place.slot, place.item, item.name, held, place.capacity, par, wanted, order, needs))
     return found
 
 
@@ -81,35 +66,10 @@ async def begin_visit(premises: Premises, cabinet: Cabinet, visitor: Visitor) ->
         premises.service.discard(cabinet.device)
         return not_stored(error)
     visitor.visit = f"{key.ep}/{key.n}"
+    # What he has brought was picked by these orders, whatever the cloud says while he fills.
+    visitor.orders = {one.slot: one.order for one in picks(premises, cabinet.device) if one.order}
     premises.stirred(cabinet.device)
     return visitor.visit
-
-
-async def fill_slot(premises: Premises, cabinet: Cabinet, visitor: Visitor, done: Filled) -> DrawResult:
-    """One slot of a visit, in one commit."""
-    place, _ = premises.place(cabinet.device, done.slot)
-    if place is None:
-        return DrawResult("refused", reason="unknown_slot", sentence="There is no such slot in this cabinet.")
-    if min(done.filled, done.removed, done.spoiled, done.found or 0) < 0 or (done.full and not place.capacity):
-        return DrawResult("refused", reason="quantity", sentence="A number of pieces is zero or more.")
-    now = await snapshot(cabinet, done.slot)
-    held = premises.shelf.look(cabinet.device, done.slot).on_hand
-    base = held if done.found is None else done.found
-    filled = max(0, place.capacity - (base or 0) + done.removed + done.spoiled) if done.full else done.filled
-    at = stamp(premises.clock)
-    try:
-        if done.found is not None:
-            # A resolution has no number before its own commit, and a count names what it stands behind.
-            decided = premises.shelf.resolutions(cabinet.device, done.slot, done.found)
-            if decided:
-                await premises.keep(*(resolved(one, at, f"count of {done.found}") for one in decided))
-        records = _records(premises, place, visitor, done, at, base, filled, now)
-        if not records:
-            return DrawResult("refused", reason="quantity", sentence="Say what was found, filled or removed.")
-        keys = await premises.keep(*records)
-    except (NotStored, RecordRefused) as error:
-        return not_stored(error)
-    return DrawResult("refilled", filled, sentence="The refill is written down. Thank you.", key=keys[-1])
 
 
 async def open_door(premises: Premises, cabinet: Cabinet, visitor: Visitor, slot: str) -> DrawResult:
@@ -145,50 +105,7 @@ async def end_visit(
         happened("service_ended", stamp(premises.clock), cabinet.device, who=visitor.person.person, data=data)
     )
     visitor.visit = ""
+    visitor.orders = {}
     premises.service.discard(cabinet.device)
     premises.stirred(cabinet.device)
     return after
-
-
-async def snapshot(cabinet: Cabinet, slot: str) -> dict[str, int]:
-    """The cabinet's own numbers of a slot, where it has any and can be asked."""
-    try:
-        return dict(await cabinet.look(slot))
-    except CabinetUnreachableError:
-        return {}
-
-
-def _records(
-    premises: Premises, place: Slot, visitor: Visitor, done: Filled, at: Stamp, base: int | None, filled: int,
-    now: dict[str, int],
-) -> Sequence[Record]:  # fmt: skip
-    src = visitor.cabinet
-    unit = premises.desired.current.book.item(place.item).unit
-    who, held = visitor.person.person, premises.shelf.look(src, place.slot)
-
-    def count(qty: int, q: list[str], position: str) -> Count:
-        return Count(
-            v=1, z="", src=src, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m, who=who, q=q,
-            slot=place.slot, item=place.item, qty=qty, unit=unit, position=position,
-        )  # fmt: skip
-
-    records: list[Record] = []
-    if done.found is not None:
-        records.append(count(done.found, ["manual"], held.last))
-    after = (base or 0) + filled
-    if filled:
-        over = ["over_capacity"] if place.capacity and after > place.capacity + done.removed + done.spoiled else []
-        records.append(Refill(
-            v=1, z="", src=src, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m, who=who,
-            q=["manual", *(["claimed_full"] if done.full else []), *over],
-            slot=place.slot, item=place.item, qty=filled, unit=unit, visit=visitor.visit,
-            before={**now, **({} if base is None else {"on_hand": base})}, after={**now, "on_hand": after},
-            lot=done.lot, serial=done.serial,
-            expires=msgspec.UNSET if done.expires is None else done.expires,
-        ))  # fmt: skip
-    if done.removed or done.spoiled:
-        data: dict[str, int | str | bool] = {"removed": done.removed, "spoiled": done.spoiled, "visit": visitor.visit}
-        records.append(happened("goods_removed", at, src, slot=place.slot, who=who, data=data))
-        q = ["manual", *(["removed"] if done.removed else []), *(["spoiled"] if done.spoiled else [])]
-        records.append(count(max(0, after - done.removed - done.spoiled), q, ""))
-    return records

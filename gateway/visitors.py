@@ -12,9 +12,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from gateway.access import SENTENCES, WHOM, Whom, roles
+from gateway.access import roles
 from gateway.ports import NotStored
 from gateway.premises import Cabinet, Premises
+from gateway.reasons import SENTENCES, WHOM, Whom
 from gateway.recording import happened, stamp
 from gateway.rules import Identify, Person, Waiting
 from gateway.take_draw import DrawResult, not_stored
@@ -33,7 +34,9 @@ PIN_SENTENCES = {
 
 
 class Visitor(msgspec.Struct):
-    """An open session. `until` is in ms of this boot; `draws` counts what was begun in it."""
+    """An open session. `until` is in ms of this boot; `draws` counts what was begun in it; `orders`: what
+    a restocker has brought, by slot.
+    """
 
     token: str
     cabinet: str
@@ -45,6 +48,7 @@ class Visitor(msgspec.Struct):
     visit: str = ""
     draws: int = 0
     for_: str = ""
+    orders: dict[str, str] = {}
 
     @property
     def seconds(self) -> int:

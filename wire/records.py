@@ -144,9 +144,10 @@ class Goods(Base, frozen=True, kw_only=True):
 
 
 class Refill(Goods, frozen=True, kw_only=True, tag="refill"):
-    """Goods were put into a slot; they stay the supplier's."""
+    """Goods were put into a slot; they stay the supplier's. ``order``: the number of the order that they fill."""
 
     visit: Text = ""
+    order: Text = ""
     before: dict[str, Integer] = {}
     after: dict[str, Integer] = {}
 

@@ -15,6 +15,7 @@ from cloud.database import Tx
 from cloud.ingest.posted import Posted
 from cloud.replenishment import repository
 from cloud.replenishment.policies import min_max
+from cloud.replenishment.publish_orders import publish_orders
 from cloud.replenishment.repository import SlotPlan
 
 Slot = tuple[str, str]
@@ -45,7 +46,7 @@ def propose(
     """
     if not touched:
         return
-    repository.close_refilled(tx, tenant, sorted(refilled), _latest(touched))
+    changed = repository.close_refilled(tx, tenant, sorted(refilled), _latest(touched))
     proposals = []
     for place in sorted(touched):
         slot = plans.get(place)
@@ -59,10 +60,14 @@ def propose(
         if decision is None:
             if opened is not None:
                 repository.set_state(tx, tenant, opened.order_id, "withdrawn", cause.at_ms)
+                changed.add(slot.device)
             continue
+        if opened is None:
+            changed.add(slot.device)
         order_id = opened.order_id if opened is not None else _order_id(tenant, slot, cause)
         proposals.append(repository.Proposal(order_id, slot, decision, cause))
     repository.save_proposals(tx, tenant, proposals)
+    publish_orders(tx, tenant, changed)
 
 
 def in_words(item: str, reason: str, facts: Mapping[str, int]) -> str:

@@ -90,17 +90,38 @@ def save_proposals(tx: Tx, tenant: str, proposals: Sequence[Proposal]) -> None:
     )
 
 
-def close_refilled(tx: Tx, tenant: str, slots: Sequence[tuple[str, str]], at_ms: int) -> None:
-    """A refill closes the slot's open order."""
+def close_refilled(tx: Tx, tenant: str, slots: Sequence[tuple[str, str]], at_ms: int) -> set[str]:
+    """A refill closes the slot's open order; the devices of those that were open."""
     if not slots:
-        return
+        return set()
     rows = tx.all(
-        "SELECT o.order_id FROM GIVEN(device_id text, slot text) AS g JOIN orders o ON o.tenant_id = ? "
+        "SELECT o.order_id, o.device_id FROM GIVEN(device_id text, slot text) AS g JOIN orders o ON o.tenant_id = ? "
         "AND o.device_id = g.device_id AND o.slot = g.slot AND o.state IN ('proposed', 'ordered') ORDER BY o.order_id",
         ([list(slot) for slot in slots], tenant),
     )
-    for (order_id,) in rows:
+    for order_id, _ in rows:
         set_state(tx, tenant, order_id, "received", at_ms)
+    return {device for _, device in rows}
+
+
+def open_orders(tx: Tx, tenant: str, devices: Sequence[str]) -> list[tuple[str, str, str, str, str]]:
+    """Device, slot, id, item and state of all that is proposed or ordered for these devices."""
+    rows = tx.all(
+        "SELECT o.device_id, o.slot, o.order_id, o.item_id, o.state FROM GIVEN(device_id text) AS g "
+        "JOIN orders o ON o.tenant_id = ? AND o.device_id = g.device_id AND o.state IN ('proposed', 'ordered')",
+        ([[device] for device in devices], tenant),
+    )
+    return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
+
+
+def gateways_of(tx: Tx, tenant: str, devices: Sequence[str]) -> list[tuple[str, str]]:
+    """Each device that hangs on a gateway, with the gateway."""
+    rows = tx.all(
+        "SELECT d.device_id, d.gateway_id FROM GIVEN(device_id text) AS g "
+        "JOIN devices d ON d.tenant_id = ? AND d.device_id = g.device_id",
+        ([[device] for device in devices], tenant),
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def set_state(tx: Tx, tenant: str, order_id: str, state: str, at_ms: int) -> None:

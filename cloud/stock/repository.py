@@ -187,7 +187,9 @@ def moves_page(tx: Tx, tenant: str, device: str, after: MoveKey, limit: int) -> 
     """Moves with their sort keys, by device and in the order of their leaves; ``after`` is the last key seen."""
     rows = tx.all(
         "SELECT m.device_id, m.log_no, m.idx, m.leg, m.slot, m.item_id, m.micro, m.unit, m.source, m.target, m.reason, "
-        "m.at_ms, l.log_id FROM stock_moves m JOIN logs l ON l.tenant_id = m.tenant_id AND l.log_no = m.log_no "
+        "m.at_ms, l.log_id, f.leaf FROM stock_moves m "
+        "JOIN logs l ON l.tenant_id = m.tenant_id AND l.log_no = m.log_no "
+        "LEFT JOIN leaves f ON f.tenant_id = m.tenant_id AND f.log_no = m.log_no AND f.idx = m.idx "
         "WHERE m.tenant_id = ? AND (? = '' OR m.device_id = ?) "
         "AND (m.device_id, m.log_no, m.idx, m.leg) > (?, ?, ?, ?) ORDER BY m.device_id, m.log_no, m.idx, m.leg LIMIT ?",
         (tenant, device, device, *after, limit),
@@ -205,10 +207,17 @@ def moves_page(tx: Tx, tenant: str, device: str, after: MoveKey, limit: int) -> 
                 "reason": row[10],
                 "evidence": {"log": row[12], "index": row[2]},
                 "at": utc_text(row[11]),
+                **_named(row[13]),
             },
         )
         for row in rows
     ]
+
+
+def _named(leaf: bytes | None) -> dict[str, str]:
+    """What the leaf itself says of lot, serial numbers and order: the ledger counts pieces, the leaf names them."""
+    said = json.loads(leaf) if leaf else {}
+    return {name: str(said.get(name, "")) for name in ("lot", "serial", "order")}
 
 
 def discrepancies_page(tx: Tx, tenant: str, after: tuple[str, str, int, str], limit: int) -> list[dict[str, object]]:

@@ -14,13 +14,14 @@ import msgspec
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
+from gateway.fill_slot import Filled
 from gateway.kiosk_desk import KioskDesk
 from gateway.kiosk_view import mine, tiles
 from gateway.open_questions import questions
 from gateway.periods import zone_of
 from gateway.status import Status
 from gateway.take_draw import DrawResult
-from gateway.take_visit import Filled, picks
+from gateway.take_visit import picks
 from gateway.visitors import SessionOverError, Visitor
 from gateway.web import kiosk_bodies as bodies
 from gateway.web.languages import Words
@@ -38,7 +39,9 @@ class Gateway(Protocol):
 
     kiosk: KioskDesk | None
 
-    async def draw(self, cabinet: str, badge: str, slot: str, quantity: int = 1, for_: str = "") -> DrawResult:
+    async def draw(
+        self, cabinet: str, badge: str, slot: str, quantity: int = 1, for_: str = "", serial: str = ""
+    ) -> DrawResult:
         """Somebody takes something, in one go."""
 
     async def refill(self, cabinet: str, slot: str, quantity: int, badge: str) -> DrawResult:
@@ -199,12 +202,13 @@ def _deeds(pages: FastAPI, gateway: Gateway, told: Teller) -> None:
     @pages.post("/kiosk/v1/draws")
     async def draw(request: Request, body: bodies.DrawBody) -> Response:
         if not body.session:
-            result = await gateway.draw(body.cabinet, body.badge, body.slot, body.quantity, body.for_)
+            result = await gateway.draw(body.cabinet, body.badge, body.slot, body.quantity, body.for_, body.serial)
             return told(request, result, slot=body.slot)
         desk = desk_of(gateway)
         result = await desk.draw(
-            body.session, body.slot, body.quantity, cost_centre=body.cost_centre or body.for_, job=body.job
-        )
+            body.session, body.slot, body.quantity, cost_centre=body.cost_centre or body.for_, job=body.job,
+            serial=body.serial,
+        )  # fmt: skip
         return told(request, result, slot=body.slot, session=body.session)
 
     @pages.post("/kiosk/v1/loans")
@@ -274,7 +278,7 @@ def _visits(pages: FastAPI, gateway: Gateway, told: Teller) -> None:
         desk = desk_of(gateway)
         done = Filled(
             body.slot, body.found, body.filled, body.removed, body.spoiled, body.full, body.lot,
-            ends_ms(desk, body), body.serial,
+            ends_ms(desk, body), tuple(one for one in (body.serial, *body.serials) if one),
         )  # fmt: skip
         return told(request, await desk.fill(body.session, f"{ep}/{n}", done), slot=body.slot, session=body.session)
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Record = Annotated[str, Field(min_length=3, max_length=256)]
+Serial = Annotated[str, Field(max_length=64, pattern=r"^\S*$")]
 Pieces = Annotated[int, Field(ge=0, le=100_000)]
 
 
@@ -37,6 +38,7 @@ class DrawBody(Body):
     quantity: int = Field(default=1, ge=1, le=99)
     cost_centre: str = Field(default="", max_length=64)
     job: str = Field(default="", max_length=64)
+    serial: Serial = ""
     for_: str = Field(default="", max_length=100, alias="for")
 
 
@@ -74,7 +76,7 @@ class LoanBody(Body):
     session: Name
     slot: Name
     days: int = Field(default=0, ge=0, le=3650)
-    serial: str = Field(default="", max_length=64)
+    serial: Serial = ""
     cost_centre: str = Field(default="", max_length=64)
     job: str = Field(default="", max_length=64)
 
@@ -110,7 +112,7 @@ class DoorBody(Body):
 
 
 class FilledBody(Body):
-    """What was done at one slot."""
+    """What was done at one slot. `serials`: the numbers of the pieces filled in, where the item has them."""
 
     session: Name
     slot: Name
@@ -120,5 +122,6 @@ class FilledBody(Body):
     spoiled: Pieces = 0
     full: bool = False
     lot: str = Field(default="", max_length=64)
-    serial: str = Field(default="", max_length=64)
+    serial: Serial = ""
+    serials: list[Serial] = Field(default=[], max_length=50)
     expires: date | None = None

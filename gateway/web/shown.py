@@ -16,7 +16,9 @@ class Shown(Watched, Served, Installed, Protocol):
 
     kiosk: KioskDesk | None
 
-    async def draw(self, cabinet: str, badge: str, slot: str, quantity: int = 1, for_: str = "") -> DrawResult:
+    async def draw(
+        self, cabinet: str, badge: str, slot: str, quantity: int = 1, for_: str = "", serial: str = ""
+    ) -> DrawResult:
         """Somebody takes something. Raises UnknownCabinetError."""
 
     async def refill(self, cabinet: str, slot: str, quantity: int, badge: str) -> DrawResult:

@@ -112,16 +112,18 @@ class Trade:
         self.gateway.keep(record)
         return record.key
 
-    def give_back(self, qty: int = 1, key: RecordKey | None = None, item: str = "drill-8") -> RecordKey:
+    def give_back(
+        self, qty: int = 1, key: RecordKey | None = None, item: str = "drill-8", **fields: object
+    ) -> RecordKey:
         """Unused goods come back."""
         ref = {} if key is None else {"ref": Ref(*key)}
-        record = Return(**self.said("cab-1", slot="1", item=item, qty=qty, **ref))
+        record = Return(**self.said("cab-1", slot="1", item=item, qty=qty, **ref, **fields))
         self.gateway.keep(record)
         return record.key
 
-    def refill(self, qty: int, item: str = "drill-8", slot: str = "1") -> RecordKey:
+    def refill(self, qty: int, item: str = "drill-8", slot: str = "1", **fields: object) -> RecordKey:
         """Goods put in."""
-        record = Refill(**self.said("cab-1", slot=slot, item=item, qty=qty))
+        record = Refill(**self.said("cab-1", slot=slot, item=item, qty=qty, **fields))
         self.gateway.keep(record)
         return record.key
 

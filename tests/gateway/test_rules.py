@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.access import WHOM, AccessPolicy, Asked, Decision, Situation, decide
+from gateway.access import AccessPolicy, Asked, Decision, Situation, decide
 from gateway.periods import business_day, period_of
 from gateway.ports import Badge, Desired, Planogram, Slot
+from gateway.reasons import WHOM
 from gateway.rules import Blocked, CabinetRules, CostCentre, Item, Job, Limit, Person, Rules, Share, Shift
 from gateway.uses import Now, Uses
 from wire.records import Draw, Intent, Ref, Return

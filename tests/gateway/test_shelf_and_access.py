@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.access import SENTENCES, AccessPolicy, Asked, Decision, Situation, decide
+from gateway.access import AccessPolicy, Asked, Decision, Situation, decide
 from gateway.ports import Badge, Desired, Planogram, Slot
+from gateway.reasons import SENTENCES
 from gateway.shelf import Shelf
 from wire.records import Count, Draw, DrawResolved, Ref, Refill
 

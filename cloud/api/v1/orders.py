@@ -14,6 +14,7 @@ from cloud.api.v1.stock import Evidence, Quantity
 from cloud.database import Tx
 from cloud.replenishment import repository
 from cloud.replenishment.propose_orders import in_words
+from cloud.replenishment.publish_orders import publish_orders
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
 Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -84,6 +85,7 @@ def _move(tx: Tx, tenant: str, order_id: str, state: str, now_ms: int) -> dict[s
         if before not in ("proposed", "ordered") or (before, state) == ("ordered", "proposed"):
             raise Problem("conflict", f"The order is {before} already.")
         repository.set_state(tx, tenant, order_id, state, now_ms)
+        publish_orders(tx, tenant, [str(found["device_id"])])
         found = repository.find(tx, tenant, order_id) or found
     return _shown(found)
 

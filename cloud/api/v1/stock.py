@@ -50,7 +50,7 @@ class StockList(BaseModel):
 
 
 class MoveOut(BaseModel):
-    """A move from one place to another."""
+    """A move from one place to another, with what its leaf says of lot, serial numbers (spaces between) and order."""
 
     device_id: str
     slot: str
@@ -61,6 +61,9 @@ class MoveOut(BaseModel):
     reason: str
     evidence: Evidence
     at: str
+    lot: str
+    serial: str
+    order: str
 
 
 class MoveList(BaseModel):

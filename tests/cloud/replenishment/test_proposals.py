@@ -109,3 +109,29 @@ def test_a_replay_proposes_nothing_again(cloud: CloudTwin) -> None:
     assert trade.gateway.send(0).status_code == 200
 
     assert trade.get("/v1/orders") == before
+
+
+def document(trade: Trade) -> Any:
+    """What the gateway is told."""
+    return trade.gateway.signed_get(f"/v1/gateways/{trade.gateway.gateway_id}/desired").json()
+
+
+def test_the_gateway_is_told_which_orders_are_open_and_not_how_many_pieces(cloud: CloudTwin) -> None:
+    trade = Trade(cloud)
+    trade.refill(5)
+    trade.draw(qty=4)
+    trade.send()
+    order_id = order(trade, "proposed")["order_id"]
+    proposed = document(trade)
+    trade.draw()
+    trade.send()
+    larger = document(trade)
+    trade.post(f"/v1/orders/{order_id}/confirmation", {})
+    ordered = document(trade)
+    trade.refill(15)
+    trade.send()
+
+    assert proposed["orders"] == {"cab-1": {"1": {"order": order_id, "item": "drill-8", "state": "proposed"}}}
+    assert larger["version"] == proposed["version"]
+    assert ordered["orders"]["cab-1"]["1"]["state"] == "ordered"
+    assert document(trade)["orders"] == {"cab-1": {}}

@@ -138,3 +138,16 @@ def test_lists_come_in_pieces_without_loss(cloud: CloudTwin) -> None:
             after = piece["next"]
         assert pieces == whole
         assert after == ""
+
+
+def test_moves_say_lot_serial_number_and_order_as_their_leaves_do(cloud: CloudTwin) -> None:
+    trade = Trade(cloud)
+    trade.refill(1, lot="L7", serial="S-1", order="ord_1")
+    key = trade.draw(lot="L7", serial="S-1")
+    trade.give_back(key=key, lot="L7", serial="S-1")
+    trade.send()
+
+    moves = trade.get("/v1/stock-moves")["items"]
+    assert [(one["reason"], one["lot"], one["serial"], one["order"]) for one in moves] == [
+        ("refill", "L7", "S-1", "ord_1"), ("draw", "L7", "S-1", ""), ("return", "L7", "S-1", ""),
+    ]  # fmt: skip
