@@ -47,9 +47,9 @@ Whom = Literal["", "supervisor", "supplier", "restocker"]
 
 SENTENCES: dict[str, str] = {
     "no_list": "This gateway has no list of badges yet. Connect it to the network once.",
-    "unknown_cabinet": "This cabinet has no planogram. Ask the operator to set it up.",
+    "unknown_cabinet": "This cabinet has no planogram yet.",
     "unknown_slot": "There is no such slot in this cabinet.",
-    "unknown_badge": "This badge is not known here. Ask your supervisor.",
+    "unknown_badge": "This badge is not known here.",
     "badge_blocked": "This badge is blocked.",
     "person_blocked": "You are blocked from drawing at present.",
     "person_inactive": "This person is not active any more.",

@@ -15,6 +15,7 @@ import msgspec
 from gateway.periods import DAY_MS
 from gateway.ports import NotStored, RecordRefused
 from gateway.premises import Cabinet, CabinetUnreachableError, Premises
+from gateway.reasons import WHOM
 from gateway.recording import Stamp, happened, stamp
 from gateway.take_draw import BUSY, DrawResult, not_stored
 from gateway.uses import Use
@@ -29,7 +30,7 @@ MAY_FOR_OTHERS = frozenset({"supervisor", "restocker", "supplier"})
 SHUT = "The door did not open. Nothing was changed."
 WRONG = {
     "not_yours": "This was not drawn by you.",
-    "return_late": "The time for bringing this back is over. Ask your supervisor.",
+    "return_late": "The time for bringing this back is over.",
     "nothing_to_return": "There is nothing left of this to bring back.",
     "not_a_loan": "This was not lent.",
 }
@@ -201,4 +202,5 @@ def _unit(premises: Premises, use: Use) -> str:
 
 
 def _no(reason: str) -> DrawResult:
-    return DrawResult("refused", reason=reason, sentence=WRONG[reason])
+    whom = WHOM["supervisor"] if reason in ("return_late", "not_yours") else ""
+    return DrawResult("refused", reason=reason, sentence=WRONG[reason], ask=whom)

@@ -27,7 +27,7 @@ VISIT_SECONDS = 600
 PIN_SENTENCES = {
     "pin_needed": "Type your PIN.",
     "pin_wrong": "This PIN is not right.",
-    "pin_locked": "Too many wrong PINs. Wait, or ask your supervisor.",
+    "pin_locked": "Too many wrong PINs. Wait a while.",
     "pin_unset": "You have no PIN yet, and this cabinet asks for one.",
     "unknown_code": "This number is not known here.",
 }

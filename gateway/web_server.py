@@ -7,6 +7,7 @@ to be gone within a second of SIGTERM.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Any
 
@@ -15,6 +16,8 @@ from gateway.clock import Clock
 log = logging.getLogger("gateway.web")
 
 RETRY_SECONDS = 5.0
+# Seconds that those who are still asking have for hearing that the gateway stops.
+LAST_WORDS = 0.5
 
 
 async def serve(pages: Any, host: str, port: int, clock: Clock) -> None:  # noqa: ANN401 - any ASGI application
@@ -24,7 +27,7 @@ async def serve(pages: Any, host: str, port: int, clock: Clock) -> None:  # noqa
     from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415
     from uvicorn.server import ServerState  # noqa: PLC0415
 
-    config = Config(pages, log_config=None, access_log=False, lifespan="off", ws="none", http="h11", date_header=False)
+    config = Config(_ending_well(pages), log_config=None, access_log=False, lifespan="off", ws="none", http="h11", date_header=False)
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()
@@ -44,5 +47,33 @@ async def serve(pages: Any, host: str, port: int, clock: Clock) -> None:  # noqa
     finally:
         for connection in list(state.connections):
             connection.shutdown()
-        for task in list(state.tasks):
+        tasks = list(state.tasks)
+        for task in tasks:
             task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=LAST_WORDS)
+
+
+def _ending_well(pages: Any) -> Any:  # noqa: ANN401
+    """Who is still waiting for an answer when the gateway stops hears 503, or the end of what he was hearing: a page
+    that waits for news is the ordinary case at a stop, and no error that belongs into the log.
+    """
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
+        begun = False
+
+        async def told(message: Any) -> None:  # noqa: ANN401
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await pages(scope, receive, told)
+        except asyncio.CancelledError:
+            # What was promised a length and has less of it cannot be ended well; then the connection just closes.
+            with contextlib.suppress(RuntimeError, OSError):
+                if not begun:
+                    await send({"type": "http.response.start", "status": 503, "headers": [(b"retry-after", b"1")]})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return app

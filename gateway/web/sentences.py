@@ -33,9 +33,9 @@ OUTCOMES = {
 
 REASONS = {
     "no_list": _("This gateway has no list of badges yet. Connect it to the network once."),
-    "unknown_cabinet": _("This cabinet has no planogram. Ask the operator to set it up."),
+    "unknown_cabinet": _("This cabinet has no planogram yet."),
     "unknown_slot": _("There is no such slot in this cabinet."),
-    "unknown_badge": _("This badge is not known here. Ask your supervisor."),
+    "unknown_badge": _("This badge is not known here."),
     "list_too_old": _("The list of badges is too old to be used. Connect the gateway to the network."),
     "empty": _("This slot is empty."),
     "one_at_a_time": _("This slot gives one piece at a time."),
@@ -68,7 +68,7 @@ REASONS = {
     "recovering": _("The cabinet has just started and looks at what it gave last. Wait a moment."),
     "pin_needed": _("Type your PIN."),
     "pin_wrong": _("This PIN is not right."),
-    "pin_locked": _("Too many wrong PINs. Wait, or ask your supervisor."),
+    "pin_locked": _("Too many wrong PINs. Wait a while."),
     "pin_unset": _("You have no PIN yet, and this cabinet asks for one."),
     "unknown_code": _("This number is not known here."),
     "lot_needed": _("Say the lot: it stands on the package."),
@@ -76,7 +76,7 @@ REASONS = {
     "serial_twice": _("This serial number lies there already. Read it again."),
     "role_needed": _("This is for whoever looks after the cabinet."),
     "not_yours": _("This was not drawn by you."),
-    "return_late": _("The time for bringing this back is over. Ask your supervisor."),
+    "return_late": _("The time for bringing this back is over."),
     "nothing_to_return": _("There is nothing left of this to bring back."),
     "not_a_loan": _("This was not lent."),
 }

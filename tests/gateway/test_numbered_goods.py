@@ -1,4 +1,4 @@
-"""Goods with lots, ends and serial numbers, from the refill through draw and return; and the order that a refill fills."""
+"""Goods with lots, ends and serial numbers, from refill through draw and return; and the order that a refill fills."""
 
 from __future__ import annotations
 

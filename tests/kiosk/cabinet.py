@@ -16,12 +16,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from firmware_sim.bench import Line, MemoryPort
+from firmware_sim.bench import Line, LineSpec, MemoryPort
+from firmware_sim.devices.coil_vmc import CoilVmc
 from firmware_sim.devices.lock_8a import DoorMoved, Lock8A
 from gateway.app import Gateway, create_gateway
 from gateway.clock import system_clock
 from gateway.config import Config
-from gateway.ports import LinkDown, Ports
+from gateway.ports import LinkDown, Ports, SerialSettings
 from tests.gateway.desk import IDENTITY, new_cloud
 from tests.gateway.fake_cloud import unreachable
 from tests.gateway.site import no_broker
@@ -29,27 +30,36 @@ from wire.pin import hash_pin
 from wire.records import Record, decode
 
 T = TypeVar("T")
-CABINET = "locker-1"
+CABINET, COILS = "locker-1", "coil-1"
 CODE = "5309-7712"
 NAMES = (
     "Twist drill HSS 8 mm", "End mill 10 mm, carbide, 4 flutes, TiAlN coated", "Turning insert CNMG 120408",
     "Nitrile gloves, size 9", "Safety goggles", "Torque wrench 20-100 Nm",
-    "\u9ebb\u82b1\u94bb\u5934 8 \u6beb\u7c73 \u76f4\u67c4", "Hand tap M6",
+    "\u9ebb\u82b1\u94bb\u5934 8 \u6beb\u7c73 \u76f4\u67c4", "Hand tap M6", "Dial gauge 0.01 mm",
 )  # fmt: skip
 FAST, LOAN, GLOVES, WAITING = "1", "6", "4", "8"
+# Used up for everybody; with serial numbers; put by for a code.
+SPENT, NUMBERED, CODED = "5", "14", "16"
 PIN = hash_pin("1234", b"s" * 16)
+ORDER = "ord_3f2a9c1b7d5e8a6c4b20"
 
 
 def wanted(slots: int) -> dict[str, Any]:
-    """The desired document: a full map, three persons, one limit, one tool, goods put by."""
+    """The desired document: a full map, some persons, limits, a tool, goods put by; and a machine with coils."""
     plan = [
-        {"slot": str(n), "item_id": f"i-{(n - 1) % 8 + 1}", "capacity": 20, "min": 3, "max": 20, "confirm": "door"}
+        {"slot": str(n), "item_id": "i-9" if str(n) == NUMBERED else f"i-{(n - 1) % 8 + 1}", "capacity": 20, "min": 3, "max": 20, "confirm": "door"}
         for n in range(1, slots + 1)
     ]
     items: list[dict[str, Any]] = [{"item": f"i-{n}", "name": name} for n, name in enumerate(NAMES, 1)]
     items[5] |= {"loan_days": 7}
+    items[8] |= {"serial": True, "lot": True}
+    coils = [
+        {"slot": str(n), "item_id": f"i-{n}", "capacity": 10, "min": 2, "max": 10, "confirm": "sensor"} for n in (1, 2, 3, 4)
+    ]
+    put_by = {"cabinet": CABINET, "item": "i-8", "qty": 1}
     return {
-        "planograms": {CABINET: {"version": 7, "slots": plan}},
+        "planograms": {CABINET: {"version": 7, "slots": plan}, COILS: {"version": 3, "slots": coils}},
+        "orders": {CABINET: {"3": {"order": ORDER, "item": "i-3", "state": "ordered"}}},
         "badges": [
             {"badge": "B0017", "person": "p-17"}, {"badge": "B0018", "person": "p-18"},
             {"badge": "R0001", "person": "p-20", "groups": ["restocker"]}, {"badge": "B0019", "person": "p-19"},
@@ -63,8 +73,14 @@ def wanted(slots: int) -> dict[str, Any]:
             ],
             "cost_centres": [{"id": "CC1", "name": "Milling"}, {"id": "CC2", "name": "Turning shop, hall 3"}],
             "items": items,
-            "limits": [{"id": "gloves", "period": "day", "quantity": 1, "items": ["i-4"], "each": "person"}],
-            "waiting": [{"id": "wc-1", "cabinet": CABINET, "slot": WAITING, "item": "i-8", "qty": 1, "person": "p-17"}],
+            "limits": [
+                {"id": "gloves", "period": "day", "quantity": 1, "items": ["i-4"], "each": "person"},
+                {"id": "spent", "period": "week", "quantity": 1, "items": ["i-5"], "each": "all"},
+            ],
+            "waiting": [
+                {"id": "wc-1", "slot": WAITING, "person": "p-17", **put_by},
+                {"id": "wc-2", "slot": CODED, "code": hash_pin("777001", b"p" * 16), **put_by},
+            ],
         },
     }  # fmt: skip
 
@@ -79,6 +95,7 @@ class Shop:
         self.url = f"http://127.0.0.1:{self.port}"
         self.shuts_after: float | None = 0.4
         self.locks = Lock8A()
+        self.coils = CoilVmc({n: 10 for n in (1, 2, 3, 4)}, turn_s=0.3)
         self.boots = itertools.count(0xB0)
         self.gateway: Gateway | None = None
         self._salts = itertools.count(1)
@@ -131,6 +148,8 @@ class Shop:
         self.cloud.want(**wanted(self.slots))
         self.line = Line()
         self.line.attach(self.locks)
+        self.machine = Line(LineSpec(baud=57600, half_duplex=False))
+        self.machine.attach(self.coils)
         self.locks.on_door = self._moved
 
     async def _start(self) -> None:
@@ -138,17 +157,22 @@ class Shop:
         config = Config.model_validate({
             "gateway": {"name": "Halle 3", "state": self.folder}, "journal": {"demo": True, "ballast_mb": 0},
             "web": {"port": self.port}, "cloud": {"poll_seconds": 1},
-            "lines": [{"name": "line-1", "port": "memory", "devices": [{"id": CABINET, "kind": "lock_8a"}]}],
+            "lines": [
+                {"name": "line-1", "port": "memory", "devices": [{"id": CABINET, "kind": "lock_8a"}]},
+                {"name": "line-2", "port": "machine", "baud": 57600, "devices": [{"id": COILS, "kind": "coil_vmc"}]},
+            ],
         })  # fmt: skip
         ports = Ports(
-            system_clock(boot), lambda: f"{next(self._salts):032x}", lambda _: MemoryPort(self.line, down=LinkDown),
-            no_broker, self.cloud.transport,
+            system_clock(boot), lambda: f"{next(self._salts):032x}", self._port, no_broker, self.cloud.transport,
         )  # fmt: skip
         self.gateway = create_gateway(config, ports, IDENTITY)
         self._running = asyncio.create_task(self.gateway.run())
         await self.gateway.ready.wait()
         while self.gateway.downlink is None or not self.gateway.downlink.current.version:
             await ports.clock.sleep(0.05)
+
+    def _port(self, settings: SerialSettings) -> MemoryPort:
+        return MemoryPort(self.machine if settings.name == "line-2" else self.line, down=LinkDown)
 
     async def _stop(self) -> None:
         if self.gateway is not None:
@@ -164,11 +188,12 @@ class Shop:
         assert self.gateway is not None
         desk = self.gateway.kiosk
         assert desk is not None
-        while desk.state(CABINET).state == "serving":
-            await self.gateway.ports.clock.sleep(0.1)
-        token = desk.state(CABINET).session
-        if token:
-            await desk.leave(token)
+        for cabinet in (CABINET, COILS):
+            while desk.state(cabinet).state == "serving":
+                await self.gateway.ports.clock.sleep(0.1)
+            token = desk.state(cabinet).session
+            if token:
+                await desk.leave(token)
 
     async def _records(self) -> list[Record]:
         assert self.gateway is not None
@@ -186,12 +211,16 @@ class Shop:
 
 
 def fill(shop: Shop) -> None:
-    """Stock in every slot: plenty, little, none."""
+    """Stock in every slot: plenty, little, none; and what nobody may have any more this week is taken."""
 
     async def work() -> None:
         assert shop.gateway is not None
         for n in range(1, shop.slots + 1):
-            await shop.gateway.refill(CABINET, str(n), {2: 2, 3: 0, 5: 1}.get(n, 12), "R0001")
+            if str(n) != NUMBERED:
+                await shop.gateway.refill(CABINET, str(n), {2: 2, 3: 0, 5: 2}.get(n, 12), "R0001")
+        for n in (1, 2, 3, 4):
+            await shop.gateway.refill(COILS, str(n), 10, "R0001")
+        await shop.gateway.draw(CABINET, "B0019", SPENT)
 
     shop.call(work())
 

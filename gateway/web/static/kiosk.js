@@ -30,7 +30,7 @@ async function enter(who) {
     watch.begin(found.seconds);
     await map();
   } else if (["pin_needed", "pin_wrong"].includes(found.reason)) {
-    pad(kiosk, "pin", (pin) => enter({ ...who, pin }), found.reason === "pin_wrong" ? found.sentence : "");
+    pad(kiosk, "pin", (pin) => enter({ ...who, pin }), { error: found.reason === "pin_wrong" ? found.sentence : "" });
   } else {
     outcome(kiosk, found, { leave: true });
   }
@@ -178,12 +178,14 @@ addEventListener("click", (event) => {
 });
 addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || now.draw) return;
-  const back = document.querySelector('main [data-go="back"], main [data-go="map"], main [data-go="mine"], main [data-go="refill"]');
+  const back = document.querySelector('main [data-go="back"], main [data-go="map"], main [data-go="mine"], main [data-go="refill"], main [data-back]');
   back?.click();
 });
 listen(async (read) => {
+  if (now.view === "pad" && now.scan) return now.scan(read);
   const told = await api.wedge(read).catch(over);
   if (told?.badge) enter({ badge: told.badge });
+  return null;
 }, () => now.view === "pad");
 
 function changed(state) {

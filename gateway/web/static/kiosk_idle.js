@@ -60,8 +60,10 @@ export function foot(state) {
   help.textContent = extra.filter(Boolean).join(" · ");
 }
 
-export function pad(kiosk, what, done, error = "") {
+// What may hold letters has a second side; what a scanner reads meanwhile is meant for here and is no badge.
+export function pad(kiosk, what, done, { error = "", letters = false, back = null } = {}) {
   let typed = "";
+  now.scan = letters ? (read) => done(read) : null;
   show("pad", (root) => {
     put(root, "heading", word(`pad-${what}`));
     put(root, "error", error);
@@ -70,7 +72,20 @@ export function pad(kiosk, what, done, error = "") {
       output.textContent = what === "pin" ? "•".repeat(typed.length) : typed;
       if (!typed) output.textContent = "\u00a0";
     };
+    const turn = (to) => {
+      part(root, "digits").hidden = to !== "digits";
+      part(root, "letters").hidden = to !== "letters";
+    };
+    part(root, "letters-key").hidden = !letters;
+    output.classList.toggle("text", letters);
+    if (back) {
+      const away = root.querySelector('[data-go="back"]');
+      delete away.dataset.go;
+      away.dataset.back = "";
+      away.addEventListener("click", back);
+    }
     const press = (key) => {
+      if (key === "letters" || key === "digits") return turn(key);
       if (key === "ok") return typed ? done(typed) : say(word("typed-none"));
       typed = key === "erase" ? typed.slice(0, -1) : (typed + key).slice(0, LONGEST);
       say(word("typed", { count: typed.length }));
@@ -78,7 +93,7 @@ export function pad(kiosk, what, done, error = "") {
     };
     for (const button of root.querySelectorAll("[data-key]")) button.addEventListener("click", () => press(button.dataset.key));
     root.firstElementChild.addEventListener("keydown", (event) => {
-      if (/^[0-9A-Za-z]$/.test(event.key)) press(event.key.toUpperCase());
+      if (letters ? /^[!-~]$/.test(event.key) : /^[0-9A-Za-z]$/.test(event.key)) press(event.key.toUpperCase());
       else if (event.key === "Backspace") press("erase");
       else if (event.key === "Enter" && event.target.tagName !== "BUTTON") press("ok");
     });

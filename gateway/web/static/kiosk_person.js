@@ -1,5 +1,7 @@
 // What a person does: one item, its outcome, something that was wrong, and what is his to give back or to fetch.
 
+import { pad } from "./kiosk_idle.js";
+import { bare } from "./kiosk_label.js";
 import { now, offers, put, show, step } from "./kiosk_screen.js";
 import { name, stock, tone } from "./kiosk_tiles.js";
 import { day, part, view, word } from "./kiosk_words.js";
@@ -50,7 +52,11 @@ export function item(kiosk, slot) {
     put(root, "ask", slot.allowed ? "" : slot.ask);
     const chosen = account(root);
     const loan = slot.mode === "loan";
-    const most = loan ? 1 : Math.max(1, Math.min(slot.most ?? 99, slot.left ?? 99, slot.on_hand > 0 ? slot.on_hand : 99, slot.capacity || 99));
+    const numbered = slot.serials !== null && slot.allowed;
+    const serials = part(root, "serials");
+    part(root, "numbered").hidden = !numbered || slot.serials.length < 2;
+    if (numbered) serials.append(...slot.serials.map((one) => new Option(one, one)));
+    const most = loan || numbered ? 1 : Math.max(1, Math.min(slot.most ?? 99, slot.left ?? 99, slot.on_hand > 0 ? slot.on_hand : 99, slot.capacity || 99));
     const deed = part(root, "deed");
     const said = (count) => { deed.textContent = loan ? word("borrow") : word("take", { count }); };
     const stepper = part(root, "stepper");
@@ -62,8 +68,10 @@ export function item(kiosk, slot) {
     offers(root, others.map((one) => one.slot), (other) => item(kiosk, now.slots.find((one) => one.slot === other)));
     deed.addEventListener("click", () => {
       const body = { session: now.session.session, slot: slot.slot, ...chosen() };
-      if (loan) kiosk.deed("loans", body, slot.slot);
-      else kiosk.deed("draws", { ...body, quantity: steps.count() }, slot.slot);
+      const give = (more) => kiosk.deed(loan ? "loans" : "draws", { ...body, ...more }, slot.slot);
+      if (!numbered) return give(loan ? {} : { quantity: steps.count() });
+      if (serials.value) return give({ serial: serials.value });
+      return pad(kiosk, "serial", (serial) => give({ serial: bare(serial) }), { letters: true, back: () => item(kiosk, slot) });
     });
   });
 }

@@ -1,6 +1,7 @@
 // Refilling at the cabinet: which slots want what, what was found, filled, removed and spoiled; and the end of the visit.
 
 import { now, put, show, step, top } from "./kiosk_screen.js";
+import { label } from "./kiosk_label.js";
 import { lay, name } from "./kiosk_tiles.js";
 import { part, word } from "./kiosk_words.js";
 
@@ -36,22 +37,29 @@ function wanted(one) {
   return { text: one.quantity ? word("to-fill", { count: one.quantity }) : word("nothing-to-fill"), closed: false };
 }
 
-function fill(kiosk, slot) {
-  let full = false;
+function fill(kiosk, slot, work = { found: null, filled: slot.quantity, removed: 0, spoiled: 0, full: false, lot: "", expires: "", serials: [] }) {
+  let { full } = work;
   show("fill", (root) => {
     put(root, "slot", word("slot", { slot: slot.slot }));
     put(root, "heading", name(slot));
     const facts = { on_hand: slot.on_hand, capacity: slot.capacity, count: slot.quantity };
     put(root, "plan", word(slot.on_hand === null ? "plan-unknown" : "plan", facts));
+    put(root, "order", slot.order ? word("order", { order: slot.order }) : "");
     put(root, "error", "");
+    const numbered = slot.needs.includes("serial");
     const most = Math.max(99, slot.capacity * 2);
-    const begin = { found: null, filled: slot.quantity, removed: 0, spoiled: 0 };
     const counts = {};
     for (const group of root.querySelectorAll("[data-count]")) {
       const what = group.dataset.count;
-      counts[what] = step(group, { least: 0, most, at: begin[what] });
+      counts[what] = step(group, { least: 0, most, at: what === "filled" && numbered ? work.serials.length : work[what] });
     }
+    const now_so = () => ({ ...work, full, ...Object.fromEntries(Object.entries(counts).map(([what, one]) => [what, one.count()])) });
+    const says = part(root, "label");
+    says.hidden = !slot.needs.length;
+    says.textContent = numbered ? word("label-serials", { count: work.serials.length }) : work.lot || word("label");
+    says.addEventListener("click", () => label(kiosk, slot, now_so(), (made) => fill(kiosk, slot, made)));
     const whole = part(root, "full");
+    whole.setAttribute("aria-pressed", full);
     whole.addEventListener("click", () => {
       full = !full;
       whole.setAttribute("aria-pressed", full);
@@ -64,6 +72,9 @@ function fill(kiosk, slot) {
       const found = counts.found.count();
       const body = { session: now.session.session, slot: slot.slot, full, ...(found === null ? {} : { found }) };
       for (const what of ["filled", "removed", "spoiled"]) body[what] = counts[what].count();
+      if (work.lot) body.lot = work.lot;
+      if (work.expires) body.expires = work.expires;
+      if (work.serials.length) body.serials = work.serials;
       const told = await kiosk.api.fill(visit.visit, body).catch(kiosk.over);
       if (!told) return;
       if (told.outcome !== "refilled") return put(root, "error", `${told.sentence} ${told.ask ?? ""}`);

@@ -8,7 +8,7 @@ const said = document.getElementById("say");
 const shouted = document.getElementById("shout");
 const WARN_S = 5;
 
-export const now = { view: "", session: null, state: null, slots: [], page: 0, draw: null, cause: null };
+export const now = { view: "", session: null, state: null, slots: [], page: 0, draw: null, cause: null, scan: null };
 
 export function show(name, fill = () => {}, { focus = true } = {}) {
   const made = view(name);

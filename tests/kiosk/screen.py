@@ -1,0 +1,56 @@
+"""What hands do at the kiosk's screen: show a badge, tap a slot, press a button; by what a person sees."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.kiosk.cabinet import CABINET, Shop
+
+WIDE, NARROW = (1024, 600), (800, 480)
+
+
+def show(page: Page, badge: str) -> None:
+    """A reader that acts as a keyboard."""
+    page.keyboard.type(badge)
+    page.keyboard.press("Enter")
+
+
+def begin(page: Page, shop: Shop, cabinet: str = CABINET, language: str = "") -> None:
+    """The attract page, live."""
+    page.goto(f"{shop.url}/kiosk/{cabinet}{f'?lang={language}' if language else ''}")
+    expect(page.locator("#link-word")).not_to_have_text("…")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def tile(page: Page, slot: str) -> Locator:
+    """A slot on the map."""
+    return page.locator(".tile").filter(has=page.locator(".no", has_text=re.compile(f"^{slot}$")))
+
+
+def tap(page: Page, slot: str) -> None:
+    """A finger on a slot."""
+    tile(page, slot).tap()
+
+
+def press(page: Page, name: str) -> None:
+    """A finger on a button."""
+    page.get_by_role("button", name=name, exact=True).tap()
+
+
+def typed(page: Page, text: str) -> None:
+    """Fingers on the pad."""
+    for key in text:
+        page.locator(f'[data-key="{key}"]').tap()
+
+
+def at_view(page: Page, view: str) -> None:
+    """Waits for a view."""
+    expect(page.locator("body")).to_have_attribute("data-view", view)
+
+
+def log_out(page: Page) -> None:
+    """The button in the bar."""
+    page.locator("#bar .leave").tap()
+    at_view(page, "idle")
