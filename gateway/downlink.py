@@ -19,7 +19,7 @@ from gateway import folders
 from gateway.clock import Clock
 from gateway.cloud_requests import Cloud, CloudError, desired_path
 from gateway.identity import Identity
-from gateway.ports import Badge, Confirm, Desired, OpenOrder, Planogram, Slot
+from gateway.ports import Badge, Confirm, Desired, OpenOrder, Planogram, Slot, Verdict
 from gateway.rules import Rules, Share
 from wire.http_signature import SignatureError, verify_answer
 from wire.seal import verifier
@@ -60,6 +60,7 @@ class _Document(msgspec.Struct):
     rules: Rules = Rules()
     credit: dict[str, Share] = {}
     orders: dict[str, dict[str, OpenOrder]] = {}
+    verdicts: dict[str, dict[str, Verdict]] = {}
 
 
 class _Kept(msgspec.Struct):
@@ -89,7 +90,9 @@ def understand(body: bytes, identity: Identity) -> Desired:
     }
     badges = {badge.badge: badge for badge in document.badges}
     rules = document.rules.version or document.rules_version
-    return Desired(document.version, planograms, badges, rules, document.rules, document.credit, document.orders)
+    return Desired(
+        document.version, planograms, badges, rules, document.rules, document.credit, document.orders, document.verdicts
+    )
 
 
 class Downlink:

@@ -17,6 +17,15 @@ OLD_LIST_SECONDS = 7 * 86_400
 PLAYED_BACK_SECONDS = 3600
 
 
+class Unproven(msgspec.Struct, frozen=True):
+    """A draw that nobody has proven in time."""
+
+    record: str
+    place: str
+    item: str
+    owner: str
+
+
 class Facts(msgspec.Struct, frozen=True):
     """What is known now. Seconds are None where nobody can tell."""
 
@@ -37,6 +46,7 @@ class Facts(msgspec.Struct, frozen=True):
     free_bytes: int | None = None
     stalled: tuple[str, ...] = ()
     devices: tuple[DeviceStatus, ...] = ()
+    unproven: tuple[Unproven, ...] = ()
 
 
 class Alarm(msgspec.Struct, frozen=True):
@@ -130,4 +140,10 @@ def _site(facts: Facts) -> list[Alarm]:
         if device.answered is False:
             text = f"{device.device} on {device.line} does not answer. Check its power, its wires and its address."
             found.append(Alarm("device_silent", "warning", text, device.device))
+    for one in facts.unproven:
+        who = f"{one.owner} must" if one.owner else "Somebody must"
+        text = (
+            f"{one.item} from {one.place}: nobody has proven in time whether it left. {who} count the slot or decide."
+        )
+        found.append(Alarm("draw_unproven", "warning", text, one.record))
     return found

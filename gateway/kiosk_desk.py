@@ -21,6 +21,7 @@ from gateway.rules import Waiting, account
 from gateway.take_count import take_count_as
 from gateway.take_draw import DrawResult, take
 from gateway.take_return import Condition, found, take_loan_back, take_report, take_return
+from gateway.take_verdict import Outcome, take_verdict
 from gateway.take_visit import begin_visit, end_visit, open_door
 from gateway.visitors import SessionOverError, Visitor, Visitors, standing_open
 from wire.pin import check_pin
@@ -122,6 +123,10 @@ class KioskDesk:
     async def report(self, token: str, record: str, what: str, words: str) -> DrawResult:
         """It was otherwise."""
         return await take_report(self.premises, self.visitors.get(token), record, what, words)
+
+    async def decide(self, token: str, record: str, outcome: Outcome, evidence: str) -> DrawResult:
+        """The owner of an unproven draw says what he has seen."""
+        return await take_verdict(self.premises, self.visitors.get(token), record, outcome, evidence)
 
     async def pick_up(self, token: str, named: str) -> DrawResult:
         """Goods put by for this person."""

@@ -11,9 +11,11 @@ from typing import Literal
 import msgspec
 
 from gateway.access import Asked, Decision
+from gateway.open_questions import questions
 from gateway.periods import DAY_MS
 from gateway.ports import Slot
 from gateway.premises import Premises
+from gateway.take_verdict import owns
 from gateway.uses import Use
 from gateway.visitors import Visitor
 
@@ -151,7 +153,25 @@ def mine(premises: Premises, visitor: Visitor) -> dict[str, object]:
         for one in rules.waiting
         if one.person == visitor.person.person and one.cabinet == visitor.cabinet
     ]
-    return {"draws": draws, "loans": loans, "waiting": waiting, "last_items": last}
+    return {
+        "draws": draws, "loans": loans, "waiting": waiting, "last_items": last,
+        "questions": _questions(premises, visitor),
+    }  # fmt: skip
+
+
+def _questions(premises: Premises, visitor: Visitor) -> list[dict[str, object]]:
+    """The unproven draws of this cabinet that this person may decide."""
+    if not owns(premises, visitor, visitor.cabinet):
+        return []
+    rules = premises.desired.current.book
+    return [
+        {
+            "record": one.record, "slot": one.slot, "item": one.item, "name": rules.item(one.item).name or one.item,
+            "qty": one.qty, "at_ms": one.at_ms, "deadline_ms": one.deadline_ms, "overdue": one.overdue,
+        }
+        for one in questions(premises)
+        if one.cabinet == visitor.cabinet and one.person != visitor.person.person
+    ]  # fmt: skip
 
 
 def _named(premises: Premises, use: Use) -> dict[str, object]:

@@ -1,8 +1,9 @@
 """What is still open when everybody has gone: draws that nobody has proven, each with an owner and a deadline.
 
-The surprise is that the deadline decides nothing. When it has passed it is said, once, and somebody must count; only a
-contract that chose the rule of payment (`mdb_strict`) counts a vend without evidence as sold, and then at once and with
-the contract named as its evidence. Tools that are kept too long become draws here too.
+The surprise is that the deadline decides nothing. When it has passed it is an alarm, and its owner must say what he has
+seen, or somebody must count (``take_verdict``); only a contract that chose the rule of payment (`mdb_strict`) counts a
+vend without evidence as sold, and then at once and with the contract named as its evidence. Tools that are kept too
+long become draws here too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gateway.recording import happened, stamp
 from gateway.shelf import Resolution
 from gateway.take_count import resolved
 from gateway.take_return import keep_loans
+from gateway.take_verdict import from_afar
 from gateway.vending import Fact, State, verdict
 from wire.records import Draw, Record
 
@@ -104,6 +106,7 @@ async def look_after(premises: Premises) -> None:
     while True:
         news.clear()
         await keep_loans(premises)
+        await from_afar(premises)
         for draw in premises.shelf.waiting():
             await by_contract(premises, draw)
         await remind(premises)

@@ -238,10 +238,18 @@ class OpenOrder(msgspec.Struct, frozen=True):
     state: str = ""
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """What the owner of an unproven draw has decided at the supplier's desk, and on what it stands."""
+
+    outcome: Literal["confirmed", "not_dispensed"]
+    evidence: str
+    who: str
+
+
 class Desired(msgspec.Struct, frozen=True):
     """What the cloud last told us, signed; kept on disk, so that a shop without network goes on. 0: never.
 
-    `orders`: by cabinet and slot.
+    `orders`: by cabinet and slot; `verdicts`: by cabinet and record ("ep/n").
     """
 
     version: int = 0
@@ -251,6 +259,7 @@ class Desired(msgspec.Struct, frozen=True):
     book: Rules = Rules()
     credit: dict[str, Share] = {}
     orders: dict[str, dict[str, OpenOrder]] = {}
+    verdicts: dict[str, dict[str, Verdict]] = {}
 
     def order(self, cabinet: str, place: Slot) -> str:
         """The number of the slot's open order; none that is about another item than lies there now."""

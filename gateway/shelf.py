@@ -36,7 +36,8 @@ REMEMBERED = 5000
 
 class Contents(msgspec.Struct):
     """One slot. `on_hand` is None until a count or refill gave it a beginning; `jams` in a row since a person was
-    there; `lots` in the order in which they end.
+    there; `lots` in the order in which they end. `passed`: unverified draws that a count did not decide; they wait for
+    a person, and what he says moves no stock any more.
     """
 
     item: str = ""
@@ -44,6 +45,7 @@ class Contents(msgspec.Struct):
     record: tuple[str, int] | None = None
     doubtful: bool = False
     unverified: dict[RecordKey, Draw] = {}
+    passed: dict[RecordKey, Draw] = {}
     jams: int = 0
     lots: list[Lot] = []
 
@@ -104,6 +106,7 @@ class Shelf:
                 place.on_hand = record.qty
                 place.doubtful = False
                 place.jams = 0
+                place.passed |= place.unverified
                 place.unverified.clear()
                 level(place.lots, record.qty)
             case DrawResolved():
@@ -127,7 +130,8 @@ class Shelf:
 
     def waiting(self) -> list[Draw]:
         """Every unverified draw that nobody has decided, oldest first."""
-        found = [draw for place in self._places.values() for draw in place.unverified.values()]
+        parts = (part for place in self._places.values() for part in (place.unverified, place.passed))
+        found = [draw for part in parts for draw in part.values()]
         return sorted(found, key=lambda draw: (draw.t, draw.n))
 
     def resolutions(self, cabinet: str, slot: str, counted: int) -> Sequence[Resolution]:
@@ -144,7 +148,8 @@ class Shelf:
 
     def unverified(self, cabinet: str, slot: str, intent: str) -> Draw | None:
         """The draw of this intent ("ep/n"), if nobody has decided it yet."""
-        return next((draw for draw in self.look(cabinet, slot).unverified.values() if draw.intent == intent), None)
+        place = self.look(cabinet, slot)
+        return next((one for one in (*place.unverified.values(), *place.passed.values()) if one.intent == intent), None)
 
     def ends(self, item: str, lot: str, serial: str) -> int | None:
         """When pieces of this lot or number end, ms UTC, as they were put in: what comes back ends as it would have."""
@@ -155,7 +160,7 @@ class Shelf:
         return (cabinet, intent) in self._decided
 
     def _begun(self, where: Place) -> Contents:
-        return self._places.setdefault(where, Contents(unverified={}, lots=[]))
+        return self._places.setdefault(where, Contents(unverified={}, passed={}, lots=[]))
 
     def _place(self, cabinet: str, slot: str, record: Draw | Goods) -> Contents:
         place = self._begun((cabinet, slot))
@@ -185,12 +190,15 @@ class Shelf:
 
     def _resolve(self, resolved: DrawResolved) -> None:
         where = self._draws.pop(resolved.ref.key, None)
-        draw = self._places[where].unverified.pop(resolved.ref.key, None) if where else None
-        if where and draw is not None:
-            place = self._places[where]
-            place.record = (resolved.ep, resolved.n)
-            if resolved.outcome != "unverified":
-                self._decided.add((draw.src, draw.intent))
+        if where is None:
+            return
+        place = self._places[where]
+        place.record = (resolved.ep, resolved.n)
+        draw, late = place.unverified.pop(resolved.ref.key, None), place.passed.pop(resolved.ref.key, None)
+        found = draw or late
+        if found is not None and resolved.outcome != "unverified":
+            self._decided.add((found.src, found.intent))
+        if draw is not None:
             if place.on_hand is not None:
                 place.on_hand += draw.qty - resolved.qty
             self._back(place, draw.lot, draw.serial, draw.qty - resolved.qty)

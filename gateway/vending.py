@@ -64,6 +64,8 @@ class Fact(StrEnum):
     NO_ANSWER = "no_answer"
     UNPROVEN = "unproven"  # it moved, but nothing at this slot can tell whether goods left
     SEEN_BY_POLICY = "seen_by_policy"  # nothing can tell, and the slot's policy takes the motor's word
+    WITNESSED_GONE = "witnessed_gone"  # its owner has looked, and says on what it stands
+    WITNESSED_HERE = "witnessed_here"
     CONTRACT = "contract"  # the contract counts a vend without evidence as sold
     TAKEN_BACK = "taken_back"
 
@@ -97,6 +99,8 @@ NEXT: dict[tuple[State, Fact], State] = {
     (S.UNVERIFIED, F.COUNTER_STOOD): S.NOT_DISPENSED,
     (S.UNVERIFIED, F.NO_DROP): S.NOT_DISPENSED,
     (S.UNVERIFIED, F.NO_MOTOR): S.NOT_DISPENSED,
+    (S.UNVERIFIED, F.WITNESSED_GONE): S.CONFIRMED,
+    (S.UNVERIFIED, F.WITNESSED_HERE): S.NOT_DISPENSED,
     (S.UNVERIFIED, F.CONTRACT): S.CONFIRMED,
     (S.CONFIRMED, F.TAKEN_BACK): S.REVERSED,
 }

@@ -14,14 +14,16 @@ from gateway import boot, health
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.downlink import Downlink
-from gateway.health import Alarm, Facts
+from gateway.health import Alarm, Facts, Unproven
 from gateway.identity import Identity
 from gateway.journal import check, pruning, reading
 from gateway.journal.connection import DamagedError
 from gateway.journal.room import free_bytes
 from gateway.journal.store import Journal, Stats
 from gateway.notify import Notifier
+from gateway.open_questions import questions
 from gateway.ports import DeviceStatus, NotStored, Ports
+from gateway.premises import Premises
 from gateway.status import NO_UPLINK, ListStatus, Status
 from gateway.uplink import Uplink
 from gateway.wiring import Site
@@ -51,6 +53,7 @@ class Watched(Protocol):
     site: Site
     uplink: Uplink | None
     downlink: Downlink | None
+    premises: Premises | None
 
 
 class Watch:
@@ -129,7 +132,14 @@ class Watch:
             free_bytes=free_bytes(journal.path.parent) if journal else None,
             stalled=tuple(self._stalled()),
             devices=tuple(self._devices()),
+            unproven=tuple(self._unproven()),
         )
+
+    def _unproven(self) -> list[Unproven]:
+        if self._gateway.premises is None:
+            return []
+        overdue = [one for one in questions(self._gateway.premises) if one.overdue]
+        return [Unproven(one.record, f"{one.cabinet}/{one.slot}", one.item, one.owner) for one in overdue]
 
     async def _look(self, journal: Journal) -> None:
         await journal.probe()

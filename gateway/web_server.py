@@ -27,7 +27,9 @@ async def serve(pages: Any, host: str, port: int, clock: Clock) -> None:  # noqa
     from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415
     from uvicorn.server import ServerState  # noqa: PLC0415
 
-    config = Config(_ending_well(pages), log_config=None, access_log=False, lifespan="off", ws="none", http="h11", date_header=False)
+    config = Config(
+        _ending_well(pages), log_config=None, access_log=False, lifespan="off", ws="none", http="h11", date_header=False
+    )
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()

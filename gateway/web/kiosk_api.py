@@ -251,6 +251,11 @@ def _returns(pages: FastAPI, gateway: Gateway, told: Teller) -> None:
         result = await desk.report(body.session, body.record, body.what, body.words)
         return told(request, result, slot=desk.slot_of(body.record), session=body.session)
 
+    @pages.post("/kiosk/v1/verdicts")
+    async def decide(request: Request, body: bodies.VerdictBody) -> Response:
+        desk = desk_of(gateway)
+        return told(request, await desk.decide(body.session, body.record, body.outcome, body.evidence))
+
     @pages.post("/kiosk/v1/returns")
     async def give_back(request: Request, body: bodies.ReturnBody) -> Response:
         result = await desk_of(gateway).bring_back(body.session, body.record, body.quantity, body.condition)

@@ -61,6 +61,15 @@ class ReportBody(Body):
     words: str = Field(default="", max_length=500)
 
 
+class VerdictBody(Body):
+    """What the owner of an unproven draw has seen."""
+
+    session: Name
+    record: Record
+    outcome: Literal["confirmed", "not_dispensed"]
+    evidence: str = Field(default="", max_length=500)
+
+
 class ReturnBody(Body):
     """What comes back of a draw."""
 

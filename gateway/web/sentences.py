@@ -29,6 +29,7 @@ OUTCOMES = {
     "reported": _("Written down. Someone will count the slot."),
     "picked_up": _("Picked up. Thank you."),
     "opened": _("The door is closed again."),
+    "decided": _("The decision is written down. Thank you."),
 }
 
 REASONS = {
@@ -79,6 +80,10 @@ REASONS = {
     "return_late": _("The time for bringing this back is over."),
     "nothing_to_return": _("There is nothing left of this to bring back."),
     "not_a_loan": _("This was not lent."),
+    "not_open": _("This draw is not open: nobody has to decide it."),
+    "not_your_verdict": _("Somebody else decides this draw."),
+    "own_draw": _("Who has drawn it cannot decide it himself."),
+    "no_evidence": _("Say what the verdict stands on."),
 }
 
 # Whom a refused person is sent to; the words of `access.WHOM`.
@@ -103,6 +108,7 @@ ALARMS = {
     "session_stalled": _("A line does not move"),
     "clock_unset": _("The clock was not set"),
     "device_silent": _("A device does not answer"),
+    "draw_unproven": _("A draw was not proven in time"),
 }
 
 

@@ -20,6 +20,7 @@ from gateway.config import Config
 from gateway.footing import Footing, footing
 from gateway.identity import Identity
 from gateway.journal.store import Journal
+from gateway.open_questions import Question, questions
 from gateway.ports import DesiredSource, Ports, Quality
 from gateway.premises import Premises
 from gateway.redacting import redact, without_persons
@@ -104,6 +105,7 @@ def add_status(pages: FastAPI, gateway: Watched, rendering: Rendering) -> None:
         now, stands = gateway.status(), await _stands(gateway)
         if not wants_a_page(request):
             facts = {**msgspec.to_builtins(now), "doubtful": doubtful(gateway), "units": shown(gateway)}
+            facts["unproven"] = [msgspec.to_builtins(one) for one in unproven(gateway)]
             lines = [_cleaned(gateway, line) for line in stands.log]
             return JSONResponse({**facts, "sync": sync_light(now), "footing": _plain(stands, lines)})
         return rendering.page("status.html", request, _values(gateway, now, stands, rendering.spoken(request)[1]))
@@ -155,6 +157,8 @@ def _values(gateway: Watched, now: Status, stands: Footing, words: Words) -> dic
         "devices": [_device(one, ago) for one in now.devices],
         "units": gateway.controlled(),
         "doubtful": doubtful(gateway),
+        "unproven": unproven(gateway),
+        "moment": _moment,
         "wall": _moment(now.wall_ms),
         "lines": [_line(gateway, one) for one in reversed(stands.log)],
         "title": functools.partial(title, words=words),
@@ -202,6 +206,13 @@ def doubtful(gateway: Watched) -> list[dict[str, Any]]:
     if gateway.premises is None:
         return []
     return [{"cabinet": cabinet, "slot": slot} for cabinet, slot in gateway.premises.shelf.doubtful()]
+
+
+def unproven(gateway: Watched) -> list[Question]:
+    """Draws that wait for their owner's word, without whose they are: the page is open to whoever stands there."""
+    if gateway.premises is None:
+        return []
+    return [msgspec.structs.replace(one, person="") for one in questions(gateway.premises)]
 
 
 def spell(seconds: int, words: Words) -> str:

@@ -42,6 +42,7 @@ BADGES = {
     "B0017": Badge("B0017", "p-17"),
     "B0018": Badge("B0018", "p-18"),
     "B0020": Badge("B0020", "p-20", ("restocker",)),
+    "B0021": Badge("B0021", "p-21", ("storekeeper",)),
 }
 
 

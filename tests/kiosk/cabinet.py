@@ -47,14 +47,18 @@ ORDER = "ord_3f2a9c1b7d5e8a6c4b20"
 def wanted(slots: int) -> dict[str, Any]:
     """The desired document: a full map, some persons, limits, a tool, goods put by; and a machine with coils."""
     plan = [
-        {"slot": str(n), "item_id": "i-9" if str(n) == NUMBERED else f"i-{(n - 1) % 8 + 1}", "capacity": 20, "min": 3, "max": 20, "confirm": "door"}
+        {"slot": str(n), "item_id": f"i-{(n - 1) % 8 + 1}", "capacity": 20, "min": 3, "max": 20, "confirm": "door"}
         for n in range(1, slots + 1)
     ]
+    for one in plan:
+        if one["slot"] == NUMBERED:
+            one["item_id"] = "i-9"
     items: list[dict[str, Any]] = [{"item": f"i-{n}", "name": name} for n, name in enumerate(NAMES, 1)]
     items[5] |= {"loan_days": 7}
     items[8] |= {"serial": True, "lot": True}
     coils = [
-        {"slot": str(n), "item_id": f"i-{n}", "capacity": 10, "min": 2, "max": 10, "confirm": "sensor"} for n in (1, 2, 3, 4)
+        {"slot": str(n), "item_id": f"i-{n}", "capacity": 10, "min": 2, "max": 10, "confirm": "sensor"}
+        for n in (1, 2, 3, 4)
     ]
     put_by = {"cabinet": CABINET, "item": "i-8", "qty": 1}
     return {
@@ -95,7 +99,7 @@ class Shop:
         self.url = f"http://127.0.0.1:{self.port}"
         self.shuts_after: float | None = 0.4
         self.locks = Lock8A()
-        self.coils = CoilVmc({n: 10 for n in (1, 2, 3, 4)}, turn_s=0.3)
+        self.coils = CoilVmc(dict.fromkeys((1, 2, 3, 4), 10), turn_s=0.3)
         self.boots = itertools.count(0xB0)
         self.gateway: Gateway | None = None
         self._salts = itertools.count(1)

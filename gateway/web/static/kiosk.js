@@ -41,6 +41,8 @@ async function map(focus = true) {
   const told = await api.slots(now.session.session).catch(over);
   if (!told || !now.session) return;
   now.slots = told.slots;
+  // News of the map came while a finger was quicker: what is on the screen now stays there.
+  if (!focus && now.view !== "map") return;
   const { name, roles } = now.session;
   top("bar-in", (bar) => {
     put(bar, "who", name ? word("hello", { name }) : word("hello-nobody"));

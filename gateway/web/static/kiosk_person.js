@@ -9,7 +9,7 @@ import { day, part, view, word } from "./kiosk_words.js";
 const ROWS = 4;
 const SIGNS = {
   confirmed: ["✓", "good"], lent: ["✓", "good"], brought_back: ["✓", "good"], returned: ["✓", "good"], reported: ["✓", "good"],
-  picked_up: ["✓", "good"], counted: ["✓", "good"], refilled: ["✓", "good"], not_dispensed: ["!", "warn"], not_taken: ["!", "warn"],
+  picked_up: ["✓", "good"], counted: ["✓", "good"], refilled: ["✓", "good"], decided: ["✓", "good"], not_dispensed: ["!", "warn"], not_taken: ["!", "warn"],
   void: ["!", "warn"], unverified: ["?", "warn"], busy: ["…", "warn"], jammed: ["✕", "bad"], refused: ["✕", "bad"],
 };
 
@@ -116,6 +116,9 @@ export async function mine(kiosk, from = 0) {
   if (!told) return;
   const zone = now.state?.zone;
   const rows = [
+    ...told.questions.map((one) => ({
+      one, when: word(one.overdue ? "unproven-late" : "unproven", { day: day(one.at_ms, zone) }), tone: one.overdue ? "bad" : "warn", text: word("decide"), act: () => decide(kiosk, one),
+    })),
     ...told.waiting.map((one) => ({ one, when: word("put-by"), text: word("pick-up"), act: () => kiosk.deed("pickups", { session: now.session.session, id: one.id }, one.slot) })),
     ...told.loans.map((one) => ({
       one, when: one.due_ms ? word(one.overdue ? "overdue" : "back-by", { day: day(one.due_ms, zone) }) : "", tone: one.overdue ? "bad" : "",
@@ -129,6 +132,20 @@ export async function mine(kiosk, from = 0) {
     const more = part(root, "more");
     more.hidden = rows.length <= ROWS;
     more.addEventListener("click", () => mine(kiosk, from + ROWS < rows.length ? from + ROWS : 0));
+  });
+}
+
+// Its owner has looked into the slot; that he did is what his verdict stands on.
+function decide(kiosk, one) {
+  show("decide", (root) => {
+    put(root, "what", `${word("slot", { slot: one.slot })} · ${word("pieces", { count: one.qty, name: one.name })}`);
+    for (const button of root.querySelectorAll("[data-outcome]")) {
+      button.addEventListener("click", async () => {
+        const body = { session: now.session.session, record: one.record, outcome: button.dataset.outcome, evidence: "looked into the slot at the cabinet" };
+        const told = await kiosk.api.deed("verdicts", body).catch(kiosk.over);
+        if (told) outcome(kiosk, told);
+      });
+    }
   });
 }
 
