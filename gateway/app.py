@@ -188,7 +188,7 @@ class Gateway:
                 session.serve(premises)
             start(session.run(), session.name)
         start(recover_draws(premises, site.cabinets), "recover draws")
-        kiosk = self.kiosk = KioskDesk(premises, site.cabinets, ports.salt)
+        kiosk = self.kiosk = KioskDesk(premises, site.cabinets, ports.salt, config.web.logout_seconds)
         start(kiosk.run(), "kiosk")
         start(look_after(premises), "open questions")
         if config.controls:
@@ -215,6 +215,10 @@ class Gateway:
                 log.warning("limits count what was drawn since the start only", extra={"why": str(error)})
             else:
                 self.premises.counted_anew()
+        if self.premises is not None:
+            # Another planogram or other limits: whoever stands there sees them at once.
+            for cabinet in self.site.cabinets:
+                self.premises.stirred(cabinet)
         await boot.tell(
             self.journal, self.ports.clock, self.gateway_id, "config_applied", {"desired_version": desired.version}
         )

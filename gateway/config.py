@@ -103,6 +103,7 @@ class WebSection(Section):
     kiosk: Literal["local", "network"] = Field("local", description="network: goods may be drawn from other machines.")
     wedge_reads: Reads = Field("text", description="What a badge reader types that acts as a keyboard.")
     wedge_gives: Gives = Field("as_read", description="How the list of badges writes that.")
+    logout_seconds: int = Field(15, ge=5, le=600, description="Nobody stays logged in for so long without a touch.")
 
 
 class AccessSection(Section):

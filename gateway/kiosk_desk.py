@@ -23,7 +23,7 @@ from gateway.take_draw import DrawResult, take
 from gateway.take_return import Condition, found, take_loan_back, take_report, take_return
 from gateway.take_verdict import Outcome, take_verdict
 from gateway.take_visit import begin_visit, end_visit, open_door
-from gateway.visitors import SessionOverError, Visitor, Visitors, standing_open
+from gateway.visitors import IDLE_SECONDS, SessionOverError, Visitor, Visitors, standing_open
 from wire.pin import check_pin
 
 COUNTERS = frozenset({"restocker", "counter", "supplier", "supervisor"})
@@ -44,9 +44,15 @@ class State(msgspec.Struct, frozen=True):
 class KioskDesk:
     """One for the gateway. `run` ends sessions whose time is over."""
 
-    def __init__(self, premises: Premises, cabinets: Mapping[str, Cabinet], token: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        premises: Premises,
+        cabinets: Mapping[str, Cabinet],
+        token: Callable[[], str],
+        idle_seconds: int = IDLE_SECONDS,
+    ) -> None:
         self.premises = premises
-        self.visitors = Visitors(premises, token)
+        self.visitors = Visitors(premises, token, idle_seconds)
         self._cabinets = cabinets
         self._ticks: dict[str, int] = dict.fromkeys(cabinets, 1)
         self._wake: asyncio.Event = asyncio.Event()

@@ -15,11 +15,11 @@ from gateway.open_questions import questions
 from gateway.periods import DAY_MS
 from gateway.ports import Slot
 from gateway.premises import Premises
+from gateway.stock_words import Stock, stock_word
 from gateway.take_verdict import owns
 from gateway.uses import Use
 from gateway.visitors import Visitor
 
-Stock = Literal["empty", "low", "enough", "unknown"]
 LAST_ITEMS = 5
 # Reasons that are answered at the cabinet and refuse nobody.
 QUESTIONS = ("needs_job", "needs_cost_centre", "serial_needed")
@@ -102,15 +102,6 @@ def _tile(premises: Premises, cabinet: str, place: Slot, visitor: Visitor | None
 def _may(decision: Decision | None) -> bool:
     """A job or a cost centre that is still to be chosen is a question and no refusal."""
     return decision is not None and (decision.allowed or decision.reason in QUESTIONS)
-
-
-def stock_word(on_hand: int | None, place: Slot) -> Stock:
-    """The stock as a word."""
-    if on_hand is None:
-        return "unknown"
-    if on_hand <= 0:
-        return "empty"
-    return "low" if on_hand <= max(place.min, 1) else "enough"
 
 
 def offer(premises: Premises, cabinet: str, slot: str, visitor: Visitor) -> list[str]:

@@ -16,12 +16,12 @@ The words of a case, letters and numbers at their end being the person or the pi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from gateway.lifecycle_words import KNOWN, meaning
 from gateway.vending import Fact, OutOfOrderError, State, after, verdict
 
 LATER = "at close or count"
@@ -39,48 +39,6 @@ FOLLOW_UPS: dict[str, str] = {
     "forced_open": "cycle count of the compartment; loss booked to shrinkage, settlement per contract",
     "reversed": "two records, no edit",
 }
-# What a word means, without the person or number at its end; None: it changes nothing.
-SAME: dict[str, str] = {
-    "authorized": "authorised", "auth": "authorised", "allowed": "authorised", "refused": "denied",
-    "command_sent": "command", "commanded": "command", "unlock": "command", "unlocked": "command", "drive": "command",
-    "intended": "intent", "swipe": "badge", "drop": "drop_seen", "dropped": "drop_seen", "drop_late": "drop_extra_turn",
-    "extra_turn": "drop_extra_turn", "drop_none": "no_drop", "drop_not_seen": "no_drop", "jam": "motor_jam",
-    "jammed": "motor_jam", "motor_jammed": "motor_jam", "motor_turned": "motor_ok", "motor_ran": "motor_ok",
-    "no_motor": "motor_none", "motor_open_circuit": "motor_none", "open_circuit": "motor_none",
-    "motor_missing": "motor_none", "no_sensor": "sensor_off", "drop_off": "sensor_off", "light_item": "sensor_off",
-    "drop_sensor_off": "sensor_off", "sensor_disabled": "sensor_off", "light_product": "sensor_off",
-    "door_closed": "door_close", "door_opened": "door_open", "door_left_open": "door_open_timeout",
-    "door_forced": "door_open_unsolicited", "forced_open": "door_open_unsolicited",
-    "item_seen": "item_present", "item_still_there": "item_present", "ir_seen": "item_present",
-    "ir_blocked": "item_present", "ir_unchanged": "item_present", "ir_present": "item_present",
-    "item_absent": "item_gone", "item_taken": "item_gone", "ir_gone": "item_gone", "ir_clear": "item_gone",
-    "ir_empty": "item_gone", "lock_failed": "not_opened", "unlock_failed": "not_opened",
-    "door_stayed_shut": "not_opened",
-    "no_reply": "timeout", "comms_lost": "timeout", "link_lost": "timeout", "no_answer": "timeout",
-    "link_back": "quiet", "comms_back": "quiet", "board_reset": "idle_after_reset", "status_idle": "idle_after_reset",
-    "power_loss": "power_cut", "crash": "power_cut", "kill": "power_cut", "restart": "boot", "reboot": "boot",
-    "unknown": "no_evidence", "no_proof": "no_evidence", "result_ok": "status_ok", "status_done": "status_ok",
-    "status_success": "status_ok", "status_dropped": "status_ok", "packno_ok": "status_ok", "same_packno": "quiet",
-    "same_packno_ok": "status_ok", "retry_same_packno": "quiet", "status_query": "quiet", "query_status": "quiet",
-    "status_failed": "status_no_drop", "status_none": "status_no_drop", "packno_failed": "status_no_drop",
-    "same_packno_failed": "status_no_drop", "result_no_drop": "status_no_drop", "result_jam": "status_jam",
-    "packno_jam": "status_jam", "duplicate_event": "duplicate", "duplicate_result": "duplicate", "repeat": "duplicate",
-    "same_seq": "duplicate", "drop_seen_again": "duplicate", "badge_again": "badge", "double_badge": "badge",
-    "same_badge": "badge", "service_open": "restock_open", "service_close": "restock_close",
-    "restock_closed": "restock_close", "walk_away": "timeout", "cancel": "timeout", "cancelled": "timeout",
-    "return_accepted": "return_authorised", "item_returned": "item_back", "returned": "item_back",
-    "echo_received": "echo", "snapshot": "quiet", "session": "quiet", "vend": "command", "release": "command",
-}  # fmt: skip
-KNOWN = {
-    "badge", "authorised", "denied", "intent", "command", "timeout", "motor_ok", "motor_jam", "motor_none", "drop_seen",
-    "drop_extra_turn", "no_drop", "sensor_off", "status_ok", "status_no_drop", "status_jam", "idle_after_reset",
-    "item_present", "item_gone", "door_open", "door_close", "door_open_timeout", "door_open_unsolicited", "not_opened",
-    "power_cut", "boot", "no_evidence", "duplicate", "echo", "quiet", "restock_open", "restock_close", "confirmed_draw",
-    "return_authorised", "item_back", "mdb_strict", "moved", "stood",
-}  # fmt: skip
-MEASURED = re.compile(
-    r"(counter|ctr|scale|weight|tags?|rfid|level|stock|count|inventory)_?(?:says_|delta_)?(plus|minus|same|unchanged|\d+)_?(\d+)?$"
-)
 
 
 class Told(msgspec.Struct):
@@ -94,6 +52,7 @@ class Told(msgspec.Struct):
     counter: int | None = None
     sensed: int | None = None
     counted: int | None = None
+    dropped: int | None = None
     door: str = ""
     cut: bool = False
     comms: bool = False
@@ -126,37 +85,13 @@ def play(case: Mapping[str, Any]) -> Played:
     mdb_strict; owner; resolve_hours). Words it does not know change nothing and are named in `not_understood`.
     """
     policy = case.get("policy") or {}
-    words = [_word(str(one)) for one in case.get("events", ())]
+    words = [meaning(str(one)) for one in case.get("events", ())]
     strange = [str(one) for one, word in zip(case.get("events", ()), words, strict=True) if word[0] not in KNOWN]
     names = [name for name, _, _ in words]
     found = _of_the_house(names)
     if found is None:
         found = _attempt(words, policy)
     return msgspec.structs.replace(found, not_understood=strange)
-
-
-def _word(text: str) -> tuple[str, int | None, str]:
-    """The meaning of a word, its number, its person."""
-    name = text.strip().lower().replace("-", "_").replace(" ", "_")
-    person = ""
-    if match := re.fullmatch(r"(.+?)_([a-d])", name):
-        name, person = match[1], match[2].upper()
-    if match := MEASURED.fullmatch(name):
-        return _measured(match[1], match[2], match[3])
-    number = None
-    if match := re.fullmatch(r"(.+?)_(\d+)", name):
-        name, number = match[1], int(match[2])
-    return SAME.get(name, name), number, person
-
-
-def _measured(what: str, way: str, number: str | None) -> tuple[str, int | None, str]:
-    """A counter, a scale, tags or a count against the snapshot of the intent: pieces that are gone."""
-    pieces = int(number or (way if way.isdecimal() else 0)) if way not in ("same", "unchanged") else 0
-    sort = "counter" if what in ("counter", "ctr") else "counted" if what in ("count", "inventory") else "sensed"
-    grew = way == "plus"
-    if sort == "counter":
-        return "moved", pieces if way != "minus" else -1, sort
-    return "moved", -pieces if grew else pieces, sort
 
 
 def _of_the_house(names: Sequence[str]) -> Played | None:
@@ -168,20 +103,28 @@ def _of_the_house(names: Sequence[str]) -> Played | None:
     if "item_back" in names:
         state = "confirmed + reversed by a return record"
         return Played(state, 0, "credit", 0, None, FOLLOW_UPS["reversed"])
+    if "confirmed_draw" in names:
+        return Played("confirmed", 1, billable=True, stock_delta=-1)
     opened = names.index("restock_open") if "restock_open" in names else -1
-    if opened >= 0 and "badge" in names[opened:] and "restock_close" not in names[opened:]:
+    begun = {"intent", "command"} & set(names[: max(0, opened)])
+    if opened >= 0 and "badge" in names and not begun and "restock_close" not in names[opened:]:
         return Played("refused (service mode)", 0, billable=False, stock_delta=0)
     return None
 
 
 def _attempt(words: Sequence[tuple[str, int | None, str]], policy: Mapping[str, Any]) -> Played:
-    told, first, refused = Told(facts=[]), "", ""
-    for name, number, person in words:
+    told, first, refused, there = Told(facts=[]), "", "", False
+    for at, (name, number, person) in enumerate(words):
         sort = person if name == "moved" else ""
-        if name == "badge" and first and person and person != first:
-            refused = f"{person} refused ({'door open' if told.door == 'open' else 'busy'})"
+        someone = person or "B" if name == "other" else person
+        if there and name in ("badge", "other") and someone and someone != (first or "A"):
+            first = first or "A"
+            if _over(told) and STEPS.keys() & {word for word, _, _ in words[at:]}:
+                # The first one's draw has ended: what follows is the next one's own.
+                return _both(_ended(told, policy), _attempt(words[at:], policy), first, someone)
+            refused = f"{someone} refused ({'door open' if told.door == 'open' else 'busy'})"
             continue
-        first = first or (person if name == "badge" else "")
+        first, there = first or (person if name == "badge" else ""), there or name == "badge"
         if refused and person and not sort and person != first:
             continue
         _hear(told, name, number, sort)
@@ -194,10 +137,34 @@ def _attempt(words: Sequence[tuple[str, int | None, str]], policy: Mapping[str, 
     return msgspec.structs.replace(end, state=f"{first} {end.state}, {refused}")
 
 
+def _over(told: Told) -> bool:
+    """Whether nothing more can come of the attempt: the board has said its last word, or the door was shut again."""
+    if told.state is not State.COMMANDED:
+        return told.state in (State.DENIED, State.CANCELLED, State.VOID)
+    shut = told.door == "closed" and not told.left_open
+    return bool(told.drop) or told.motor in ("jam", "none", "shut") or shut
+
+
+def _both(one: Played, two: Played, first: str, second: str) -> Played:
+    """Two draws, one after the other."""
+    rest = two.state if two.state.startswith(f"{second} ") else f"{second} {two.state}"
+    numbers = all(isinstance(value, int) for value in (one.qty, two.qty, one.stock_delta, two.stock_delta))
+    if not numbers:
+        return msgspec.structs.replace(two, state=f"{first} {one.state}, {rest}")
+    return msgspec.structs.replace(
+        two, state=f"{first} {one.state}, {rest}", qty=int(one.qty) + int(two.qty),
+        billable=bool(one.billable) or bool(two.billable), stock_delta=int(one.stock_delta) + int(two.stock_delta),
+        incident=one.incident or two.incident, follow_up=one.follow_up or two.follow_up,
+        provisional=one.provisional + two.provisional, commands=max(one.commands, two.commands),
+    )  # fmt: skip
+
+
 def _hear(told: Told, name: str, number: int | None, sort: str) -> None:
     """One word."""
     if name == "moved":
-        setattr(told, sort, number)
+        if told.state is State.COMMANDED:
+            # What was measured before is the snapshot, and no difference to it.
+            setattr(told, sort, number)
         return
     step = STEPS.get(name)
     if step is not None:
@@ -206,6 +173,7 @@ def _hear(told: Told, name: str, number: int | None, sort: str) -> None:
         _step(told, step)
     elif name.startswith(("motor_", "status_")) or name in ("drop_seen", "drop_extra_turn", "no_drop", "sensor_off"):
         _result(told, name)
+        told.dropped = number if number is not None and name in ("drop_seen", "drop_extra_turn") else told.dropped
     elif name in ("door_open", "door_close"):
         told.door = "open" if name == "door_open" else "closed"
         told.touched = told.touched or told.cut
@@ -230,6 +198,11 @@ def _around(told: Told, name: str) -> None:
             _step(told, Fact.NEVER_SENT)
         elif told.state in (State.REQUESTED, State.AUTHORISED):
             told.state = State.CANCELLED
+    elif name == "leave" and told.state is State.AUTHORISED:
+        _step(told, Fact.WALKED_AWAY)
+    elif name == "journal_full" and told.state in (State.REQUESTED, State.AUTHORISED):
+        # No record, no draw.
+        told.state = State.DENIED
     elif name in ("timeout", "idle_after_reset"):
         if told.state is State.AUTHORISED:
             _step(told, Fact.WALKED_AWAY)
@@ -285,7 +258,7 @@ def _proof(told: Told, policy: Mapping[str, Any]) -> tuple[Fact, int] | None:
 def _board(told: Told) -> tuple[Fact, int] | None:
     """The board's own answer. What was seen to fall has fallen, whatever the motor did afterwards."""
     if told.drop in ("seen", "extra"):
-        return (Fact.DROPPED if told.drop == "seen" else Fact.DROPPED_LATE), told.sensed or told.asked
+        return (Fact.DROPPED if told.drop == "seen" else Fact.DROPPED_LATE), told.dropped or told.sensed or told.asked
     board = {"jam": Fact.JAM, "none": Fact.NO_MOTOR, "shut": Fact.NOT_OPENED}.get(told.motor)
     if board is None and told.drop == "none":
         board = Fact.NO_DROP
@@ -321,7 +294,7 @@ def _sensed(told: Told, gone: int) -> tuple[Fact, int]:
 
 def _ended(told: Told, policy: Mapping[str, Any]) -> Played:
     if told.state is not State.COMMANDED:
-        incident = "interrupted" if told.cut else None
+        incident = "interrupted" if told.cut and told.state is not State.DENIED else None
         follow_up = FOLLOW_UPS["void"] if told.state is State.VOID else None
         return Played(
             told.state.value, 0, billable=False, stock_delta=0, incident=incident, follow_up=follow_up,
@@ -352,7 +325,7 @@ def _ended(told: Told, policy: Mapping[str, Any]) -> Played:
 
 
 def _incident(told: Told, incident: str, qty: int) -> str | None:
-    if told.cut:
+    if told.cut and incident != "jam":
         return "recovered" if told.state is State.CONFIRMED else "interrupted"
     if told.comms and told.state is State.UNVERIFIED:
         return "comms"

@@ -12,6 +12,7 @@ import msgspec
 from gateway.ports import NotStored, RecordRefused
 from gateway.premises import Cabinet, CabinetUnreachableError, Premises
 from gateway.recording import happened, stamp
+from gateway.stock_words import Stock, stock_word
 from gateway.take_draw import DrawResult, not_stored
 from gateway.take_return import SHUT, Admitting
 from gateway.visitors import Visitor, standing_open
@@ -31,6 +32,7 @@ class Pick(msgspec.Struct, frozen=True):
     quantity: int
     order: str = ""
     needs: list[str] = []
+    stock: Stock = "unknown"
 
 
 def picks(premises: Premises, cabinet: str) -> list[Pick]:
@@ -47,7 +49,20 @@ def picks(premises: Premises, cabinet: str) -> list[Pick]:
             wanted -= wanted % item.pack
         needs = [name for name, needed in (("lot", item.lot), ("serial", item.serial)) if needed]
         order = premises.desired.current.order(cabinet, place)
-        found.append(Pick(place.slot, place.item, item.name, held, place.capacity, par, wanted, order, needs))
+        found.append(
+            Pick(
+                place.slot,
+                place.item,
+                item.name,
+                held,
+                place.capacity,
+                par,
+                wanted,
+                order,
+                needs,
+                stock_word(held, place),
+            )
+        )
     return found
 
 

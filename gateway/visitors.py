@@ -48,12 +48,13 @@ class Visitor(msgspec.Struct):
     visit: str = ""
     draws: int = 0
     for_: str = ""
+    idle: int = IDLE_SECONDS
     orders: dict[str, str] = {}
 
     @property
     def seconds(self) -> int:
         """How long it lives without a touch."""
-        return VISIT_SECONDS if self.visit else IDLE_SECONDS
+        return max(VISIT_SECONDS, self.idle) if self.visit else self.idle
 
 
 class SessionOverError(LookupError):
@@ -68,7 +69,8 @@ def standing_open(cabinet: Cabinet) -> frozenset[str]:
 class Visitors:
     """The sessions of all cabinets, one each."""
 
-    def __init__(self, premises: Premises, token: Callable[[], str]) -> None:
+    def __init__(self, premises: Premises, token: Callable[[], str], idle: int = IDLE_SECONDS) -> None:
+        self._idle = idle
         self._premises = premises
         self._token = token
         self._clock = premises.clock
@@ -108,7 +110,7 @@ class Visitors:
     async def _let_in(self, device: str, badge: str, person: Person, by: str) -> Visitor | DrawResult:
         holder = self._premises.desired.current.badges.get(badge)
         groups = roles(self._premises.desired.current, holder, person.person)
-        visitor = Visitor(self._token(), device, badge, person, groups, by, 0)
+        visitor = Visitor(self._token(), device, badge, person, groups, by, 0, idle=self._idle)
         self.touch(visitor)
         # Taken before the journal is asked: of two badges at once, one is first.
         self._here[device] = visitor

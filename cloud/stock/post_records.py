@@ -17,6 +17,7 @@ from cloud.replenishment.repository import SlotPlan, plans_of, slot_plans
 from cloud.site_rules.post_loans import post_loans
 from cloud.stock import repository
 from cloud.stock.ledger import REFERRING, STOCK_KINDS, Books, count_position, referred
+from cloud.unproven.post_unproven import post_unproven
 from wire.records import Count, Draw, Goods, Refill
 
 LOOKING_BACK = frozenset((*REFERRING, Count))
@@ -54,6 +55,7 @@ def _post(tx: Tx, tenant: str, stock: Sequence[Posted]) -> None:
     books.post(stock)
     repository.save(tx, tenant, books)
     post_loans(tx, tenant, stock)
+    post_unproven(tx, tenant, stock)
     if on_credit:
         by_place = {posted.position: posted for posted in stock}
         post_draws(tx, tenant, on_credit, books.moves, by_place, max(posted.at_ms for posted in stock))

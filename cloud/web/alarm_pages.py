@@ -1,4 +1,4 @@
-"""The page of alarms: logs of which nothing is billed, and both notes of every fork."""
+"""The page of alarms: draws nobody proved in time, logs of which nothing is billed, both notes of every fork."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from cloud.ingest.repository import EvidenceRow
 from cloud.invariants.repository import Hold
+from cloud.unproven.repository import Unproven
 from cloud.web.figures import Moment, moment
 from cloud.web.gather_alarms import gather_alarms
 from cloud.web.languages import Words
@@ -39,6 +40,17 @@ class NoteRow(NamedTuple):
     ours: str
 
 
+class UnprovenRow(NamedTuple):
+    """A draw past its deadline in words."""
+
+    record: str
+    place: str
+    item: str
+    owner: str
+    deadline: Moment
+    said: str
+
+
 @router.get("/alarms")
 async def alarms(request: Request) -> Response:
     """Holds and evidence of the visitor's tenant."""
@@ -46,10 +58,12 @@ async def alarms(request: Request) -> Response:
     visitor = await admitted(visit)
     if isinstance(visitor, Response):
         return visitor
-    found = await visit.site.context.store.read(lambda tx: gather_alarms(tx, visitor.tenant_id))
+    now = visit.site.context.clock.now_ms()
+    found = await visit.site.context.store.read(lambda tx: gather_alarms(tx, visitor.tenant_id, now))
     values = {
         "holds": [_hold(visit.words, one) for one in found.holds],
         "notes": [_note(visit.words, one) for one in found.evidence],
+        "unproven": [_unproven(visit.words, one) for one in found.unproven],
     }
     return visit.page("alarms.html", values)
 
@@ -60,6 +74,16 @@ def _hold(words: Words, one: Hold) -> HoldRow:
     if one.state == "released":
         decision = _("Released by %(who)s: %(reason)s", who=one.released_by, reason=one.reason)
     return HoldRow(one.gateway_id, invariant(words, one.kind), one.detail, moment(words, one.since_ms, ZONE), decision)
+
+
+def _unproven(words: Words, one: Unproven) -> UnprovenRow:
+    _ = words.gettext
+    said = ""
+    if one.said:
+        what = _("it was taken") if one.said == "confirmed" else _("it was not taken")
+        said = _("%(who)s says that %(what)s; the gateway has not written it down yet", who=one.said_by, what=what)
+    place, owner = f"{one.device_id}/{one.slot}", one.owner or _("whoever may count there")
+    return UnprovenRow(one.record, place, one.item_id, owner, moment(words, one.deadline_ms, ZONE), said)
 
 
 def _note(words: Words, one: EvidenceRow) -> NoteRow:

@@ -32,6 +32,9 @@ OUTCOMES = {
     "decided": _("The decision is written down. Thank you."),
 }
 
+# The same outcome, where more is known of it.
+CLOSER = {("not_dispensed", "not_opened"): _("The door did not open. Nothing was charged.")}
+
 REASONS = {
     "no_list": _("This gateway has no list of badges yet. Connect it to the network once."),
     "unknown_cabinet": _("This cabinet has no planogram yet."),
@@ -116,7 +119,7 @@ def sentence(result: DrawResult, words: Words) -> str:
     """The sentence for an outcome; one that we have no words for keeps its own."""
     if result.outcome == "refused":
         return say(result.reason, result.facts, words) or result.sentence
-    text = OUTCOMES.get(result.outcome)
+    text = CLOSER.get((result.outcome, result.reason)) or OUTCOMES.get(result.outcome)
     return words.gettext(text) if text else result.sentence
 
 

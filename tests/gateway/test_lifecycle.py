@@ -51,6 +51,53 @@ NEIGHBOURS: list[tuple[list[str], tuple[Any, ...]]] = [
     ([*DOOR, "door_open_timeout", "door_close", "scale_minus_2"], ("confirmed", 2, True, -2, "over_take")),
     (["restock_open", "restock_close", *RAN, "drop_seen"], ("confirmed", 1, True, -1, None)),
     (["badge", "authorised", "power_cut", "boot"], ("cancelled", 0, False, 0, "interrupted")),
+    (["badge", "denied", "power_cut", "boot"], ("denied", 0, False, 0, None)),
+    ([*TO_COMMAND, "motor_jam", "power_cut", "boot"], ("jammed", 0, False, 0, "jam")),
+    ([*CUT, "counter_plus_2"], ("confirmed", 2, True, -2, "recovered")),
+    ([*CUT, "counter_minus_5"], ("unverified", 1, False, 0, "interrupted")),
+    ([*CUT, "power_cut", "boot", "status_ok"], ("confirmed", 1, True, -1, "recovered")),
+    ([*CUT, "scale_unstable"], ("unverified", 1, False, 0, "interrupted")),
+    (["badge", "scale_minus_3", *TO_COMMAND[1:], "motor_ok", "no_drop"], ("not_dispensed", 0, False, 0, "no_drop")),
+    (["badge", "authorised", "intent_2", "command", "drop_seen_1", "motor_jam"], ("confirmed", 1, True, -1, None)),
+    (["badge", "authorised", "intent", "command", "motor_ok", "drop_seen_2"], ("confirmed", 2, True, -2, "over_take")),
+    (["badge", "authorised", "journal_full"], ("denied", 0, False, 0, None)),
+    (["badge", "authorised", "walk_away"], ("cancelled", 0, False, 0, None)),
+    ([*RAN, "logout", "drop_seen"], ("confirmed", 1, True, -1, None)),
+    ([*TO_COMMAND, "reply_lost", "board_restarted", "counter_plus_1"], ("confirmed", 1, True, -1, None)),
+    (["badge", "authorised", "restock_open"], ("refused (service mode)", 0, False, 0, None)),
+    ([*RAN, "restock_open", "drop_seen"], ("confirmed", 1, True, -1, None)),
+    (
+        [*DOOR, "tail_gating", "door_close", "scale_minus_2"],
+        (
+            "A confirmed, B refused (door open)",
+            2,
+            True,
+            -2,
+            "over_take",
+        ),
+    ),
+    ([*RAN, "badge_B", "drop_seen"], ("A confirmed, B refused (busy)", 1, True, -1, None)),
+    (
+        ["badge_A", "authorised_A", "intent_A", "command_A", "drop_seen", "badge_B", "denied_B"],
+        (
+            "A confirmed, B denied",
+            1,
+            True,
+            -1,
+            None,
+        ),
+    ),
+    (
+        ["badge_A", "denied_A", "badge_B", "authorised_B", "intent_B", "command_B", "drop_seen"],
+        (
+            "A denied, B confirmed",
+            1,
+            True,
+            -1,
+            None,
+        ),
+    ),
+    (["confirmed_draw", "return_late"], ("confirmed", 1, True, -1, None)),
 ]
 
 
@@ -88,7 +135,12 @@ def test_a_slots_policy_decides_where_nothing_sees(policy: dict[str, Any], event
 PROOFS = {"drop_seen", "drop_extra_turn", "status_ok", "counter_plus_1", "scale_minus_3", "tags_minus_1", "item_gone",
           "count_minus_1"}  # fmt: skip
 WORDS = st.sampled_from(
-    [*sorted(KNOWN - {"quiet", "moved", "stood", "mdb_strict"}), *PROOFS, "scale_same", "counter_same"]
+    [
+        *sorted(KNOWN - {"quiet", "moved", "stood", "mdb_strict", "other", "confirmed_draw"}),
+        *PROOFS,
+        "scale_same",
+        "counter_same",
+    ]
 )
 
 

@@ -69,7 +69,7 @@ def wanted(slots: int) -> dict[str, Any]:
             {"badge": "R0001", "person": "p-20", "groups": ["restocker"]}, {"badge": "B0019", "person": "p-19"},
         ],
         "rules": {
-            "version": 12, "zone": "Europe/Berlin", "help": "Ask the foreman, telephone 4711.",
+            "version": 12, "zone": "Europe/Berlin", "pin_tries": 99, "help": "Ask the foreman, telephone 4711.",
             "persons": [
                 {"person": "p-17", "name": "Erika Muster", "language": "en", "cost_centre": "CC1"},
                 {"person": "p-18", "name": "\u674e\u5a1c", "language": "zh-CN"},
@@ -92,8 +92,9 @@ def wanted(slots: int) -> dict[str, Any]:
 class Shop:
     """One cabinet, its gateway and its cloud. Everything here may be called from the test's thread."""
 
-    def __init__(self, folder: Path, slots: int) -> None:
+    def __init__(self, folder: Path, slots: int, logout_seconds: int = 15) -> None:
         self.folder = folder
+        self.logout_seconds = logout_seconds
         self.slots = slots
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -160,7 +161,8 @@ class Shop:
         boot = f"{next(self.boots):02x}" * 8
         config = Config.model_validate({
             "gateway": {"name": "Halle 3", "state": self.folder}, "journal": {"demo": True, "ballast_mb": 0},
-            "web": {"port": self.port}, "cloud": {"poll_seconds": 1},
+            "web": {"port": self.port, "logout_seconds": self.logout_seconds},
+            "cloud": {"poll_seconds": 1},
             "lines": [
                 {"name": "line-1", "port": "memory", "devices": [{"id": CABINET, "kind": "lock_8a"}]},
                 {"name": "line-2", "port": "machine", "baud": 57600, "devices": [{"id": COILS, "kind": "coil_vmc"}]},

@@ -23,19 +23,19 @@ Open = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """A cabinet with 24 slots."""
-    yield from _opened(tmp_path_factory.mktemp("shop"), 24)
+    """A cabinet with 24 slots; it is patient with those who only look."""
+    yield from _opened(tmp_path_factory.mktemp("shop"), 24, 300)
 
 
 @pytest.fixture(scope="module")
 def small_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """One with eight."""
-    yield from _opened(tmp_path_factory.mktemp("small"), 8)
+    yield from _opened(tmp_path_factory.mktemp("small"), 8, 15)
 
 
-def _opened(folder: Path, slots: int) -> Iterator[Shop]:
+def _opened(folder: Path, slots: int, logout_seconds: int) -> Iterator[Shop]:
     write_setup_code(folder)
-    made = Shop(folder, slots)
+    made = Shop(folder, slots, logout_seconds)
     made.start()
     fill(made)
     try:
@@ -91,7 +91,7 @@ OVERFLOWS = """
   const root = document.documentElement;
   const out = [];
   if (root.scrollHeight > root.clientHeight || root.scrollWidth > root.clientWidth) out.push("the page scrolls");
-  for (const one of document.querySelectorAll("#view, #view *, #bar *")) {
+  for (const one of document.querySelectorAll("#view, #view *, #bar *, #foot p")) {
     if (!one.checkVisibility() || one.closest(".unseen")) continue;
     const box = one.getBoundingClientRect();
     if (box.right > innerWidth + 1 || box.bottom > innerHeight + 1 || box.left < -1 || box.top < -1) {
@@ -99,6 +99,9 @@ OVERFLOWS = """
     }
     const style = getComputedStyle(one);
     const meant = style.display === "inline" || style.webkitLineClamp !== "none" || one.matches(".tile");
+    if (one.matches(".cut, .why, .who, .label, #foot p") && one.scrollWidth > one.clientWidth + 1) {
+      out.push(`${one.className} cuts ${one.textContent.trim().slice(0, 30)}`);
+    }
     if (one.matches("button, h1, p") && one.scrollHeight > one.clientHeight + 3 && !meant) {
       out.push(`${one.tagName} cuts ${one.textContent.trim().slice(0, 30)}`);
     }

@@ -47,7 +47,8 @@ export function item(kiosk, slot) {
     put(root, "heading", name(slot));
     part(root, "word").textContent = stock(slot);
     part(root, "stock").dataset.tone = tone(slot);
-    put(root, "limit", limits(slot));
+    // A limit that refuses says its numbers itself.
+    put(root, "limit", slot.allowed ? limits(slot) : "");
     put(root, "refusal", slot.allowed ? "" : slot.sentence);
     put(root, "ask", slot.allowed ? "" : slot.ask);
     const chosen = account(root);

@@ -21,15 +21,8 @@ export async function refill(kiosk, deed = "") {
     kiosk.watch.begin(600);
   }
   top("bar-service", (bar) => put(bar, "who", word("visit", { cabinet: kiosk.api.cabinet })));
-  const slots = visit.pick.map((one) => ({ ...one, stock: level(one) }));
-  show("refill", (root) => lay(root, slots, page, wanted, (slot) => fill(kiosk, slot), (to) => { page = to; refill(kiosk); }));
+  show("refill", (root) => lay(root, visit.pick, page, wanted, (slot) => fill(kiosk, slot), (to) => { page = to; refill(kiosk); }));
   return null;
-}
-
-function level(one) {
-  if (one.on_hand === null) return "unknown";
-  if (one.on_hand <= 0) return "empty";
-  return one.quantity > 0 ? "low" : "enough";
 }
 
 function wanted(one) {
@@ -87,7 +80,8 @@ function fill(kiosk, slot, work = { found: null, filled: slot.quantity, removed:
 
 function after(one, { found, filled, removed, spoiled }) {
   const before = found ?? one.on_hand ?? 0;
-  return { ...one, on_hand: before + filled - removed - spoiled, quantity: 0 };
+  const left = before + filled - removed - spoiled;
+  return { ...one, on_hand: left, quantity: 0, stock: left > 0 ? "enough" : "empty" };
 }
 
 async function close(kiosk) {

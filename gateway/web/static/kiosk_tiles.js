@@ -28,7 +28,9 @@ function tile(slot, why, pick) {
   const made = view("tile").firstElementChild;
   part(made, "no").textContent = slot.slot;
   part(made, "name").textContent = name(slot);
-  part(made, "word").textContent = stock(slot);
+  const [said, count = ""] = stock(slot).split(" · ");
+  part(made, "word").textContent = said;
+  part(made, "count").textContent = count && `\u00a0· ${count}`;
   part(made, "stock").dataset.tone = tone(slot);
   const { text, closed } = why(slot);
   part(made, "why").textContent = text;
