@@ -71,6 +71,7 @@ class Watch:
         self._offset: int | None = None
         self._clock_state = self._clock.state()
         self._full_since: int | None = None
+        self._told_pages = (False, 0, 0)
         self._played_back = 0
         self._played_back_mono: int | None = None
         self._fed = self._clock.line()
@@ -155,7 +156,18 @@ class Watch:
             log.info("alarm over", extra={"code": alarm.code, "about": alarm.about})
         if raised or cleared:
             self.notifier.status(now[0].text if now else "all is well")
+        self._stir_pages()
         await self._note_full(journal)
+
+    def _stir_pages(self) -> None:
+        """Whether the cloud is reached and how much is kept stands on every screen: those who wait for news hear it."""
+        gateway = self._gateway
+        told = (bool(gateway.downlink and gateway.downlink.trouble), self._pending, len(self._alarms))
+        if told == self._told_pages or gateway.premises is None:
+            return
+        self._told_pages = told
+        for cabinet in gateway.site.cabinets:
+            gateway.premises.stirred(cabinet)
 
     async def _note_full(self, journal: Journal) -> None:
         """How long nothing could be vended is a fact that belongs into the journal, as soon as it takes one."""
