@@ -1,10 +1,11 @@
 // Checks an evidence bundle without the server: signatures, trees, chain, sums, and each line's own arithmetic.
 //
-// Prices of pieces, energy, tiers and windows of the clock are compared with the terms, row by row. What it does not do
-// is decide again which tier or window so much belongs to, nor run-time and percentages: there the rows under a line are
-// added up, and `tally-verify` does the rest. It says so.
+// Every charge of the terms is priced again (reprice.js): tiers, windows of the clock, running time, percentages, fees,
+// minimum and maximum. What it takes from the statement is what only `tally-verify` follows to the records: which draws
+// and readings make a quantity, and which events the terms' rules of validity refuse.
 
 import { Exact } from "./exact.js";
+import { reprice } from "./reprice.js";
 import { bytes, checkpoint, cosignedAt, extend, hex, leafHash, open, readKey, root, sha256, unhex } from "./seal.js";
 
 /** JSON with sorted keys and nothing between: the bytes that are hashed. */
@@ -23,16 +24,13 @@ const digest = async (value) => hex(await sha256(bytes(canonical(value))));
 export async function check(bundle, known = "") {
   const findings = [];
   const wrong = (what, line = 0) => findings.push({ line, what });
-  const { statement } = bundle;
   const steps = [
     () => sealed(bundle, wrong),
     () => chained(bundle, wrong),
     () => termed(bundle, wrong),
-    () => totalled(statement, wrong),
     () => logged(bundle, known, wrong),
     () => shown(bundle, wrong),
     () => counted(bundle, wrong),
-    () => priced(bundle, wrong),
   ];
   for (const step of steps) {
     try {
@@ -41,9 +39,23 @@ export async function check(bundle, known = "") {
       wrong(error.message);
     }
   }
-  for (const line of statement.lines) {
+  return [...findings, ...arithmetic(bundle)];
+}
+
+/** What is wrong with prices, products, sums and rounding alone: as if every signature were right. */
+export function arithmetic(bundle) {
+  const findings = [];
+  const wrong = (what, line = 0) => findings.push({ line, what });
+  for (const step of [totalled, priced, reprice]) {
     try {
-      worked(line, statement, wrong);
+      step(bundle, wrong);
+    } catch (error) {
+      wrong(error.message);
+    }
+  }
+  for (const line of bundle.statement.lines) {
+    try {
+      worked(line, bundle, wrong);
     } catch (error) {
       wrong(error.message, line.no);
     }
@@ -78,7 +90,7 @@ async function termed({ versions, statement }, wrong) {
   }
 }
 
-function totalled({ head, lines }, wrong) {
+function totalled({ statement: { head, lines } }, wrong) {
   const total = lines.reduce((sum, line) => sum.plus(Exact.of(line.amount)), new Exact(0n));
   if (!total.equals(Exact.of(head.total))) wrong(`the lines do not come to ${head.total}`);
   if (lines.some((line, at) => line.no !== at + 1)) wrong("the lines are not numbered 1, 2, 3");
@@ -166,15 +178,22 @@ function priced({ versions, statement }, wrong) {
 }
 
 /** A line's own arithmetic: registers to quantity, quantity and price (or its rows) to the exact amount, then rounding. */
-function worked(line, { head }, wrong) {
+function worked(line, { statement: { head }, versions }, wrong) {
   const exact = Exact.of(line.exact || line.unrounded);
   const digits = (line.amount.split(".")[1] ?? "").length;
   const terms = head.versions.find((one) => one.version === line.version);
   if (!terms) wrong("the line names a version the statement does not stand on", line.no);
-  // A delta is the difference of two rounded amounts, not the rounded difference.
-  if (!line.corrects && line.rounding !== "exact" && exact.rounded(digits, line.rounding) !== line.amount) {
+  const place = JSON.parse(versions.find((one) => one.version === line.version).terms).rounding?.place ?? "line";
+  // A delta is the difference of two rounded amounts, not the rounded difference. Lines that are rounded together have
+  // a share of their sum, at most a unit away.
+  const wide = line.corrects ? 1n : place === "line" ? 0n : 1n;
+  const unit = new Exact(1n, 10n ** BigInt(digits));
+  const off = exact.minus(Exact.of(line.amount));
+  const far = !off.negative ? unit.less(off) : off.less(new Exact(0n).minus(unit));
+  if (wide ? far : exact.rounded(digits, line.rounding) !== line.amount) {
     wrong(`${line.unrounded} rounded (${line.rounding}) is not ${line.amount}`, line.no);
   }
+  if (exact.text !== line.unrounded) wrong(`${line.exact} is not ${line.unrounded}`, line.no);
   const rows = (line.steps ?? []).filter((row) => row.amount);
   if (rows.length) {
     const sum = rows.reduce((total, row) => total.plus(Exact.of(row.amount)), new Exact(0n));

@@ -27,6 +27,51 @@ export class Exact {
     return new Exact(this.over * other.over, this.under * other.under);
   }
 
+  by(other) {
+    return new Exact(this.over * other.under, this.under * other.over);
+  }
+
+  less(other) {
+    return this.over * other.under < other.over * this.under;
+  }
+
+  get negative() {
+    return this.over < 0n;
+  }
+
+  get zero() {
+    return this.over === 0n;
+  }
+
+  /** The whole number below, for numbers that are not negative. */
+  get whole() {
+    return new Exact(this.over / this.under);
+  }
+
+  /** The smaller of two; the greater. */
+  least(other) {
+    return other.less(this) ? other : this;
+  }
+
+  most(other) {
+    return this.less(other) ? other : this;
+  }
+
+  /** At most so many decimals (half up), without trailing zeros. */
+  short(places) {
+    const told = this.rounded(places, "half_up").replace(/0+$/, "");
+    return told.endsWith(".") ? told.slice(0, -1) : told;
+  }
+
+  /** As a statement shows an amount that is not rounded, and as it shows a quantity. */
+  get text() {
+    return this.short(12);
+  }
+
+  get quantity() {
+    return this.short(18);
+  }
+
   equals(other) {
     return this.over * other.under === other.over * this.under;
   }

@@ -122,6 +122,18 @@ def events_of(number: int, period: Period, order: str) -> list[CountedEvent]:
 
 def rated(tx: Tx, number: int, months: int, order: str) -> list[tuple[str, list[str], str]]:
     """One agreement, closed month by month and checked offline: period, line hashes without arrival, total."""
+    found = []
+    for raw in bundles(tx, number, months, order):
+        bundle = load(raw)
+        made, label = bundle.statement, bundle.statement.head.period.label
+        verdict = verify(bundle, Trust())
+        assert verdict.verified, (number, label, verdict.findings[:3])
+        found.append((label, [line.hash for line in made.lines], made.head.total))
+    return found
+
+
+def bundles(tx: Tx, number: int, months: int, order: str = "") -> list[bytes]:
+    """The bundles of one agreement, closed month by month."""
     terms = terms_of(number)
     agreement_id = f"agr-{number}"
     agreements.add(tx, TENANT, agreement_id, terms, 0)
@@ -131,9 +143,7 @@ def rated(tx: Tx, number: int, months: int, order: str) -> list[tuple[str, list[
         count_events(tx, TENANT, events_of(number, period, order), period.to_ms)
         wanted = Wanted(first=period.first, end=period.end)
         made, _ = close_period(tx, TENANT, agreement_id, wanted, now_ms=period.to_ms + 1, signer=SIGNER)
-        verdict = verify(load(dump(bundle_of(tx, TENANT, made, KEYS))), Trust())
-        assert verdict.verified, (number, period.label, verdict.findings[:3])
-        found.append((period.label, [line.hash for line in made.lines], made.head.total))
+        found.append(dump(bundle_of(tx, TENANT, made, KEYS)))
     return found
 
 
