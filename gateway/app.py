@@ -163,9 +163,11 @@ class Gateway:
     ) -> None:
         """Everything after the journal, each part as soon as what it stands on is there."""
         ports, config = self.ports, self.config
+        if self.identity is not None:
+            # First of all, since it becomes the log's entry 0: counters go up by one in the order of the log.
+            await boot.begin_epoch(journal, ports.clock, self.identity)
         await boot.record(journal, ports.clock, self.gateway_id, config)
         if self.identity is not None:
-            await boot.begin_epoch(journal, ports.clock, self.identity)
             await boot.tell_key(journal, ports.clock, self.identity)
         desired: DesiredSource = boot.NoDesired()
         if self.identity is not None:

@@ -96,10 +96,12 @@ async def begin_epoch(journal: Journal, clock: Clock, identity: Identity) -> Non
     epoch = int(identity.origin.rpartition("/")[2])
     if before is None and (epoch == 1 or await journal.read(reading.has_log, identity.origin)):
         return
+    # A new card remembers no log: the cloud has told at the enrolment where the old one ends, and the loss begins.
+    told = before or identity.follows
     data = {
-        "old_origin": before.origin if before else "",
-        "size": before.size if before else 0,
-        "root": before.root if before else "",
+        "old_origin": told.origin if told else "",
+        "size": told.size if told else 0,
+        "root": told.root if told else "",
         "reason": identity.reason,
         "approver": identity.approver,
     }

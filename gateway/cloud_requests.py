@@ -22,7 +22,7 @@ from gateway.identity import Identity, replace
 from gateway.outbox import Failure
 from wire.batch import BatchError, Head, Receipt, decode_head, decode_receipt
 from wire.enrolment import Enrolled, Request
-from wire.hand_over import MAX_KEYS, open_hand_over
+from wire.hand_over import MAX_KEYS, open_hand_over, signer_form
 from wire.http_signature import NotFreshError, SignatureError, ask_bound, sign_request, verify_answer
 from wire.ids import log_id
 from wire.seal import SealError, verifier
@@ -237,6 +237,18 @@ async def enrol(client: httpx.AsyncClient, request: Request) -> Enrolled:
         return msgspec.json.decode(answer.content, type=Enrolled)
     except msgspec.DecodeError as error:
         raise CloudError("bad_answer", f"the answer to the enrolment cannot be read ({error})") from error
+
+
+async def head_of(client: httpx.AsyncClient, log: str, cosigner: str, nonce: str) -> Head:
+    """What the cloud with this key says now of any log; the checkpoint is not verified. Raises CloudError."""
+    path = f"/v1/logs/{log}/head"
+    answer = await exchange(client, "GET", path, seconds=ASK_SECONDS, headers=ask_bound(nonce))
+    status, body = answer.status_code, answer.content
+    try:
+        verify_answer(verifier(signer_form(cosigner)), answer.headers, status=status, body=body, path=path, nonce=nonce)
+        return decode_head(body)
+    except (SignatureError, BatchError) as error:
+        raise CloudError("bad_answer", f"the cloud's word on the log before is not its own: {error}") from error
 
 
 async def exchange(

@@ -14,9 +14,10 @@ import httpx
 import msgspec
 
 from gateway import cloud_requests, folders, identity
-from gateway.identity import Identity
+from gateway.identity import Follows, Identity
 from wire import enrolment
-from wire.seal import Signer, Verifier
+from wire.ids import log_id
+from wire.seal import Checkpoint, Signer, Verifier, split_note
 
 PENDING = "identity.pending"
 NAME = "tally-gateway"
@@ -54,6 +55,7 @@ async def enrol(
     mine = Signer(answer.origin, secret)
     if Verifier(mine.vkey).fingerprint != answer.fingerprint:
         raise EnrolmentError("The cloud answered with another key's fingerprint: somebody is between us. Do not go on.")
+    follows = await _log_before(client, answer, seed().hex()) if grounds else None
     enrolled = Identity(
         gateway_id=answer.gateway_id,
         tenant_id=answer.tenant_id,
@@ -63,10 +65,22 @@ async def enrol(
         cloud_url=str(client.base_url).rstrip("/"),
         reason=grounds.reason if grounds else "",
         approver=grounds.approver if grounds else "",
+        follows=follows,
     )
     identity.save(folder, enrolled)
     (folder / PENDING).unlink()
     return enrolled
+
+
+async def _log_before(client: httpx.AsyncClient, answer: enrolment.Enrolled, nonce: str) -> Follows | None:
+    """Where the gateway's log before this one ends, as the cloud says and signs; None for a first log."""
+    place, _, epoch = answer.origin.rpartition("/")
+    if epoch == "1":
+        return None
+    origin = f"{place}/{int(epoch) - 1}"
+    head = await cloud_requests.head_of(client, log_id(origin), answer.cosigner_vkey, nonce)
+    root = Checkpoint.parse(split_note(head.checkpoint)[0]).root.hex() if head.checkpoint else ""
+    return Follows(origin, head.size, root)
 
 
 def _pending_seed(folder: Path, seed: Callable[[], bytes]) -> bytes:

@@ -18,11 +18,20 @@ class NotEnrolledError(Exception):
     """There is no identity yet: the gateway vends and records, but has no cloud. ``tally-gateway enrol`` mends it."""
 
 
+class Follows(msgspec.Struct, frozen=True):
+    """The log before this one as the cloud had it at the enrolment: its origin, its cosigned size, the root in hex."""
+
+    origin: str
+    size: int
+    root: str
+
+
 class Identity(msgspec.Struct, frozen=True):
     """``seed``: hex of the 32 secret bytes. ``cosigner_vkey``: the key the cloud cosigns and signs answers with.
 
-    ``reason`` and ``approver``: why this log follows an earlier one, and who said so. ``hand_overs``: notes that lead
-    from this log's first key to the present one; ``cloud_hand_overs``: from ``cosigner_vkey`` to later ones.
+    ``reason`` and ``approver``: why this log follows an earlier one, and who said so; ``follows``: which one, for a
+    card that remembers nothing. ``hand_overs``: notes that lead from this log's first key to the present one;
+    ``cloud_hand_overs``: from ``cosigner_vkey`` to later ones.
     """
 
     gateway_id: str
@@ -33,6 +42,7 @@ class Identity(msgspec.Struct, frozen=True):
     cloud_url: str
     reason: str = ""
     approver: str = ""
+    follows: Follows | None = None
     hand_overs: tuple[str, ...] = ()
     cloud_hand_overs: tuple[str, ...] = ()
 

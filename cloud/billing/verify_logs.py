@@ -29,6 +29,15 @@ class Finding(msgspec.Struct, frozen=True):
     wrong: str
 
 
+class Earlier(msgspec.Struct, frozen=True):
+    """What a gateway's earlier logs have shown: the newest counter of each device and boot (``src``, ``ep``); and
+    whether that is ``whole``, from their first leaves on.
+    """
+
+    newest: dict[tuple[str, str], int] = {}
+    whole: bool = True
+
+
 class LogReader:
     """Checks one log's evidence and reads its facts; what is wrong is added to ``findings``."""
 
@@ -39,6 +48,8 @@ class LogReader:
         self.counters: dict[str, Counter] = {}
         self.carried: dict[str, Counter] = {}
         self.newest: dict[tuple[str, str], int] = {}
+        self.begun: set[tuple[str, str]] = set()
+        self.entry_zero_before = stated.from_ > 0 and not stated.origin.endswith("/1")
         self.unreadable: list[int] = []
 
     @property
@@ -50,8 +61,8 @@ class LogReader:
         """Notes a finding about this log."""
         self.findings.append(Finding(0, f"log {self.stated.origin}", what))
 
-    def check(self, cloud: Sequence[Ended], before: dict[str, Counter] | None) -> list[Fact]:
-        """All checks; the facts as far as they can be read. ``before``: counters of the gateway's log before."""
+    def check(self, cloud: Sequence[Ended], before: Earlier | None) -> list[Fact]:
+        """All checks; the facts as far as they can be read. ``before``: of the gateway's earlier logs."""
         if self.shown.origin != self.stated.origin or log_id(self.stated.origin) != self.stated.log:
             self.wrong("origin and log id do not belong together")
         try:
@@ -113,9 +124,16 @@ class LogReader:
         except SealError as error:
             self.wrong(f"the checkpoint at size {receipt.size}: {error.detail}")
 
-    def _read_leaves(self, before: dict[str, Counter] | None) -> None:
+    def shown_so_far(self, before: Earlier | None) -> Earlier:
+        """What a later log of this gateway may build on."""
+        known = before or Earlier()
+        return Earlier({**known.newest, **self.newest}, known.whole and self.stated.from_ == 0)
+
+    def _read_leaves(self, before: Earlier | None) -> None:
         self.counters = {counter.src: counter for counter in self.stated.opening}
-        self.newest = {(one.src, one.ep): one.n for one in [*(before or {}).values(), *self.stated.opening]}
+        self.begun = {(one.src, one.ep) for one in self.stated.opening}
+        opening = {(one.src, one.ep): one.n for one in self.stated.opening}
+        self.newest = (before.newest if before else {}) | opening
         gateway = self.gateway
         for index, leaf in self._shown_leaves():
             if index == self.stated.carry:
@@ -141,7 +159,7 @@ class LogReader:
         for index, leaf in enumerate(self.shown.leaves, self.stated.from_):
             yield index, None if isinstance(leaf, Hidden) else leaf.encode()
 
-    def _read_unusable(self, index: int, leaf: bytes, why: str, before: dict[str, Counter] | None) -> None:
+    def _read_unusable(self, index: int, leaf: bytes, why: str, before: Earlier | None) -> None:
         """A leaf whose form is right and whose body is none: it still takes its counter, and is billed by nobody."""
         counter = counter_of(leaf)
         if counter is None or counter.src not in self.devices:
@@ -149,14 +167,20 @@ class LogReader:
         else:
             self._count(index, counter.src, counter.ep, counter.n, before)
 
-    def _count(self, index: int, src: str, ep: str, n: int, before: dict[str, Counter] | None) -> None:
-        """Counters of a device go up by one; a new epoch begins at 1. A log epoch that follows another may seal again
-        what the other already held.
+    def _count(self, index: int, src: str, ep: str, n: int, before: Earlier | None) -> None:
+        """Counters of a device go up by one in each boot; a new boot begins at 1. A log epoch that follows another may
+        seal again what the other already held, behind its own entry 0: the first record of a newer boot, whose second
+        may come behind a range's beginning, so once in a log.
         """
         last = self.counters.get(src)
-        if last is None and before is not None and src in before and before[src].ep == ep and n <= before[src].n + 1:
-            last = Counter(src, ep, n - 1)
-        expected = last.n + 1 if last is not None and last.ep == ep else 1
+        expected = self.newest.get((src, ep), 0) + 1
+        if (src, ep) not in self.begun and before is not None:
+            # The gateway's own records are billed by nobody: where the other log is not shown whole, they may go on.
+            missed = src == self.gateway and not before.whole and (src, ep) not in before.newest
+            expected = n if missed else min(expected, n) if (src, ep) in before.newest else expected
+        if self.entry_zero_before and (src, n, expected) == (self.gateway, 2, 1):
+            expected, self.entry_zero_before = 2, False
+        self.begun.add((src, ep))
         if last is not None and last.ep != ep and src != self.gateway:
             boot = self.counters.get(self.gateway)
             if boot is None or boot.ep != ep:

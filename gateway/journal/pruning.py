@@ -2,7 +2,8 @@
 
 A record goes when all three hold: the cloud cosigned it, the cloud's own backups reach beyond it (so that a restored
 cloud cannot have lost it), and the note that covers it is older than the rule says by the *cloud's* time, so that a
-clock of ours that jumped a year ahead deletes nothing.
+clock of ours that jumped a year ahead deletes nothing. What the newest note covers stays in any case: SQLite gives the
+id of a deleted newest row again, and a record under an id that counts as sealed would never be sent.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def prunable(db: sqlite3.Connection, state: LogState, keep_days: int) -> int:
     """The size below which all entries may go; a size that has a cosigned note."""
     row = db.execute(
         "SELECT coalesce(max(size), 0) FROM notes WHERE log = ? AND cosigned_at > 0 AND cosigned_at <= ? AND size <= ?",
-        (state.log, state.cosigned_at - keep_days * DAY, min(state.cosigned, state.backed_up)),
+        (state.log, state.cosigned_at - keep_days * DAY, min(state.cosigned, state.backed_up, state.sealed - 1)),
     ).fetchone()
     return int(row[0])
 

@@ -250,6 +250,24 @@ def test_only_what_is_cosigned_backed_up_and_old_is_pruned(tmp_path: Path) -> No
     play(main())
 
 
+def test_what_comes_after_everything_was_pruned_is_sent_too(tmp_path: Path) -> None:
+    async def main() -> None:
+        cloud = new_cloud()
+        async with a_journal(tmp_path) as journal, an_uplink(journal, cloud) as uplink:
+            await journal.append(readings(5))
+            await cosigned(uplink, 5)
+            cloud.backed_up = 5
+            uplink.ask_again()
+            await pass_time(60)
+            await uplink.prune(0)
+            await journal.append(readings(2, first=5))
+            await cosigned(uplink, 7)
+
+        assert once_each(cloud)
+
+    play(main())
+
+
 def test_a_shelf_keeps_its_stock_when_its_records_are_pruned(tmp_path: Path) -> None:
     async def stock(journal: Journal) -> int | None:
         shelf = Shelf()

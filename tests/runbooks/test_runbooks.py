@@ -7,6 +7,7 @@ import shutil
 import signal
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.runbooks.site import RUNBOOKS, Site, commands
 from wire import batch
 from wire.batch import Batch
 from wire.log import leaf_hash
+from wire.records import GatewayEvent, decode
 from wire.seal import Checkpoint, Signer, verifier
 
 pytestmark = pytest.mark.slow
@@ -39,6 +41,15 @@ def states(site: Site) -> dict[str, str]:
     """How each log stands, by origin."""
     said = site.told("tally-cloud logs list --tenant TENANT")
     return {one["origin"]: one["state"] for one in said["logs"]}
+
+
+def entry_zero(site: Site) -> GatewayEvent:
+    """What the gateway's present log begins with."""
+    with closing(sqlite3.connect(site.state / "journal.db")) as db:
+        asked = "SELECT r.leaf FROM entries e JOIN records r ON r.id = e.record ORDER BY e.log DESC, e.idx LIMIT 1"
+        found = decode(db.execute(asked).fetchone()[0])
+    assert isinstance(found, GatewayEvent)
+    return found
 
 
 def test_every_runbook_is_played_here() -> None:
@@ -76,11 +87,15 @@ def test_cloned_card(site: Site) -> None:
 
 
 def test_dead_card(site: Site) -> None:
+    old, size = site.identity["origin"], site.size()
     shutil.rmtree(site.state)
     site.state.mkdir()
 
     site.play("dead-card", CODE=site.code())
 
+    first = entry_zero(site)
+    assert (first.event, first.data["old_origin"], first.data["size"]) == ("epoch_begun", old, size)
+    assert (first.data["reason"], first.data["approver"]) == ("the card died", "A. Operator")
     assert states(site) == {"tallystick/acme/gw-1/1": "closed", "tallystick/acme/gw-1/2": "open"}
 
 

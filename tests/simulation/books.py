@@ -10,15 +10,27 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 from wire.canonical import LeafError
 from wire.ids import RecordKey
 from wire.records import Draw, DrawResolved, Record, Reversal, decode
 
-LEAVES = "SELECT idx, leaf, leaf_hash FROM leaves ORDER BY log_no, idx"
+LEAVES = "SELECT log_no, leaf FROM leaves ORDER BY log_no, idx"
 KEYS = "SELECT src, ep, n, idx FROM record_keys"
 UNUSED = "SELECT idx, state, reason FROM quarantine"
-HEAD = "SELECT size, root, state FROM log_heads"
+HEADS = (
+    "SELECT l.origin, h.size, h.state, l.vkey FROM log_heads h JOIN logs l "
+    "ON l.tenant_id = h.tenant_id AND l.log_no = h.log_no ORDER BY h.log_no"
+)
+LEAVES_OF = (
+    "SELECT v.idx, v.leaf_hash FROM leaves v JOIN logs l ON l.tenant_id = v.tenant_id AND l.log_no = v.log_no "
+    "WHERE l.origin = ? ORDER BY v.idx"
+)
+FORKS = (
+    "SELECT l.origin, e.note, e.ours FROM evidence e JOIN logs l ON l.tenant_id = e.tenant_id AND l.log_no = e.log_no "
+    "WHERE e.kind = 'fork'"
+)
 MOVED = (
     "SELECT device_id, slot, item_id, place, sum(micro) FROM ("
     "SELECT device_id, slot, item_id, target AS place, micro FROM stock_moves UNION ALL "
@@ -32,10 +44,19 @@ OPEN_ORDERS = (
 ORDERS = "SELECT order_id, device_id, slot, log_id, idx FROM orders"
 
 
-def ask(path: Path, sql: str) -> list[tuple[object, ...]]:
+class Head(NamedTuple):
+    """How a log stands in the cloud."""
+
+    origin: str
+    size: int
+    state: str
+    vkey: str
+
+
+def ask(path: Path, sql: str, *values: object) -> list[tuple[object, ...]]:
     """All rows of a query."""
     with closing(sqlite3.connect(path)) as db:
-        return db.execute(sql).fetchall()
+        return db.execute(sql, values).fetchall()
 
 
 def journal_keys(path: Path) -> set[RecordKey]:
@@ -43,31 +64,55 @@ def journal_keys(path: Path) -> set[RecordKey]:
     return {RecordKey(*row) for row in ask(path, "SELECT src, ep, n FROM records")}  # type: ignore[arg-type]
 
 
-def journal_entries(path: Path) -> dict[int, bytes]:
-    """The gateway's log: the hash at each index."""
-    rows = ask(path, "SELECT e.idx, r.hash FROM entries e JOIN records r ON r.id = e.record")
+def journal_entries(path: Path, origin: str) -> dict[int, bytes]:
+    """A log on the gateway's card, as far as it was not pruned: the hash at each index."""
+    asked = "SELECT e.idx, r.hash FROM entries e JOIN records r ON r.id = e.record JOIN logs l ON l.log = e.log"
+    rows = ask(path, f"{asked} WHERE l.origin = ?", origin)
     return {int(str(index)): bytes(hashed) for index, hashed in rows}  # type: ignore[call-overload]
 
 
-def log_size(path: Path) -> int:
-    """How many leaves the cloud's log has, by its head."""
-    return int(str(ask(path, HEAD)[0][0]))
+def heads(path: Path) -> list[Head]:
+    """The cloud's logs, oldest first."""
+    return [Head(*row) for row in ask(path, HEADS)]  # type: ignore[arg-type]
 
 
-def cloud_leaves(path: Path) -> list[tuple[int, bytes, bytes]]:
-    """The cloud's copy of the log, in order: index, bytes, hash."""
-    return ask(path, LEAVES)  # type: ignore[return-value]
+def log_size(path: Path, origin: str) -> int:
+    """How many leaves a log has in the cloud, by its head."""
+    return next((head.size for head in heads(path) if head.origin == origin), 0)
+
+
+def log_hashes(path: Path, origin: str) -> list[bytes]:
+    """The leaf hashes of a log in the cloud, in order; as long as no index is missing."""
+    rows = ask(path, LEAVES_OF, origin)
+    return [bytes(hashed) for at, (index, hashed) in enumerate(rows) if at == index]  # type: ignore[call-overload]
 
 
 def cloud_records(path: Path) -> list[Record]:
-    """Every record the cloud holds, in order of the log."""
-    found = []
-    for _, leaf, _ in cloud_leaves(path):
+    """Every record the cloud holds, in order of the logs; not those that a later log seals again, word for word."""
+    found: list[Record] = []
+    before: set[bytes] = set()
+    here: list[bytes] = []
+    now = None
+    for number, raw in ask(path, LEAVES):
+        leaf = bytes(raw)  # type: ignore[call-overload]
+        if number != now:
+            before.update(here)
+            now, here = number, []
+        here.append(leaf)
+        if leaf in before:
+            continue
         try:
             found.append(decode(leaf))
         except LeafError:
             continue
     return found
+
+
+def first_entry(path: Path, origin: str) -> Record | None:
+    """What a log of the cloud begins with."""
+    asked = LEAVES_OF.replace("v.leaf_hash", "v.leaf") + " LIMIT 1"
+    rows = ask(path, asked, origin)
+    return decode(bytes(rows[0][1])) if rows else None  # type: ignore[call-overload]
 
 
 def cloud_keys(path: Path) -> set[RecordKey]:

@@ -21,11 +21,12 @@ from cloud.ingest import candidates, group_commit, history, quarantine, receive_
 from cloud.ingest.receive_batch import Growth
 from cloud.replenishment import propose_orders
 from cloud.stock import repository as stock
-from gateway import uplink
+from gateway import cloud_requests, enrol, uplink
 from gateway.cloud_requests import CloudError
-from gateway.journal import adopting, commit, opening, sealing, store
+from gateway.journal import adopting, commit, opening, pruning, sealing, store
 from gateway.journal.connection import settle_in, transaction
 from gateway.ports import NotStored
+from wire import http_signature
 from wire.ids import RecordKey
 from wire.log import leaf_hash, leaf_hashes
 
@@ -131,7 +132,45 @@ def prune_on_ack(world: World) -> AbstractContextManager[None]:
     return instead((sealing, "settle", settle))
 
 
+@bug("what the cloud cosigned is pruned although no backup of the cloud holds it yet")
+def prune_without_backups(world: World) -> AbstractContextManager[None]:
+    def prunable(db: sqlite3.Connection, state: sealing.LogState, keep_days: int) -> int:
+        most = min(state.cosigned, state.sealed - 1)
+        found = db.execute("SELECT max(size) FROM notes WHERE log = ? AND size <= ?", (state.log, most))
+        return int(found.fetchone()[0] or 0)
+
+    return instead((pruning, "prunable", prunable))
+
+
+@bug("a new log epoch leaves out what the log before had sealed and nobody had cosigned")
+def new_epoch_forgets(world: World) -> AbstractContextManager[None]:
+    def begin_after(db: sqlite3.Connection, origin: str, first: RecordKey) -> None:
+        with transaction(db):
+            record = db.execute("SELECT id FROM records WHERE src = ? AND ep = ? AND n = ?", first).fetchone()
+            db.execute("INSERT INTO logs (origin, first) VALUES (?, ?)", (origin, record[0]))
+
+    return instead((sealing, "begin_after", begin_after))
+
+
+@bug("a new card begins a new log and does not say what was before")
+def loss_not_named(world: World) -> AbstractContextManager[None]:
+    async def nothing(client: Any, answer: Any, nonce: str) -> None:
+        return None
+
+    return instead((enrol, "_log_before", nothing))
+
+
 # The way up
+
+
+@bug("an old head that somebody plays back is believed: it is signed, after all")
+def believes_an_old_head(world: World) -> AbstractContextManager[None]:
+    real = http_signature.verify_answer
+
+    def verify(key: Any, headers: Any, *, nonce: str, **rest: Any) -> None:
+        real(key, headers, **rest)
+
+    return instead((cloud_requests, "verify_answer", verify))
 
 
 @bug("the gateway seals and sends at every boot without asking for the head first")
@@ -206,6 +245,14 @@ def adopts_half(world: World) -> AbstractContextManager[None]:
 
 
 # The cloud
+
+
+@bug("a note that contradicts another one is taken for a straggler: two gateways with one key go on")
+def fork_unnoticed(world: World) -> AbstractContextManager[None]:
+    def fork(tx: Tx, incoming: Any, ours: str, now_ms: int) -> Any:
+        return history.stale(repository.head(tx, incoming.log))
+
+    return instead((history, "fork", fork))
 
 
 @bug("the cloud puts whatever is signed behind what it has, without looking where it belongs")

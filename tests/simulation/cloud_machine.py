@@ -89,7 +89,7 @@ class CloudMachine:
         answer = None if task.cancelled() or task.exception() is not None else task.result()
         if answer is None or self.life is not life or not self.is_up:
             return None
-        self._world.watcher.answered(request, answer, lambda: books.log_size(self.path))
+        self._world.watcher.answered(request, answer, lambda origin: books.log_size(self.path, origin))
         return answer
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:

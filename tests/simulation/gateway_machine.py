@@ -36,22 +36,35 @@ ROUTINE = (2.0, 5.0)
 
 
 class GatewayMachine:
-    """Start, crash, back up, restore. ``wrong_ms`` and ``synchronised``: what its wall clock is worth."""
+    """Start, crash, back up, restore. ``wrong_ms`` and ``synchronised``: what its wall clock is worth.
 
-    def __init__(self, world: World, folder: Path, config: Config, identity: Identity, chance: Chance) -> None:
+    ``name``: only the ``gateway`` has devices on its wires and makes promises; a copy of it has not.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        folder: Path,
+        config: Config,
+        identity: Identity,
+        chance: Chance,
+        *,
+        name: str = "gateway",
+    ) -> None:
         self.life: Life | None = None
         self.gateway: Gateway | None = None
         self.wrong_ms = 0
         self.synchronised = True
         self.folder = folder
         self.path = folder / JOURNAL
-        self.disk = Disk(world.stream("gateway disk"), self._cut)
+        self.name = name
+        self.disk = Disk(world.stream(f"{name} disk"), self._cut)
         self.turn = asyncio.Lock()
         self.identity = identity
         self._world = world
         self._config = config
         self._chance = chance
-        self._paces = world.stream("gateway paces")
+        self._paces = world.stream(f"{name} paces")
 
     @property
     def is_up(self) -> bool:
@@ -62,8 +75,8 @@ class GatewayMachine:
     def start(self) -> None:
         """A new process on what the disk holds: a new boot."""
         assert self.life is None or not self.life.alive
-        life = self.life = Life("gateway")
-        self._world.trace.note("gateway", "up")
+        life = self.life = Life(self.name)
+        self._world.trace.note(self.name, "up")
         life.start(self._supervised(life))
 
     async def _supervised(self, life: Life) -> None:
@@ -73,13 +86,13 @@ class GatewayMachine:
             try:
                 await gateway.run()
             except (NotStored, ExceptionGroup) as error:
-                self._world.trace.note("gateway", "ended", type(error).__name__)
+                self._world.trace.note(self.name, "ended", type(error).__name__)
                 if not _by_right(error):
-                    self._world.trouble("gateway", error)
+                    self._world.trouble(self.name, error)
             except PowerCut:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever ends the program is a finding
-                self._world.trouble("gateway", error)
+                self._world.trouble(self.name, error)
             await pause(RESTART_S)
 
     def boot_id(self) -> str:
@@ -94,13 +107,14 @@ class GatewayMachine:
             line=loop.time,
             synchronised=lambda: self.synchronised,
         )
+        wired = self.name == "gateway"
         ports = Ports(
             clock=clock,
             salt=self._chance.salt,
-            open_serial=lambda settings: Wire(world, life, settings),
-            open_mqtt=lambda settings: Connection(world, life, settings),
+            open_serial=lambda settings: Wire(world, life, settings, wired=wired),
+            open_mqtt=lambda settings: Connection(world, life, settings, wired=wired),
             transport=Uplinked(world.network, life),
-            disk=SimulatedDisks(self.disk, life, self._paces, world.watcher.committed),
+            disk=SimulatedDisks(self.disk, life, self._paces, world.watcher.committed if wired else _unheard),
         )
         return create_gateway(self._config, ports, self.identity)
 
@@ -111,8 +125,9 @@ class GatewayMachine:
         await self.life.kill()
         self.disk.power_cut()
         self.life = self.gateway = None
-        self._world.broker.cut("tallystick")
-        self._world.trace.note("gateway", "down")
+        if self.name == "gateway":
+            self._world.broker.cut("tallystick")
+        self._world.trace.note(self.name, "down")
 
     def backup(self) -> dict[str, bytes]:
         """An image of the card."""
@@ -127,6 +142,12 @@ class GatewayMachine:
         if DESIRED in image:
             (self.folder / DESIRED).write_bytes(image[DESIRED])
         self.disk.put_back(self.path, image[JOURNAL])
+
+    def wipe(self) -> None:
+        """The card is dead; a new one is empty."""
+        for file in self.folder.iterdir():
+            file.unlink()
+        self.disk = Disk(self._world.stream(f"new {self.name} disk"), self._cut)
 
     async def use(self, work: Callable[[Gateway], Any]) -> Any:
         """A person at its screen: what ``work`` returns, None when the screen is dark or goes dark meanwhile."""
@@ -153,6 +174,10 @@ def _by_right(error: BaseException) -> bool:
     return isinstance(error, NotStored | CardRestoredError)
 
 
+def _unheard(*_: Any) -> None:
+    """A copy promises nothing to anybody: no device and no person talks to it."""
+
+
 def _in_the_world(work: Callable[..., T], *args: Any, **kw: Any) -> T:
     context: contextvars.Context = WORLD.copy()
     return context.run(work, *args, **kw)
@@ -169,14 +194,18 @@ class SparingClock(Clock):
 class Wire:
     """A serial line as one process holds it."""
 
-    def __init__(self, world: World, life: Life, settings: SerialSettings) -> None:
+    def __init__(self, world: World, life: Life, settings: SerialSettings, *, wired: bool) -> None:
         self._life = life
+        self._wired = wired
         self._port = MemoryPort(world.wired.lines[settings.port], down=LinkDown)
-        world.plugged[settings.port] = self._port
+        if wired:
+            world.plugged[settings.port] = self._port
 
     async def open(self) -> None:
         """See ``SerialLink``."""
         self._life.must_live()
+        if not self._wired:
+            raise LinkDown("nothing is plugged in here")
         await self._port.open()
 
     async def write(self, data: bytes) -> None:
@@ -195,15 +224,16 @@ class Wire:
 
     async def close(self) -> None:
         """See ``SerialLink``."""
-        if self._life.alive:
+        if self._life.alive and self._wired:
             await self._port.close()
 
 
 class Connection:
     """A connection to the broker as one process holds it."""
 
-    def __init__(self, world: World, life: Life, settings: BrokerSettings) -> None:
+    def __init__(self, world: World, life: Life, settings: BrokerSettings, *, wired: bool) -> None:
         self._life = life
+        self._wired = wired
         self._world = world
         self._link = MemoryMqttLink(
             world.broker,
@@ -217,6 +247,8 @@ class Connection:
     async def open(self, topics: Sequence[str], will: Will | None = None) -> None:
         """See ``MqttLink``."""
         self._life.must_live()
+        if not self._wired:
+            raise LinkDown("there is no broker here")
         _in_the_world(_now, self._link.open(topics, will))
 
     async def subscribe(self, topics: Sequence[str]) -> None:
@@ -242,7 +274,7 @@ class Connection:
 
     async def close(self) -> None:
         """See ``MqttLink``."""
-        if self._life.alive:
+        if self._life.alive and self._wired:
             await self._link.close()
 
 

@@ -7,9 +7,13 @@ since the last one. Two such losses at once can destroy the only copies of a rec
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from cloud.fleet import repository as fleet
+from gateway.app import Gateway
+from gateway.ports import NotStored
 from tests.simulation import books
 from tests.simulation.life import pause
 from tests.simulation.network import CALM, WEATHERS
@@ -33,14 +37,14 @@ class Misfortunes:
         self._chance = world.stream("misfortunes")
         self._cards: list[dict[str, bytes]] = []
         self._databases: list[bytes] = []
-        self._disaster = asyncio.Lock()
+        self.disaster = asyncio.Lock()
         # Some seeds see no restore at all, so that truth and money can be held against each other to the last piece.
         self._restores = self._chance.choice((0, 1, 1, 2, 3))
         self._kinds: tuple[tuple[Callable[[], Awaitable[None]], int], ...] = (
             (self._gateway_crash, 8), (self._gateway_cut, 8), (self._cloud_crash, 6), (self._cloud_cut, 8),
             (self._partition, 8), (self._weather, 14), (self._clock, 6), (self._cloud_clock, 2),
             (self._gateway_disk, 6), (self._cloud_disk, 5), (self._dark, 5), (self._broker, 4), (self._cable, 4),
-            (self._restore, 6),
+            (self._restore, 6), (self._prune, 5),
         )  # fmt: skip
 
     async def play(self) -> None:
@@ -161,25 +165,69 @@ class Misfortunes:
             return
         self._restores -= 1
         card = self._chance.random() < 0.5
-        async with self._disaster:
+        async with self.disaster:
             if not (self._cards and self._databases) or not await self._together():
                 return
             if card:
                 await self._world.restore_gateway(self._chance.choice(self._cards))
             else:
                 await self._world.restore_cloud(self._chance.choice(self._databases))
-            self._cards, self._databases = [], []
+            self.forget_backups()
+
+    def forget_backups(self) -> None:
+        """Nobody puts back what lies before the last disaster."""
+        self._cards, self._databases = [], []
+
+    async def _prune(self) -> None:
+        """A backup of the database that gateways are told of; what it holds leaves the card, as if it were old enough.
+
+        Backups from before are thrown away: to put one back would break the word that was given.
+        """
+        world = self._world
+        async with self.disaster:
+            if not world.cloud.is_up or not await self._mark(done=False) or not world.cloud.is_up:
+                return
+            self._databases = [world.cloud.backup()]
+            if not await self._mark(done=True):
+                return
+        world.trace.fault("pruned")
+        gateway = world.gateway.gateway
+        if world.gateway.is_up and gateway is not None and gateway.uplink is not None:
+            gateway.uplink.ask_again()
+            await pause(30)
+        await world.gateway.use(_prune_now)
+
+    async def _mark(self, *, done: bool) -> bool:
+        """``tally-cloud backup-mark``; False when it did not end well. It may have been done all the same."""
+        life, store = self._world.cloud.life, self._world.cloud.store
+        if life is None or not life.alive or store is None:
+            return False
+        task = life.start(store.run(lambda tx: fleet.mark_backup(tx, done=done)))
+        await asyncio.wait([task])
+        return not task.cancelled() and task.exception() is None
 
     async def _together(self) -> bool:
         """Waits until each side holds what the other has sealed; False when that takes too long."""
         for _ in range(60):
-            world = self._world
-            entries = books.journal_entries(world.gateway.path)
-            up = world.gateway.is_up and world.cloud.is_up
-            if up and entries and len(entries) == len(books.cloud_leaves(world.cloud.path)):
+            if self.together():
                 return True
             await pause(15)
         return False
+
+    def together(self) -> bool:
+        """Whether both sides are up, and the cloud holds what the gateway has sealed, no more and no less."""
+        world = self._world
+        if not (world.gateway.is_up and world.cloud.is_up):
+            return False
+        origin = world.gateway.identity.origin
+        entries = books.journal_entries(world.gateway.path, origin)
+        return bool(entries) and max(entries) + 1 == books.log_size(world.cloud.path, origin)
+
+
+async def _prune_now(gateway: Gateway) -> None:
+    if gateway.uplink is not None and gateway.uplink.log_state is not None:
+        with contextlib.suppress(NotStored):
+            await gateway.uplink.prune(0)
 
 
 def calm(world: World) -> None:

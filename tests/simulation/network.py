@@ -21,6 +21,7 @@ from tests.simulation.trace import Trace
 
 # Nobody's process: what the network and people do goes on when a machine dies.
 WORLD = contextvars.Context()
+HEADS_KEPT = 12
 Spoken = tuple[int, list[tuple[str, str]], bytes]
 
 
@@ -66,6 +67,8 @@ class Network:
         self._trace = trace
         self._before: dict[tuple[str, str], Spoken] = {}
         self._late: dict[asyncio.Task[None], None] = {}
+        self._heads: list[Spoken] = []
+        self._play_back = 0
 
     async def carry(self, request: httpx.Request, body: bytes) -> httpx.Response:
         """One exchange, or an httpx error."""
@@ -94,6 +97,10 @@ class Network:
             await self._fail(request)
         return self._response(about, spoken)
 
+    def play_back_heads(self) -> None:
+        """Perhaps somebody in the middle answers the next questions for the head with what he heard earlier."""
+        self._play_back = self._chance.choice((0, 1, 2, 3))
+
     def hush(self) -> None:
         """Nothing that is still under way arrives any more."""
         for task in list(self._late):
@@ -102,6 +109,12 @@ class Network:
     def _response(self, about: tuple[str, str], spoken: Spoken) -> httpx.Response:
         old = self._before.get(about)
         self._before[about] = spoken
+        if about[1].endswith("/head") and spoken[0] == 200:
+            self._heads = [*self._heads, spoken][-HEADS_KEPT:]
+            if self._play_back:
+                self._play_back -= 1
+                self._trace.fault("head_played_back", *about)
+                spoken = self._chance.choice(self._heads)
         if old is not None and self._chance.random() < self.weather.stale_reply:
             self._trace.fault("stale_reply", *about)
             spoken = old

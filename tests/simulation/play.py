@@ -15,6 +15,7 @@ from pathlib import Path
 from firmware_sim.virtual_time import VirtualTimeLoop
 from tests.simulation import books, template, verdict
 from tests.simulation.bugs import Bug
+from tests.simulation.disasters import Disasters
 from tests.simulation.misfortunes import Misfortunes, calm
 from tests.simulation.world import World, a_world
 
@@ -76,17 +77,19 @@ async def _play(seed: int, folder: Path, hours: float, bug: Bug | None) -> Outco
 
 async def _storm_and_calm(world: World) -> None:
     misfortunes = Misfortunes(world)
+    disasters = Disasters(world, misfortunes)
     loop = asyncio.get_running_loop()
     begin = world.scenario.ms("23:00")
     beside = [loop.create_task(one) for one in (_office(world), _looks(world), world.day.restocker.rounds())]
     try:
         playing = loop.create_task(world.day.play(0, begin + round(world.hours * 3_600_000)))
         await world.pace.until(begin)
+        disaster = loop.create_task(disasters.play())
         storm = [loop.create_task(one) for one in (misfortunes.play(), misfortunes.back_up())]
         await world.pace.until(begin + round(world.hours * 3_600_000))
         for task in storm:
             task.cancel()
-        await _settle(world, playing)
+        await _settle(world, playing, disaster)
     finally:
         for task in beside:
             task.cancel()
@@ -94,16 +97,17 @@ async def _storm_and_calm(world: World) -> None:
         await _account(world)
 
 
-async def _settle(world: World, playing: asyncio.Task[None]) -> None:
+async def _settle(world: World, playing: asyncio.Task[None], disaster: asyncio.Task[None]) -> None:
     """The storm is over; whoever was down comes back, and everything is said that has to be said."""
     until = asyncio.get_running_loop().time() + PATIENCE_S
     why = "the day does not end"
     while asyncio.get_running_loop().time() < until:
         calm(world)
         await asyncio.sleep(45)
-        if not playing.done():
+        if not (playing.done() and disaster.done()):
             continue
         playing.result()
+        disaster.result()
         if not (world.cloud.is_up and world.gateway.is_up):
             why = "a machine does not come back"
         elif not await world.day.restocker.count_doubtful():

@@ -18,7 +18,7 @@ from cloud.billing.verify import Trust, verify
 from firmware_sim.accounts import of_product
 from firmware_sim.judge import Account
 from firmware_sim.office import Json
-from tests.simulation import books
+from tests.simulation import books, epochs
 from wire.ids import RecordKey
 from wire.log import ProofError, consistency_proof, root, verify_consistency
 from wire.records import Draw, DrawResolved, Goods, Intent, Reading, Record
@@ -36,19 +36,21 @@ def look(world: World) -> None:
         found(f"balances are not the sums of their moves: {sorted(set(moved.items()) ^ set(balances.items()))[:4]}")
     for row in books.ask(path, books.OPEN_ORDERS):
         found(f"slot {row[0]}/{row[1]} has {row[2]} open orders")
-    ((size, _, state),) = books.ask(path, books.HEAD)
-    leaves = books.cloud_leaves(path)
-    if [index for index, _, _ in leaves] != list(range(int(str(size)))):
-        found(f"the cloud says it holds {size} leaves and holds {len(leaves)}")
-    if state != "open" and not world.watcher.fork_expected:
-        found(f"the log is {state}")
+    for head in books.heads(path):
+        held = len(books.log_hashes(path, head.origin))
+        if held != head.size:
+            found(f"the cloud says it holds {head.size} leaves of {head.origin} and holds {held}")
+        if head.state != "open" and not world.watcher.cloned and head.origin not in world.watcher.closed:
+            found(f"the log {head.origin} is {head.state}")
 
 
 def final(world: World) -> None:
     """What must hold when everything was sent."""
     look(world)
     _records(world)
-    _log(world)
+    for head in books.heads(world.cloud.path):
+        _log(world, head.origin)
+    epochs.judge(world)
 
 
 def _records(world: World) -> None:
@@ -62,8 +64,9 @@ def _records(world: World) -> None:
     for key, times in held.items():
         if times > 1:
             watcher.found(f"{tuple(key)} is in the log {times} times")
+    gone = {(record.src, record.did.rpartition("/")[2]) for record in watcher.lost.values() if record.did}
     for cabinet, mid in watcher.told:
-        if (cabinet, mid) not in names:
+        if (cabinet, mid) not in names | gone:
             watcher.found(f"an event that {cabinet} was told is safe is not in the cloud: {mid}")
     twice = [name for name, times in Counter((r.src, r.did) for r in records if r.did).items() if times > 1]
     counted = {RecordKey(*row[:3]) for row in books.ask(path, books.KEYS)}  # type: ignore[arg-type]
@@ -82,28 +85,32 @@ def _records(world: World) -> None:
 
 
 def _told_again(world: World, reason: object) -> bool:
-    """A card that was put back has forgotten what a cabinet had told. What it tells again is judged anew, and the cloud
-    asks a person whether it is the same event; it counts neither twice nor silently.
+    """A card that was put back, or is new, or was pruned after minutes instead of months, has forgotten what a cabinet
+    had told. What it tells again is judged anew, and the cloud asks a person whether it is the same event; it counts
+    neither twice nor silently.
     """
-    return reason == "duplicate-did" and world.trace.faults["gateway_restore"] > 0
+    forgetful = any(world.trace.faults[kind] for kind in ("gateway_restore", "dead_card", "pruned"))
+    return reason == "duplicate-did" and forgetful
 
 
-def _log(world: World) -> None:
-    """Both sides hold one log, and each cosigned note is a prefix of it."""
+def _log(world: World, origin: str) -> None:
+    """Both sides hold one log, but for what was pruned here; each cosigned note is a prefix of it."""
     watcher = world.watcher
-    hashes = [hashed for _, _, hashed in books.cloud_leaves(world.cloud.path)]
-    mine = books.journal_entries(world.gateway.path)
-    if [mine[index] for index in sorted(mine)] != hashes:
+    hashes = books.log_hashes(world.cloud.path, origin)
+    mine = books.journal_entries(world.gateway.path, origin)
+    whole = sorted(mine) == list(range(min(mine, default=0), len(hashes))) and bool(mine)
+    if (origin == world.gateway.identity.origin and not whole) or any(hashes[at : at + 1] != [mine[at]] for at in mine):
         watcher.found(f"the gateway's log ({len(mine)}) is not the cloud's ({len(hashes)})")
-    sizes = sorted(watcher.cosigned)
+    cosigned = {size: signed for (named, size), signed in watcher.cosigned.items() if named == origin}
+    sizes = sorted(cosigned)
     for size in sizes:
-        if size > len(hashes) or root(hashes[:size]) != watcher.cosigned[size]:
+        if size > len(hashes) or root(hashes[:size]) != cosigned[size]:
             watcher.found(f"the log was not only appended to: what was cosigned at size {size} is no prefix of it")
             return
     for old, new in pairwise(sizes):
         proof = consistency_proof(old, hashes[:new])
         try:
-            verify_consistency(old, new, proof, watcher.cosigned[old], watcher.cosigned[new])
+            verify_consistency(old, new, proof, cosigned[old], cosigned[new])
         except ProofError as error:
             watcher.found(f"the cosigned notes of {old} and {new} are not consistent: {error}")
 

@@ -23,19 +23,27 @@ if TYPE_CHECKING:
     from tests.simulation.trace import Trace
 
 FROZEN = ("fork", "log-frozen")
+# Answers of a cloud that has not looked at the note.
+DEAF = ("busy", "unavailable", "stale-keys", "log-damaged", "log-frozen")
 
 
 class Watcher:
-    """``findings``: sentences about what must not be. ``promised``: records by key; ``lost``: named losses."""
+    """``findings``: sentences about what must not be. ``promised``: records by key; ``lost``: named losses.
+
+    ``signed`` and ``cosigned``: roots by origin and size. ``cloned``: two gateways have (had) one key. ``forked``: logs
+    of which two notes of one size reached the cloud; ``closed``: logs that another epoch follows.
+    """
 
     def __init__(self, trace: Trace) -> None:
         self.findings: list[str] = []
         self.promised: dict[RecordKey, Record] = {}
         self.lost: dict[RecordKey, Record] = {}
         self.told: dict[tuple[str, str], None] = {}
-        self.signed: dict[int, bytes] = {}
-        self.cosigned: dict[int, bytes] = {}
-        self.fork_expected = False
+        self.signed: dict[tuple[str, int], bytes] = {}
+        self.cosigned: dict[tuple[str, int], bytes] = {}
+        self.cloned = False
+        self.forked: set[str] = set()
+        self.closed: set[str] = set()
         self._trace = trace
 
     def found(self, sentence: str) -> None:
@@ -68,7 +76,7 @@ class Watcher:
             if isinstance(mid, str) and mid:
                 self.told[message.topic.split("/")[2], mid] = None
 
-    def answered(self, request: httpx.Request, answer: httpx.Response, durable: Callable[[], int]) -> None:
+    def answered(self, request: httpx.Request, answer: httpx.Response, durable: Callable[[str], int]) -> None:
         """The cloud has answered; whether anybody hears it is another question. ``durable``: the size on its disk."""
         if answer.status_code >= 500 and answer.status_code != 503:
             self.found(f"{request.method} {request.url.path} was answered {answer.status_code}: {answer.text[:200]}")
@@ -78,23 +86,24 @@ class Watcher:
         sent = batch.decode(batch.inflate(body) if request.headers.get("content-encoding") == "gzip" else body)
         checkpoint = Checkpoint.parse(split_note(sent.note)[0])
         slug = "" if answer.is_success else str(answer.json()["type"]).rpartition("/")[2]
-        if slug in FROZEN and not self.fork_expected:
+        if slug in FROZEN and not self.cloned and checkpoint.origin not in self.closed:
             self.found(f"the log was frozen at size {checkpoint.size} ({slug}) although nobody forged anything")
-        if self.fork_expected:
-            return
-        if self.signed.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
-            self.found(f"two different notes of size {checkpoint.size} were signed")
+        if self.signed.setdefault((checkpoint.origin, checkpoint.size), checkpoint.root) != checkpoint.root:
+            if not self.cloned:
+                self.found(f"two different notes of size {checkpoint.size} were signed")
+            elif slug not in DEAF:
+                self.forked.add(checkpoint.origin)
         if answer.status_code == 200:
             receipt = batch.decode_receipt(answer.content)
             self.receipt(checkpoint, receipt)
-            if durable() < receipt.size:
+            if durable(checkpoint.origin) < receipt.size:
                 self.found(f"size {receipt.size} was cosigned before it was on the disk")
 
     def receipt(self, checkpoint: Checkpoint, receipt: batch.Receipt) -> None:
         """A cosignature is out in the world."""
         if receipt.size != checkpoint.size:
             self.found(f"a receipt for size {receipt.size} was given for a note of size {checkpoint.size}")
-        if self.cosigned.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
+        if self.cosigned.setdefault((checkpoint.origin, checkpoint.size), checkpoint.root) != checkpoint.root:
             self.found(f"the cloud cosigned two roots of size {checkpoint.size}")
 
     # What the world tells

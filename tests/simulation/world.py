@@ -69,6 +69,7 @@ class World:
         self.network = Network(self.cloud, self.stream("network"), self.trace)
         config = template.config(folder / "gateway")
         self.gateway = GatewayMachine(self, folder / "gateway", config, made.identity, Chance(seed, "gateway"))
+        self.clone: GatewayMachine | None = None
         self.clerk = Clerk(self, made.key)
         self.day = self._day(site.plan(self.scenario, seed, hours, self.stream("plan")))
         self._errands: dict[asyncio.Task[None], None] = {}
@@ -149,6 +150,7 @@ class World:
             self.network.hush()
             await pause(60)
             self.gateway.put_back(image)
+            self.network.play_back_heads()
             held = books.journal_keys(self.gateway.path) | books.cloud_keys(self.cloud.path)
             self.watcher.card_restored(held)
             self.gateway.start()
@@ -158,8 +160,9 @@ class World:
         self.network.hush()
         for task in list(self._errands):
             task.cancel()
-        for machine in (self.gateway, self.cloud):
-            await machine.crash()
+        for machine in (self.gateway, self.clone, self.cloud):
+            if machine is not None:
+                await machine.crash()
         await self.clerk.close()
 
 
