@@ -19,6 +19,7 @@ from cloud.agreements.equipment_terms import DeclaredMeter, Equipment
 from cloud.agreements.estimate_terms import EstimateTerms
 from cloud.agreements.payment_terms import PaymentTerms
 from cloud.agreements.tax_terms import TaxTerms
+from cloud.agreements.witness_terms import WitnessTerms
 from cloud.billing.guarantee_terms import GuaranteeTerms
 from cloud.calendar import CalendarError, Cycle, midnight, parse_day, zone
 from cloud.money import MoneyError, RoundingPolicy, minor_digits
@@ -132,6 +133,7 @@ class AgreementTerms(BaseModel):
     payment: PaymentTerms | None = None
     credit: CreditTerms | None = None
     guarantees: Annotated[list[GuaranteeTerms], Field(min_length=1, max_length=20)] | None = None
+    witnesses: WitnessTerms | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -166,6 +168,8 @@ class AgreementTerms(BaseModel):
             said.append(self.estimates.in_words())
         if self.tax is not None:
             said.append(self.tax.in_words())
+        if self.witnesses is not None:
+            said.append(self.witnesses.in_words())
         if self.rerating_order is not None:
             said.append(f"closed periods are rated again by order: {self.rerating_order}")
         for charge in self.charges:

@@ -26,7 +26,7 @@ from cloud.database import Tx
 from cloud.guarantees import repository as verdict_rows
 from cloud.guarantees.settle_verdict import propose
 from cloud.invariants import repository as holds
-from cloud.invariants.broken import BillingHeld, InvariantBroken
+from cloud.invariants.broken import BillingHeld, InvariantBroken, NotWitnessed
 from cloud.invariants.check_log import check_range
 from cloud.invoices import repository as documents
 from cloud.invoices.issue import issue_invoice
@@ -64,7 +64,7 @@ def close_period(
     """The statement of a period, and whether it was made now.
 
     Raises AgreementUnknown, CalendarError, PeriodNotOver, PeriodNotNext; BillingHeld and InvariantBroken where a log
-    contradicts itself: then nothing is billed.
+    contradicts itself, NotWitnessed where the agreed witnesses have not seen it yet: then nothing is billed.
     """
     agreement = agreements.find(tx, tenant, agreement_id, lock=True)
     if agreement is None:
@@ -80,6 +80,7 @@ def close_period(
     _check_next(agreement, previous, span, now_ms)
     gathered, settlement = _settled(tx, tenant, agreement, span, previous)
     _check_sound(tx, tenant, gathered)
+    _check_witnessed(gathered, span)
     agreed = verdict_rows.exclusions(tx, tenant, agreement_id, span.from_ms, span.to_ms)
     verdicts = verdicts_of(agreement.versions, span, gathered.facts, agreed)
     head = head_of(
@@ -122,6 +123,13 @@ def _check_sound(tx: Tx, tenant: str, gathered: Gathered) -> None:
                 raise
 
 
+def _check_witnessed(gathered: Gathered, span: Period) -> None:
+    """Every record of the period was seen by the witnesses that the agreement demands."""
+    for source in gathered.sources:
+        if source.unseen_ms is not None and source.unseen_ms < span.to_ms:
+            raise NotWitnessed(source.row.log_id, source.row.origin)
+
+
 def _finish(tx: Tx, tenant: str, agreement: Agreement, made: Statement, now_ms: int) -> None:
     """Keeps a statement for good, with what follows from it: verdicts that are proposed, its invoice."""
     repository.add_statement(tx, tenant, made)
@@ -144,6 +152,7 @@ def draft_period(tx: Tx, tenant: str, agreement_id: str, wanted: Wanted, *, now_
     _check_next(agreement, previous, span, now_ms)
     gathered, settlement = _settled(tx, tenant, agreement, span, previous)
     _check_sound(tx, tenant, gathered)
+    _check_witnessed(gathered, span)
     found = Running(agreement, span, settlement, [source.row.log_id for source in gathered.sources])
     void = repository.last_void(tx, tenant, agreement_id, span.first, span.end)
     revision = 0 if void is None else void.revision + 1
@@ -190,13 +199,14 @@ def _settled(
     kept: KeptLeaves | None = None,
 ) -> tuple[Gathered, Settlement]:
     """The period settled; where something came late, with the earlier periods from the one it touches."""
-    gathered = gather(tx, tenant, agreement.versions, previous, kept=kept)
+    gathered = gather(tx, tenant, agreement.versions, previous, kept=kept, running=running)
     if previous is not None:
         late = first_late(gathered.facts, previous, (*previous.closed, previous.period), agreement.versions)
         if late is not None:
             later = repository.standing_heads(tx, tenant, agreement.agreement_id, late.first)
             opening = repository.statement_of_number(tx, tenant, agreement.agreement_id, later[0].base)
-            gathered = gather(tx, tenant, agreement.versions, None if opening is None else opening.head, later, kept)
+            before = None if opening is None else opening.head
+            gathered = gather(tx, tenant, agreement.versions, before, later, kept, running=running)
     return gathered, settle_with_deltas(span, agreement.versions, gathered.chain, gathered.facts, running=running)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from cloud.agreements.terms import Version
+from cloud.agreements.witness_terms import WitnessTerms
 from cloud.billing import repository
 from cloud.billing.corrections import Chain
 from cloud.billing.facts import (
@@ -31,6 +32,7 @@ from cloud.billing.repository import LogRow, Place
 from cloud.billing.scope import devices_of
 from cloud.billing.statement import EventRange, Head, newcomers
 from cloud.billing.usage import event_fact, look_back_ms
+from cloud.billing.witnessed_ranges import witnessed_until
 from cloud.calendar import Period
 from cloud.database import Tx
 from cloud.events import repository as events
@@ -47,7 +49,8 @@ BOOT_PAGE = 256
 class Source(msgspec.Struct):
     """One log on its way into a settlement: leaves ``[start, end)`` of which ``records`` concern the agreement, and the
     ``outside`` ones before them. ``settled``: up to where the statements before the range held its leaves.
-    ``counters``: after each leaf that has one, for where the next statement begins.
+    ``counters``: after each leaf that has one, for where the next statement begins. ``unseen_ms``: the instant of the
+    first leaf that the agreement's witnesses have not seen yet; 0 where they have seen nothing that could be billed.
     """
 
     row: LogRow
@@ -56,6 +59,7 @@ class Source(msgspec.Struct):
     end: int
     opening: dict[str, Counter]
     settled: int = 0
+    unseen_ms: int | None = None
     records: dict[int, Record] = msgspec.field(default_factory=dict)
     outside: set[int] = msgspec.field(default_factory=set)
     counters: list[tuple[int, Counter]] = msgspec.field(default_factory=list)
@@ -90,9 +94,11 @@ def gather(
     opening: Head | None,
     later: Sequence[Head] = (),
     kept: KeptLeaves | None = None,
+    *,
+    running: bool = False,
 ) -> Gathered:
     """Everything that a settlement after ``opening`` may need; ``later``: the statements since then, whose periods are
-    settled again; ``kept``: leaves that need not be read again.
+    settled again; ``kept``: leaves that need not be read again; ``running``: also what no witness has seen yet.
     """
     devices = sorted(devices_of(versions))
     sources = _sources(tx, tenant, devices, opening, later)
@@ -105,6 +111,9 @@ def gather(
         ends_ms = versions[-1].ends_ms
         if ends_ms is not None:
             _leave_out_what_came_after(tx, tenant, source, ends_ms)
+        demanded = versions[-1].terms.witnesses
+        if demanded is not None and not running:
+            _leave_out_what_nobody_saw(tx, tenant, source, demanded)
     _add_referred(tx, tenant, sources, devices)
     _add_openings(tx, tenant, sources, opening)
     facts: list[Fact] = []
@@ -257,9 +266,28 @@ def _leave_out_what_came_after(tx: Tx, tenant: str, source: Source, ends_ms: int
         if is_needed_kind(record) and decides_ms(dated[index].at, record) < ends_ms
     )
     least = max([source.start, *source.cuts, *(index + 1 for index in within)])
-    source.end = min((receipt.size for receipt in known if receipt.size >= least), default=source.end)
-    source.counters = [(at, counter) for at, counter in source.counters if at < source.end]
-    source.records = {index: record for index, record in source.records.items() if index < source.end}
+    _end(source, min((receipt.size for receipt in known if receipt.size >= least), default=source.end))
+
+
+def _leave_out_what_nobody_saw(tx: Tx, tenant: str, source: Source, demanded: WitnessTerms) -> None:
+    """The range ends with the checkpoint that enough witnesses cosigned; what came later waits for them."""
+    until = witnessed_until(tx, (tenant, source.row.log_no), demanded)
+    if until >= source.end:
+        return
+    if until < max([source.start, *source.cuts, 1]):
+        source.unseen_ms = 0
+        return
+    dated = date_leaves(0, source.records, source.ends, _receipts(tx, tenant, source))
+    waiting = [dated[at].at for at, record in source.records.items() if at >= until and is_needed_kind(record)]
+    source.unseen_ms = min(waiting, default=None)
+    _end(source, until)
+
+
+def _end(source: Source, size: int) -> None:
+    """The range ends there."""
+    source.end = size
+    source.counters = [(at, counter) for at, counter in source.counters if at < size]
+    source.records = {index: record for index, record in source.records.items() if index < size}
 
 
 def _add_referred(tx: Tx, tenant: str, sources: Sequence[Source], devices: Sequence[str]) -> None:

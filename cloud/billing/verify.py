@@ -14,7 +14,7 @@ import msgspec
 from cloud.agreements.terms import AgreementTerms, Version, parse_terms
 from cloud.billing.bundle import Bundle, LogEvidence
 from cloud.billing.corrections import Chain, settle_with_deltas
-from cloud.billing.facts import Counter, Fact, LogRange, carry_index
+from cloud.billing.facts import Fact, LogRange, carry_index
 from cloud.billing.scope import devices_of
 from cloud.billing.settle import Settlement
 from cloud.billing.statement import ENGINE, Head, Statement, digest, note_text, statement_id, unsigned, version_refs
@@ -24,7 +24,7 @@ from cloud.billing.verify_chain import check_chain, check_since
 from cloud.billing.verify_events import check_events
 from cloud.billing.verify_keys import among, cosigners, gateway_keys, open_statement
 from cloud.billing.verify_lines import compare, openings
-from cloud.billing.verify_logs import Finding, LogReader
+from cloud.billing.verify_logs import Earlier, Finding, LogReader
 from cloud.billing.verify_proofs import check_proofs
 from cloud.billing.verify_witness import check_witnesses
 from cloud.calendar import parse_day
@@ -93,7 +93,7 @@ def _check(bundle: Bundle, trust: Trust, findings: list[Finding]) -> None:
     check_agreement(bundle, versions, trust.terms, findings)
     chain = check_chain(bundle.statement.head, bundle.previous, versions, findings)
     facts, readers = _check_logs(bundle, versions, cloud, trust, findings)
-    findings += check_witnesses(bundle, trust.witnesses, cloud)
+    findings += check_witnesses(bundle, trust.witnesses, cloud, versions[-1].terms.witnesses)
     facts += check_events(bundle, versions, findings)
     if chain is None:
         return
@@ -181,7 +181,7 @@ def _check_logs(
         _wrong(findings, "the logs shown are not those of the statement", "logs")
     facts: list[Fact] = []
     readers: list[LogReader] = []
-    gateways: dict[str, dict[str, Counter]] = {}
+    gateways: dict[str, Earlier] = {}
     for position, (stated, shown) in enumerate(zip(head.logs, bundle.logs)):  # noqa: B905 -- compared above
         reader = LogReader(position, stated, shown, devices)
         gateway = stated.origin.rpartition("/")[0]
@@ -191,7 +191,7 @@ def _check_logs(
             reader.wrong("the gateway's key is not among those you gave")
         if len(stated.origin.split("/")) == 4:
             facts += reader.check(cloud, gateways.get(gateway))
-            gateways[gateway] = {**gateways.get(gateway, {}), **reader.counters}
+            gateways[gateway] = reader.shown_so_far(gateways.get(gateway))
         findings += reader.findings
         readers.append(reader)
     return facts, readers

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cloud.agreements.witness_terms import WitnessTerms
 from cloud.billing.bundle import Bundle, Witnessed
 from cloud.billing.facts import LogRange
 from cloud.billing.verify_keys import gateway_keys
@@ -17,15 +18,20 @@ from wire.log import ProofError, verify_consistency
 from wire.seal import COSIGNATURE, SealError, Verifier, split_note, verifier
 
 
-def check_witnesses(bundle: Bundle, required: Sequence[str], cloud: Sequence[Ended]) -> list[Finding]:
-    """Everything that is wrong with the witnesses' notes; ``required``: keys that must have cosigned every log."""
+def check_witnesses(
+    bundle: Bundle, required: Sequence[str], cloud: Sequence[Ended], agreed: WitnessTerms | None = None
+) -> list[Finding]:
+    """Everything that is wrong with the witnesses' notes; ``required``: keys that must have cosigned every log;
+    ``agreed``: what the agreement demands.
+    """
     findings = []
     keys = [verifier(vkey) for vkey in required]
+    named = [verifier(vkey) for vkey in agreed.keys] if agreed else []
     for stated, shown in zip(bundle.statement.head.logs, bundle.logs):  # noqa: B905 -- compared by the check of the logs
         seen: set[str] = set()
         for one in shown.witnessed:
             try:
-                seen |= _cosigners(stated, gateway_keys(shown, cloud), one, keys)
+                seen |= _cosigners(stated, gateway_keys(shown, cloud), one, [*keys, *named])
             except (SealError, ProofError, ValueError) as error:
                 findings.append(Finding(0, f"log {stated.origin}", f"a witness's checkpoint: {error}"))
         if stated.to:
@@ -34,6 +40,10 @@ def check_witnesses(bundle: Bundle, required: Sequence[str], cloud: Sequence[End
                 Finding(0, f"log {stated.origin}", f"the witness {name} has not cosigned it up to size {stated.to}")
                 for name in missing
             ]
+            there = sum(key.vkey in seen for key in named)
+            if agreed and there < agreed.at_least:
+                due = f"{agreed.at_least} of the agreed witnesses must have cosigned it up to size {stated.to}"
+                findings.append(Finding(0, f"log {stated.origin}", f"{due}, {there} have"))
     return findings
 
 

@@ -45,3 +45,15 @@ class BillingHeld(Exception):
         super().__init__(f"Log {log_id[:12]} is on hold ({KINDS.get(kind, kind)}: {detail}). A person must decide.")
         self.log_id = log_id
         self.kind = kind
+
+
+class NotWitnessed(BillingHeld):
+    """The witnesses that the agreement demands have not cosigned a log as far as the period reaches. They may yet."""
+
+    def __init__(self, log_id: str, origin: str) -> None:
+        Exception.__init__(
+            self,
+            f"The witnesses that the agreement demands have not cosigned {origin} up to the period's last record. "
+            "Nothing is billed before they have; see GET /v1/witnesses.",
+        )
+        self.log_id, self.kind = log_id, "not-witnessed"

@@ -64,6 +64,14 @@ def at_size(tx: Tx, place: tuple[str, int], size: int) -> list[Seen]:
     return [Seen(*row) for row in rows]
 
 
+def newest(tx: Tx, place: tuple[str, int]) -> list[tuple[str, int]]:
+    """Each witness's name and the largest size of a log that it cosigned."""
+    rows = tx.all(
+        "SELECT name, MAX(size) FROM witnessed WHERE tenant_id = ? AND log_no = ? GROUP BY name ORDER BY name", place
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 def first_from(tx: Tx, place: tuple[str, int], size: int) -> list[Seen]:
     """Each witness's first cosigned checkpoint that covers ``size`` leaves."""
     rows = tx.all(

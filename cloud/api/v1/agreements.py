@@ -22,7 +22,7 @@ from cloud.billing.close_period import PeriodNotNext, PeriodNotOver, Wanted, clo
 from cloud.billing.view import running_document, statement_document
 from cloud.calendar import CalendarError
 from cloud.database import Tx
-from cloud.invariants.broken import BillingHeld, InvariantBroken
+from cloud.invariants.broken import BillingHeld, InvariantBroken, NotWitnessed
 from cloud.invariants.stop_billing import stop_billing
 
 router = APIRouter(prefix="/v1/agreements", tags=["agreements"])
@@ -35,6 +35,12 @@ define(
     422,
     "The signature does not count",
     "Sign the text 'sign_this' of the version with your own key.",
+)
+define(
+    "not-witnessed",
+    409,
+    "The agreed witnesses have not cosigned a log yet",
+    "Let them follow the log (its tiles and checkpoint) and post their cosignatures; then close again.",
 )
 define("billing-held", 409, "A log of this agreement is on hold", "See GET /v1/holds; a person must decide (release).")
 define("period-not-over", 409, "The period has not ended yet", "Close it after its last day, on the agreement's clock.")
@@ -248,7 +254,9 @@ async def bill(agreement_id: Id, call: Reading) -> Response:
 @router.post(
     "/{agreement_id}/statements",
     status_code=201,
-    responses=responses("not-found", "period-not-over", "period-not-next", "billing-held", "malformed"),
+    responses=responses(
+        "not-found", "period-not-over", "period-not-next", "billing-held", "not-witnessed", "malformed"
+    ),
 )
 async def close(agreement_id: Id, body: PeriodIn, call: Writing) -> Response:
     """Closes a period to a statement. Closing it again gives the same statement."""
@@ -270,6 +278,8 @@ async def close(agreement_id: Id, body: PeriodIn, call: Writing) -> Response:
 
     try:
         return await call.write(work, 201)
+    except NotWitnessed as error:
+        raise Problem("not-witnessed", str(error), log=error.log_id) from error
     except BillingHeld as error:
         raise Problem("billing-held", str(error), log=error.log_id) from error
     except InvariantBroken as error:

@@ -5,8 +5,9 @@
 // and readings make a quantity, and which events the terms' rules of validity refuse.
 
 import { Exact } from "./exact.js";
+import { among, cloudKeys, cosigned, logKeys, openStatement, signedPoint } from "./keys.js";
 import { reprice } from "./reprice.js";
-import { bytes, checkpoint, cosignedAt, extend, hex, leafHash, open, readKey, root, sha256, unhex } from "./seal.js";
+import { bytes, carries, continues, cosignedAt, extend, hex, leafHash, readKey, root, sha256, unhex } from "./seal.js";
 
 /** JSON with sorted keys and nothing between: the bytes that are hashed. */
 export function canonical(value) {
@@ -20,7 +21,9 @@ export function canonical(value) {
 
 const digest = async (value) => hex(await sha256(bytes(canonical(value))));
 
-/** Everything that is wrong: ``{line, what}``, line 0 for none. ``known``: a gateway's key from its label, or "". */
+/** Everything that is wrong: ``{line, what}``, line 0 for none. ``known``: a gateway's key from its label, or ""; one
+ * that was followed by others leads to them.
+ */
 export async function check(bundle, known = "") {
   const findings = [];
   const wrong = (what, line = 0) => findings.push({ line, what });
@@ -29,6 +32,7 @@ export async function check(bundle, known = "") {
     () => chained(bundle, wrong),
     () => termed(bundle, wrong),
     () => logged(bundle, known, wrong),
+    () => witnessed(bundle, wrong),
     () => shown(bundle, wrong),
     () => counted(bundle, wrong),
   ];
@@ -67,7 +71,7 @@ async function sealed({ keys, statement }, wrong) {
   const { head } = statement;
   const hash = await digest(head);
   if (hash !== statement.hash) wrong("the statement's hash is not that of its head");
-  const text = await open(statement.note, await readKey(keys.signer));
+  const text = await openStatement(statement.note, await cloudKeys(keys), Math.floor(head.cutoff_at / 1000));
   if (text !== `${head.format}\n${head.agreement_id} ${head.number}\n${hash}\n`) wrong("the note is about another statement");
   if ((await digest(statement.lines)) !== head.lines_hash) wrong("the lines are not those that were signed");
   if ((await digest(statement.unbilled)) !== head.unbilled_hash) wrong("what was not billed is not what was signed");
@@ -97,20 +101,20 @@ function totalled({ statement: { head, lines } }, wrong) {
 }
 
 async function logged({ keys, logs, statement }, known, wrong) {
-  const cosigner = await readKey(keys.cosigner);
+  const cloud = await cloudKeys(keys);
   for (const [at, stated] of statement.head.logs.entries()) {
     const log = logs[at];
-    const gateway = await readKey(log.vkey);
-    if (gateway.name !== stated.origin || log.origin !== stated.origin) wrong(`log ${stated.origin}: the key is another gateway's`);
-    if (known && known.trim() !== gateway.vkey) wrong(`log ${stated.origin}: the key is not the one on the label`);
+    const gateway = await logKeys(log, cloud);
+    if (log.origin !== stated.origin) wrong(`log ${stated.origin}: the key is another gateway's`);
+    if (known && !(await among(gateway, known))) wrong(`log ${stated.origin}: the key is not the one on the label`);
     const hashes = await Promise.all(log.leaves.map((leaf) => (typeof leaf === "string" ? leafHash(leaf) : unhex(leaf.hash))));
     if (hashes.length !== stated.to - stated.from) wrong(`log ${stated.origin}: records are missing`);
     let tree = { size: stated.from, peaks: log.frontier.map(unhex) };
     for (const [place, receipt] of stated.receipts.entries()) {
       const more = hashes.slice(tree.size - stated.from, receipt.size - stated.from);
       tree = await extend(tree.size, tree.peaks, more);
-      const point = checkpoint(await open(log.notes[place], gateway));
-      const seconds = await cosignedAt(log.notes[place], cosigner);
+      const point = await signedPoint(log.notes[place], gateway);
+      const seconds = await cosigned(log.notes[place], cloud);
       const fits = point.origin === stated.origin && point.size === receipt.size && seconds === receipt.seconds;
       if (!fits || point.root !== (await root(tree.peaks))) {
         wrong(`log ${stated.origin}: the records are not those that the gateway signed at size ${receipt.size}`);
@@ -118,6 +122,30 @@ async function logged({ keys, logs, statement }, known, wrong) {
     }
     if (tree.size !== stated.to || (await root(tree.peaks)) !== stated.root) {
       wrong(`log ${stated.origin}: the root is not the one in the statement`);
+    }
+  }
+}
+
+/** What outside witnesses cosigned continues each log, and as many are there as the agreement demands. */
+async function witnessed({ keys, logs, statement, versions }, wrong) {
+  const demanded = JSON.parse(versions[versions.length - 1].terms).witnesses;
+  const named = await Promise.all((demanded?.keys ?? []).map(readKey));
+  const cloud = await cloudKeys(keys);
+  for (const [at, stated] of statement.head.logs.entries()) {
+    const gateway = await logKeys(logs[at], cloud);
+    const seen = new Set();
+    for (const { note, path } of logs[at].witnessed ?? []) {
+      const point = await signedPoint(note, gateway);
+      if (stated.to && !(await continues(stated.to, point.size, path, stated.root, point.root))) {
+        wrong(`log ${stated.origin}: what a witness cosigned is another log`);
+      }
+      for (const key of named.filter((one) => carries(note, one))) {
+        await cosignedAt(note, key);
+        seen.add(key.vkey);
+      }
+    }
+    if (demanded && stated.to && seen.size < demanded.at_least) {
+      wrong(`log ${stated.origin}: ${demanded.at_least} of the agreed witnesses must have cosigned it, ${seen.size} have`);
     }
   }
 }

@@ -1,7 +1,7 @@
 // Signed notes and Merkle trees in the browser: Ed25519 and SHA-256 by WebCrypto, formats by C2SP, tree by RFC 9162.
 
-const ED25519 = 1;
-const COSIGNATURE = 4;
+export const ED25519 = 1;
+export const COSIGNATURE = 4;
 const encoder = new TextEncoder();
 
 export class SealError extends Error {}
@@ -40,11 +40,21 @@ export async function readKey(vkey) {
   const [name, hash, ...rest] = vkey.trim().split("+");
   const raw = unbase64(rest.join("+"));
   if (raw.length !== 33 || ![ED25519, COSIGNATURE].includes(raw[0])) throw new SealError("no Ed25519 key");
-  const keyHash = (await sha256(bytes(`${name}\n`), raw)).slice(0, 4);
-  if (hex(keyHash) !== hash) throw new SealError("the key's hash does not fit: a digit was mistyped");
-  const key = await crypto.subtle.importKey("raw", raw.slice(1), "Ed25519", false, ["verify"]);
-  return { name, algorithm: raw[0], keyHash, key, vkey: vkey.trim() };
+  const found = await formed(name, raw[0], raw.slice(1));
+  if (hex(found.keyHash) !== hash) throw new SealError("the key's hash does not fit: a digit was mistyped");
+  return found;
 }
+
+async function formed(name, algorithm, raw) {
+  const tagged = Uint8Array.of(algorithm, ...raw);
+  const keyHash = (await sha256(bytes(`${name}\n`), tagged)).slice(0, 4);
+  const key = await crypto.subtle.importKey("raw", raw, "Ed25519", false, ["verify"]);
+  const vkey = `${name}+${hex(keyHash)}+${btoa(String.fromCharCode(...tagged))}`;
+  return { name, algorithm, keyHash, key, raw, vkey };
+}
+
+/** The same public key in its form for signing notes or for cosigning. */
+export const inForm = (key, algorithm) => formed(key.name, algorithm, key.raw);
 
 function splitNote(note) {
   const at = note.lastIndexOf("\n\n");
@@ -57,6 +67,9 @@ function splitNote(note) {
   });
   return { text: note.slice(0, at + 1), signatures };
 }
+
+/** Whether a note has a line of this key; nothing is verified. */
+export const carries = (note, key) => splitNote(note).signatures.some((one) => one.name === key.name && same(one.keyHash, key.keyHash));
 
 function mine(key, signatures) {
   const found = signatures.find((one) => one.name === key.name && same(one.keyHash, key.keyHash));
@@ -108,6 +121,30 @@ export async function extend(size, peaks, hashes) {
     nodes = await Promise.all(pairs);
   }
   return { size: size + hashes.length, peaks: [...left, ...kept.reverse()] };
+}
+
+/** Whether a tree of ``second`` leaves begins with that of ``first``; roots and path in hexadecimal (RFC 9162 2.1.4.2). */
+export async function continues(first, second, path, before, after) {
+  if (first === second) return !path.length && before === after;
+  if (first < 1 || first > second) return false;
+  let [at, last] = [first - 1, second - 1];
+  while (at % 2) [at, last] = [Math.floor(at / 2), Math.floor(last / 2)];
+  const nodes = path.map(unhex);
+  const begin = at ? nodes.shift() : unhex(before);
+  if (!begin) return false;
+  let [old, whole] = [begin, begin];
+  for (const node of nodes) {
+    if (!last) return false;
+    if (at % 2 || at === last) {
+      old = await sha256(Uint8Array.of(1), node, old);
+      whole = await sha256(Uint8Array.of(1), node, whole);
+      while (at && !(at % 2)) [at, last] = [at / 2, Math.floor(last / 2)];
+    } else {
+      whole = await sha256(Uint8Array.of(1), whole, node);
+    }
+    [at, last] = [Math.floor(at / 2), Math.floor(last / 2)];
+  }
+  return !last && hex(old) === before && hex(whole) === after;
 }
 
 /** The root over the peaks, as hexadecimal. */
