@@ -1,4 +1,4 @@
-"""Builds the Go program beside this file, offline, against Debian's golang.org/x/mod, where both are there."""
+"""Builds the Go programs beside this file, offline; `gotlog` against Debian's golang.org/x/mod, `gobundle` alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-SOURCE = Path(__file__).parent / "gotlog"
+HERE = Path(__file__).parent
 LIBRARY = Path("/usr/share/gocode")
 INSTALL = "apt install golang-go golang-golang-x-mod-dev"
 
@@ -17,12 +17,13 @@ def can_build() -> bool:
     return shutil.which("go") is not None and (LIBRARY / "src/golang.org/x/mod/sumdb/tlog").is_dir()
 
 
-def build(folder: Path) -> Path:
+def build(folder: Path, name: str = "gotlog") -> Path:
     """The built program."""
-    program = folder / "gotlog"
+    program = folder / name
     environment = {**os.environ, "GO111MODULE": "off", "GOPATH": str(LIBRARY), "GOFLAGS": "", "HOME": str(folder)}
     environment |= {"GOCACHE": os.environ.get("GOCACHE", str(Path.home() / ".cache" / "go-build"))}
-    subprocess.run(["go", "build", "-o", str(program), str(SOURCE / "main.go")], check=True, env=environment)
+    sources = sorted(map(str, (HERE / name).glob("*.go")))
+    subprocess.run(["go", "build", "-o", str(program), *sources], check=True, env=environment)
     return program
 
 
