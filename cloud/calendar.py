@@ -13,12 +13,12 @@ from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from functools import lru_cache
 from importlib import resources
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 import msgspec
 import tzdata  # type: ignore[import-untyped]
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from cloud.money import rounded
 
@@ -26,6 +26,9 @@ TZDATA_VERSION = str(tzdata.IANA_VERSION)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _DAY = timedelta(days=1)
+FIRST_YEAR, LAST_YEAR = 1971, 2999
+# Twenty years: what is worked out by a hundred windows of each day still ends within seconds.
+LONGEST_DAYS = 7_305
 
 
 class CalendarError(ValueError):
@@ -109,9 +112,11 @@ def month_after(day: date) -> date:
 
 
 def period(first: date, end: date, zone_name: str) -> Period:
-    """The period of local days ``[first, end)``; raises CalendarError when it is empty."""
+    """The period of local days ``[first, end)``; raises CalendarError when it is empty or too long."""
     if end <= first:
         raise CalendarError(f"a period ends after it begins; {first} to {end} has no day")
+    if (end - first).days > LONGEST_DAYS:
+        raise CalendarError(f"a period has at most {LONGEST_DAYS} days; {first} to {end} has {(end - first).days}")
     return Period(first.isoformat(), end.isoformat(), midnight(first, zone_name), midnight(end, zone_name))
 
 
@@ -127,9 +132,23 @@ def parse_day(text: str) -> date:
         day = date.fromisoformat(text)
     except ValueError as error:
         raise CalendarError(f"{text!r} is not a date such as 2026-11-01") from error
-    if day.isoformat() != text or not 1971 <= day.year <= 2999:
+    if day.isoformat() != text or not FIRST_YEAR <= day.year <= LAST_YEAR:
         raise CalendarError(f"{text!r} is not a date such as 2026-11-01")
     return day
+
+
+def parse_instant(text: str) -> datetime:
+    """An ISO 8601 date and time, with or without its offset; raises CalendarError on anything else.
+
+    The same years as of a day: beyond them a time of one zone is none of another.
+    """
+    try:
+        when = datetime.fromisoformat(text) if text.isascii() else None
+    except ValueError:
+        when = None
+    if when is None or not FIRST_YEAR <= when.year <= LAST_YEAR:
+        raise CalendarError(f"{text[:60]!r} is no instant such as 2026-11-05T10:00:00Z")
+    return when
 
 
 def period_of(at_ms: int, periods: Sequence[Period]) -> Period | None:
@@ -184,6 +203,13 @@ class Cycle(BaseModel):
     anchor: Day = "2024-01-01"
     anchor_day: Annotated[int | None, Field(ge=1, le=31)] = None
     short_months: Literal["last_day", "first_of_next"] = "last_day"
+
+    @model_validator(mode="after")
+    def _within_reach(self) -> Self:
+        days = DAYS[self.unit] if self.unit in DAYS else 30 * MONTHS[self.unit]
+        if self.every * days > LONGEST_DAYS:
+            raise ValueError(f"every: a period has at most {LONGEST_DAYS} days")
+        return self
 
     def in_words(self) -> str:
         """The sentence a statement prints."""

@@ -33,7 +33,7 @@ from cloud.keyring import KeyringError
 from cloud.migrations import MigrationError
 from cloud.open_store import AddressError, open_store
 from cloud.payments.bank_entry import BankFileError
-from cloud.rating.price import price_cases
+from cloud.rating.price_cases import price_cases
 from cloud.settings import Settings, SettingsError, from_environment
 
 FINE, FAILED, USAGE = 0, 1, 2

@@ -21,6 +21,7 @@ from cloud.database import Store, Tx
 from cloud.entropy import Entropy
 from cloud.invoices import repository as documents
 from cloud.payments import bank_csv, camt053
+from cloud.payments.bank_entry import MAX_BYTES
 from cloud.payments.dun import dun
 from cloud.payments.import_bank_file import import_entries
 from cloud.settings import Settings
@@ -104,7 +105,8 @@ def _credit(with_store: WithStore) -> Run:
 
 def _bank(with_store: WithStore) -> Run:
     def run(settings: Settings, options: argparse.Namespace) -> Result:
-        raw = options.file.read_bytes()
+        with options.file.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
         csv = options.file.suffix.lower() == ".csv"
         entries = bank_csv.read(raw, options.account) if csv else camt053.read(raw)
         now_ms = settings.clock().now_ms()

@@ -25,7 +25,7 @@ WEEK_S = 7 * 86_400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ORDINAL = date(1970, 1, 1).toordinal()
 
-ClockTime = Annotated[str, StringConstraints(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
+ClockTime = Annotated[str, StringConstraints(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
 
 
 def _month_day(text: str) -> str:
@@ -33,7 +33,7 @@ def _month_day(text: str) -> str:
     return text
 
 
-MonthDay = Annotated[str, StringConstraints(pattern=r"^\d\d-\d\d$"), AfterValidator(_month_day)]
+MonthDay = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}-[0-9]{2}$"), AfterValidator(_month_day)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,32}$")]
 
 
@@ -207,6 +207,7 @@ def _day_plan(spelled: str, day: int) -> tuple[tuple[int, str], ...]:
     return tuple(plan)
 
 
+@lru_cache(maxsize=2048)
 def _minute(text: str) -> int:
     return int(text[:2]) * 60 + int(text[3:])
 

@@ -9,9 +9,10 @@ would make it give out numbers that are in use.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import httpx
@@ -30,8 +31,12 @@ from wire.seal import SealError, verifier
 CONNECT_SECONDS = 5.0
 ASK_SECONDS = 10.0
 SEND_SECONDS = 20.0
+# The largest honest answers: 4,096 leaves of a mirror, and the people and rules of a large site.
+MAX_ANSWER, CHUNK = 32 * 1024 * 1024, 65_536
+UNPACKED = ("content-encoding", "content-length", "transfer-encoding")
 NONCE_HEADER = "tally-nonce"
 NOT_FRESH = "not-fresh"
+T = TypeVar("T")
 _KINDS: dict[int, Failure] = {
     400: "wrong", 401: "refused", 403: "refused", 404: "refused", 409: "stale", 410: "refused", 413: "too_large",
     422: "wrong", 423: "wrong", 429: "busy", 503: "busy",
@@ -55,6 +60,20 @@ class _Problem(msgspec.Struct):
     type: str = ""
     title: str = ""
     detail: str = ""
+
+
+class AnswerError(ValueError):
+    """An answer is not what was asked for, or no JSON, or nested too deep to be any."""
+
+
+def read(body: bytes, wanted: type[T]) -> T:
+    """The document in an answer; raises AnswerError. Nothing is believed here of whoever answers."""
+    try:
+        return msgspec.json.decode(body, type=wanted)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise AnswerError(str(error)) from error
+    except RecursionError as error:
+        raise AnswerError("it is nested too deep") from error
 
 
 def open_client(url: str, *, ca: str = "", transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
@@ -196,7 +215,7 @@ class Cloud:
         """Asks which keys followed the cloud's key; believed is only what the key we know has signed."""
         answer = await self._exchange("GET", "/v1/keys", seconds=ASK_SECONDS)
         try:
-            told = msgspec.json.decode(answer.content, type=_CloudKeys)
+            told = read(answer.content, _CloudKeys)
             first = self._identity.cosigners()[0].vkey
             links = told.hand_overs[:MAX_KEYS]
             olds = [open_hand_over(note).old for note in links]
@@ -205,7 +224,7 @@ class Cloud:
                 return False
             known = msgspec.structs.replace(self._identity, cloud_hand_overs=tuple(links[start:]))
             self.cosigners = known.cosigners()
-        except (msgspec.DecodeError, SealError):
+        except (AnswerError, SealError):
             return False
         self._identity = known
         if self._folder is not None:
@@ -234,8 +253,8 @@ async def enrol(client: httpx.AsyncClient, request: Request) -> Enrolled:
     headers = {"content-type": "application/json"}
     answer = await exchange(client, "POST", "/v1/enrolments", seconds=ASK_SECONDS, content=body, headers=headers)
     try:
-        return msgspec.json.decode(answer.content, type=Enrolled)
-    except msgspec.DecodeError as error:
+        return read(answer.content, Enrolled)
+    except AnswerError as error:
         raise CloudError("bad_answer", f"the answer to the enrolment cannot be read ({error})") from error
 
 
@@ -262,7 +281,7 @@ async def exchange(
     """One request and its whole answer within ``seconds`` of line time: a hung link ends here. Raises CloudError."""
     try:
         async with asyncio.timeout(seconds):
-            answer = await client.request(method, path, **rest)
+            answer = await _whole(client, method, path, **rest)
     except (TimeoutError, httpx.TimeoutException) as error:
         raise CloudError("timeout", f"the cloud did not answer within {seconds:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -272,17 +291,32 @@ async def exchange(
     raise _problem(answer)
 
 
+async def _whole(client: httpx.AsyncClient, method: str, path: str, **rest: Any) -> httpx.Response:  # noqa: ANN401
+    """The answer with its body, unpacked to at most ``MAX_ANSWER``: whoever answers in the cloud's place must not fill
+    a Pi's memory. Raises CloudError.
+    """
+    async with client.stream(method, path, **rest) as answer:
+        parts, size = [], 0
+        async for part in answer.aiter_bytes(CHUNK):
+            parts.append(part)
+            size += len(part)
+            if size > MAX_ANSWER:
+                raise CloudError("bad_answer", f"the cloud's answer has more than {MAX_ANSWER} bytes; it is not read")
+    headers = [(name, value) for name, value in answer.headers.multi_items() if name not in UNPACKED]
+    return httpx.Response(answer.status_code, headers=headers, content=b"".join(parts), request=answer.request)
+
+
 def _problem(answer: httpx.Response) -> CloudError:
     status = answer.status_code
     try:
-        problem = msgspec.json.decode(answer.content, type=_Problem)
-    except msgspec.DecodeError:
+        problem = read(answer.content, _Problem)
+    except AnswerError:
         problem = _Problem()
     after = answer.headers.get("retry-after", "")
     return CloudError(
         _KINDS.get(status, "server" if status >= 500 else "wrong"),
         f"the cloud answered {status}: {problem.detail or problem.title or 'no reason given'}",
         slug=problem.type.rpartition("/")[2],
-        retry_after=float(after) if after.isdigit() else 0.0,
+        retry_after=float(after) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0,
         nonce=answer.headers.get(NONCE_HEADER, ""),
     )

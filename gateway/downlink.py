@@ -17,7 +17,7 @@ import msgspec
 
 from gateway import folders
 from gateway.clock import Clock
-from gateway.cloud_requests import Cloud, CloudError, desired_path
+from gateway.cloud_requests import AnswerError, Cloud, CloudError, desired_path, read
 from gateway.identity import Identity
 from gateway.ports import Badge, Confirm, Desired, OpenOrder, Planogram, Slot, Verdict
 from gateway.rules import Rules, Share
@@ -75,8 +75,8 @@ class _Kept(msgspec.Struct):
 def understand(body: bytes, identity: Identity) -> Desired:
     """The document in an answer; raises DesiredError."""
     try:
-        document = msgspec.json.decode(body, type=_Document)
-    except msgspec.DecodeError as error:
+        document = read(body, _Document)
+    except AnswerError as error:
         raise DesiredError(f"the desired document cannot be read ({error})") from error
     if (document.tenant_id, document.gateway_id) != (identity.tenant_id, identity.gateway_id):
         raise DesiredError(f"the desired document is for {document.gateway_id}, not for us")

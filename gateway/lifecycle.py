@@ -25,6 +25,13 @@ from gateway.lifecycle_words import KNOWN, meaning
 from gateway.vending import Fact, OutOfOrderError, State, after, verdict
 
 LATER = "at close or count"
+MOST_WORDS = 10_000
+
+
+class NotACaseError(ValueError):
+    """What was given is no case; the message says what one looks like."""
+
+
 FOLLOW_UPS: dict[str, str] = {
     "jam": "slot disabled after N jams; service task",
     "no_drop": "stock of the slot in doubt until counted; offer another slot",
@@ -84,9 +91,11 @@ def play(case: Mapping[str, Any]) -> Played:
     """The end of a case: its `events` under its `policy` (confirm: sensor, door, none; unseen: unverified, confirmed;
     mdb_strict; owner; resolve_hours). Words it does not know change nothing and are named in `not_understood`.
     """
-    policy = case.get("policy") or {}
-    words = [meaning(str(one)) for one in case.get("events", ())]
-    strange = [str(one) for one, word in zip(case.get("events", ()), words, strict=True) if word[0] not in KNOWN]
+    told, policy = case.get("events", ()), case.get("policy") or {}
+    if not isinstance(told, list | tuple) or not isinstance(policy, Mapping) or len(told) > MOST_WORDS:
+        raise NotACaseError(f"a case has `events`, a list of at most {MOST_WORDS} words; its `policy` is a table")
+    words = [meaning(str(one)) for one in told]
+    strange = [str(one) for one, word in zip(told, words, strict=True) if word[0] not in KNOWN]
     names = [name for name, _, _ in words]
     found = _of_the_house(names)
     if found is None:

@@ -64,20 +64,22 @@ KNOWN = {
     "journal_full",
 }  # fmt: skip
 MEASURED = re.compile(
-    r"(counter|ctr|scale|weight|tags?|rfid|level|stock|count|inventory)_?(?:says_|delta_)?(plus|minus|same|unchanged|\d+)_?(\d+)?$"
+    r"(counter|ctr|scale|weight|tags?|rfid|level|stock|count|inventory)_?(?:says_|delta_)?(plus|minus|same|unchanged|[0-9]+)_?([0-9]+)?$"
 )
+
+LONGEST = 64  # characters of a word that are looked at: no number behind them is one of pieces
 
 
 def meaning(text: str) -> tuple[str, int | None, str]:
     """The meaning of a word, its number, its person."""
-    name = text.strip().lower().replace("-", "_").replace(" ", "_")
+    name = text[:LONGEST].strip().lower().replace("-", "_").replace(" ", "_")
     person = ""
     if match := re.fullmatch(r"(.+?)_([a-d])", name):
         name, person = match[1], match[2].upper()
     if match := MEASURED.fullmatch(name):
         return _measured(match[1], match[2], match[3])
     number = None
-    if match := re.fullmatch(r"(.+?)_(\d+)", name):
+    if match := re.fullmatch(r"(.+?)_([0-9]+)", name):
         name, number = match[1], int(match[2])
     return SAME.get(name, name), number, person
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -255,10 +256,13 @@ class MdbDesk:
             log.warning("adapter %s: %s", self.device, error)
 
 
+_SMALL = re.compile(r"[0-9]{1,3}\Z")
+
+
 def place_of(item: str) -> tuple[int, int] | None:
     """Row and column of a satellite's item: four hex digits as the bus writes them, or "row-column"."""
     row, dash, column = item.partition("-")
-    if dash and row.isdigit() and column.isdigit() and int(row) < 256 and int(column) < 256:
+    if dash and _SMALL.match(row) and _SMALL.match(column) and int(row) < 256 and int(column) < 256:
         return int(row), int(column)
     if len(item) == 4 and all(char in "0123456789abcdefABCDEF" for char in item):
         row_byte, column_byte = bytes.fromhex(item)

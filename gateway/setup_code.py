@@ -49,7 +49,8 @@ class SetupCode:
         if len(self._wrong) >= TRIES:
             return ""
         digits = "".join(char for char in typed if char.isdigit())
-        if not hmac.compare_digest(digits, self.code().replace("-", "")):
+        # As bytes: of texts that are not ASCII, compare_digest raises.
+        if not hmac.compare_digest(digits.encode(), self.code().replace("-", "").encode()):
             self._wrong.append(mono_ms)
             return ""
         ends = str(wall_ms + SESSION_MS)
@@ -62,7 +63,7 @@ class SetupCode:
     def opens(self, session: str, wall_ms: int) -> bool:
         """Whether this session stands."""
         ends, _, signed = session.partition(".")
-        if not hmac.compare_digest(signed, self._sign("session", ends)):
+        if not hmac.compare_digest(signed.encode(), self._sign("session", ends).encode()):
             return False
         return ends.isdigit() and 0 < int(ends) - wall_ms <= SESSION_MS
 

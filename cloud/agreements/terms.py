@@ -21,7 +21,7 @@ from cloud.agreements.payment_terms import PaymentTerms
 from cloud.agreements.tax_terms import TaxTerms
 from cloud.agreements.witness_terms import WitnessTerms
 from cloud.billing.guarantee_terms import GuaranteeTerms
-from cloud.calendar import CalendarError, Cycle, midnight, parse_day, zone
+from cloud.calendar import CalendarError, Cycle, midnight, parse_day, parse_instant, zone
 from cloud.money import MoneyError, RoundingPolicy, minor_digits
 from cloud.rating.any_charge import AnyCharge
 from cloud.rating.charges.energy import Terms as EnergyTerms
@@ -59,10 +59,7 @@ def _day(text: str) -> str:
 
 
 def _instant(text: str) -> str:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is no instant such as 2026-11-15T12:00:00+01:00") from error
+    moment = parse_instant(text)
     if moment.tzinfo is None or moment.microsecond:
         raise ValueError(f"{text!r}: write an instant with its offset, to the second: 2026-11-15T12:00:00+01:00")
     return text

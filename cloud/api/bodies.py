@@ -6,11 +6,13 @@ from fastapi import Request
 
 from cloud.api.problems import Problem
 
+DIGITS = 18
+
 
 async def limited(request: Request, limit: int) -> bytes:
     """The body, at most ``limit`` bytes of it as it travels (compressed or not); Problem ``too-large`` on more."""
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
+    if announced.isascii() and announced.isdigit() and (len(announced) > DIGITS or int(announced) > limit):
         raise Problem("too-large", f"A body has at most {limit} bytes.")
     parts: list[bytes] = []
     size = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from fastapi import FastAPI
@@ -41,5 +42,16 @@ def describe(app: FastAPI) -> dict[str, Any]:
                 if "HTTPValidationError" in str(answers.get("422", "")):
                     answers["422"] = _ANSWER
                 answers["default"] = _ANSWER
+                if "requestBody" in operation:
+                    operation["requestBody"] = deepcopy(operation["requestBody"])
+                    _lift(operation["requestBody"], schemas)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _lift(part: Any, schemas: dict[str, Any]) -> None:  # noqa: ANN401 - any part of the document
+    """Moves the definitions that a body described by hand brings with it to where its references point."""
+    if isinstance(part, dict):
+        schemas.update(part.pop("$defs", {}))
+        for inner in part.values():
+            _lift(inner, schemas)

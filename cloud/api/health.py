@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from cloud import metrics, migrations
@@ -39,7 +40,7 @@ async def ready(context: Parts) -> Health:
     return Health()
 
 
-@router.get("/metrics", response_model=None)
+@router.get("/metrics", response_class=PlainTextResponse)
 async def figures(context: Parts) -> Response:
     """Prometheus' text form."""
     holds, frozen = await context.store.read(lambda tx: (repository.count_open(tx), logs.count_frozen(tx)))

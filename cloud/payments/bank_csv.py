@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import date
 
+from cloud.calendar import CalendarError, parse_day
 from cloud.money import MoneyError, parse_amount
-from cloud.payments.bank_entry import BankFileError, Entry, made_up_ref
+from cloud.payments.bank_entry import BankFileError, Entry, checked, made_up_ref, within_limits
 
 NEEDED = ("date", "amount", "currency")
 KNOWN = (*NEEDED, "account", "reference", "payer", "payer_account", "remittance", "end_to_end_id", "returns")
@@ -20,7 +20,7 @@ KNOWN = (*NEEDED, "account", "reference", "payer", "payer_account", "remittance"
 def read(raw: bytes, account: str = "") -> list[Entry]:
     """The entries of a file; ``account`` is ours, when no column says so. Raises BankFileError."""
     try:
-        text = raw.decode("utf-8-sig")
+        text = within_limits(raw).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BankFileError("the file is not in UTF-8; export it again as UTF-8") from error
     first = text.partition("\n")[0]
@@ -44,14 +44,14 @@ def read(raw: bytes, account: str = "") -> list[Entry]:
             )
     except csv.Error as error:
         raise BankFileError(f"the file is no CSV: {error}") from error
-    return found
+    return checked(found)
 
 
 def _entry(number: int, row: dict[str, str], account: str, seen: dict[tuple[str, ...], int]) -> Entry:
     try:
-        day = date.fromisoformat(row["date"]).isoformat()
+        day = parse_day(row["date"]).isoformat()
         parse_amount(row["amount"])
-    except (ValueError, MoneyError) as error:
+    except (CalendarError, MoneyError) as error:
         raise BankFileError(f"line {number}: {error}") from error
     key = tuple(row.values())
     nth = seen[key] = seen.get(key, -1) + 1

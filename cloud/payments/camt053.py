@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET  # a document type declaration is refused first, see _tree
 
-from cloud.payments.bank_entry import BankFileError, Entry, made_up_ref
+from cloud.payments.bank_entry import BankFileError, Entry, checked, made_up_ref, within_limits
 
-MAX_BYTES = 32 * 1024 * 1024
+ENCODINGS = (b"utf-8", b"us-ascii", b"iso-8859-1", b"iso-8859-15", b"windows-1252")
+_ENCODING = re.compile(rb"""\s*(?:\xef\xbb\xbf)?\s*<\?xml[^>]*?\bencoding\s*=\s*["']([^"']*)""")
 _NAMESPACE = re.compile(r"\{[^}]*\}")
 _IDENTIFIERS = ("AcctSvcrRef", "EndToEndId", "InstrId", "TxId", "MndtId")
 
@@ -39,13 +40,14 @@ def read(raw: bytes) -> list[Entry]:
                 nth = seen[key] = seen.get(key, -1) + 1
                 parts = (one.booked_on, one.amount, one.currency, one.payer, one.payer_account, one.remittance)
                 found.append(one if one.bank_ref else one._replace(bank_ref=made_up_ref(account, parts, nth)))
-    return found
+    return checked(found)
 
 
 def _tree(raw: bytes) -> ET.Element:
-    if len(raw) > MAX_BYTES:
-        raise BankFileError(f"the file has {len(raw)} bytes; at most {MAX_BYTES} are read")
-    if b"\x00" in raw:
+    within_limits(raw)
+    told = _ENCODING.match(raw)
+    # Others could write "<!" in bytes that are not looked for below.
+    if b"\x00" in raw or (told and told[1].lower() not in ENCODINGS):
         raise BankFileError("the file is not in UTF-8; export it again as UTF-8")
     if b"<!" in raw.replace(b"<!--", b"").replace(b"<![CDATA[", b""):
         raise BankFileError("the file declares a document type; no bank does that, and it is not read")

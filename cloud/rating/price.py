@@ -15,7 +15,20 @@ from typing import Annotated, Self
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cloud.calendar import TZDATA_VERSION, Cycle, Day, Period, month, parse_day, period, utc_text, zone
+from cloud.calendar import (
+    LONGEST_DAYS,
+    TZDATA_VERSION,
+    CalendarError,
+    Cycle,
+    Day,
+    Period,
+    month,
+    parse_day,
+    parse_instant,
+    period,
+    utc_text,
+    zone,
+)
 from cloud.money import RoundingPolicy, minor_digits, parse_amount, plain, unrounded_text
 from cloud.rating.any_charge import AnyCharge
 from cloud.rating.charges import progressive_billing
@@ -126,24 +139,6 @@ def parse_case(raw: bytes | str) -> Case:
         raise CaseError(str(error)) from error
 
 
-def price_cases(raw: bytes) -> Document | list[Document]:
-    """The document of a case, or of each case of a list; a case that cannot be priced becomes ``{"error": why}``."""
-    try:
-        told = msgspec.json.decode(raw)
-    except ValueError as error:
-        return {"error": f"this is no JSON: {error}"}
-    if isinstance(told, list):
-        return [_priced_or_not(one) for one in told]
-    return _priced_or_not(told)
-
-
-def _priced_or_not(told: object) -> Document:
-    try:
-        return priced_document(price(parse_case(msgspec.json.encode(told))))
-    except ValueError as error:
-        return {"error": str(error)}
-
-
 def price(case: Case) -> Priced:
     """The lines of a case. Raises CaseError, RatingError, CalendarError, MoneyError."""
     minor_digits(case.currency)
@@ -203,9 +198,9 @@ def _periods(case: Case) -> tuple[Period, Period]:
 def instant(text: str, zone_name: str) -> int:
     """Milliseconds UTC of an RFC 3339 instant, or of a local date or date and time in the zone."""
     try:
-        when = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise CaseError(f"{text!r} is no instant; write 2026-11-05T10:00:00Z, or a local 2026-11-05") from error
+        when = parse_instant(text)
+    except CalendarError as error:
+        raise CaseError(f"{text[:60]!r} is no instant; write 2026-11-05T10:00:00Z, or a local 2026-11-05") from error
     if when.tzinfo is None:
         when = when.replace(tzinfo=zone(zone_name))
     return (when.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
@@ -215,10 +210,13 @@ def _uses(case: Case, rated: Rated) -> list[Use]:
     uses = [] if case.quantity is None else [_use_of(case.quantity, rated.period.from_ms)]
     for one in case.usage:
         use = _use_of(one.quantity, instant(one.at, case.zone))
+        until = 0 if one.until is None else instant(one.until, case.zone)
+        if until > use.at + LONGEST_DAYS * 86_400_000:
+            raise CaseError(f"usage: {one.at} to {one.until} is longer than {LONGEST_DAYS} days")
         uses.append(
             msgspec.structs.replace(
                 use,
-                until=0 if one.until is None else instant(one.until, case.zone),
+                until=until,
                 source=one.source,
                 id=one.id,
                 price=one.price,

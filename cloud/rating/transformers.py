@@ -12,11 +12,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from cloud.calendar import parse_instant
 from cloud.rating.terms_fields import Positive
 
 
 def _instant(text: str) -> str:
-    moment = datetime.fromisoformat(text)
+    moment = parse_instant(text)
     if moment.tzinfo is None:
         raise ValueError("an instant needs its offset, e.g. 2026-11-01T00:00:00+01:00")
     return text

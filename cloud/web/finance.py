@@ -20,7 +20,7 @@ from cloud.money import MoneyError
 from cloud.payments import bank_csv, camt053
 from cloud.payments import repository as payments
 from cloud.payments.allocate import AllocationRefused, allocate
-from cloud.payments.bank_entry import BankFileError
+from cloud.payments.bank_entry import MAX_BYTES, BankFileError
 from cloud.payments.dun import dun
 from cloud.payments.import_bank_file import import_entries
 from cloud.web import gather_finance, guard
@@ -105,7 +105,7 @@ async def take_bank_file(request: Request, name: str = "") -> Response:
     visit, visitor = await _writer(request)
     if visitor is None:
         return _refused(visit)
-    raw = await _body(request, camt053.MAX_BYTES)
+    raw = await _body(request, MAX_BYTES)
     _ = visit.words.gettext
     try:
         entries = bank_csv.read(raw, "") if name.lower().endswith(".csv") else camt053.read(raw)

@@ -23,7 +23,7 @@ TAIL = 2000
 LEAST = 20
 SHOWN = 16
 MICRO = -6
-_DIGITS = re.compile(r"(\d+)")
+_DIGITS = re.compile(r"([0-9]{1,18})")
 
 
 class _Tail(NamedTuple):
@@ -63,7 +63,7 @@ def gather(tx: Tx, tenant: str, now_ms: int) -> Overview:
 
 def natural(slot: str) -> tuple[tuple[int, str], ...]:
     """A sort key that puts slot 2 before slot 10, and 1-03 before 1-12."""
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in _DIGITS.split(slot))
+    return tuple((int(part), "") if _DIGITS.fullmatch(part) else (-1, part) for part in _DIGITS.split(slot))
 
 
 def _device(row: rows.DeviceRow, tail: _Tail, posted: Mapping[str, int], quarantined: Mapping[str, int]) -> Device:

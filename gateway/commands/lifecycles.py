@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 
 from gateway.commands import FINDINGS, FINE, CommandError, Outcome
-from gateway.lifecycle import play
+from gateway.lifecycle import NotACaseError, play
+
+MAX_BYTES = 16 * 1024 * 1024
 
 
 def lifecycle(arguments: argparse.Namespace) -> Outcome:
@@ -24,7 +26,10 @@ def lifecycle(arguments: argparse.Namespace) -> Outcome:
         cases = document.get("lifecycle") or document.get("cases") or []
     if not isinstance(cases, list) or not cases or not all(_is_case(one) for one in cases):
         raise CommandError(f"{arguments.case} holds no case: a case has `events`, a list of words.")
-    played = [_played(one) for one in cases]
+    try:
+        played = [_played(one) for one in cases]
+    except NotACaseError as error:
+        raise CommandError(f"{arguments.case}: {error}.") from error
     lines = [
         f"{one['id']}: {one['state']}, {one['qty']} pc, billable {one['billable']}, stock {one['stock_delta']}"
         + ("" if one.get("matches", True) else "  NOT AS EXPECTED: " + ", ".join(one["differs"]))
@@ -36,8 +41,13 @@ def lifecycle(arguments: argparse.Namespace) -> Outcome:
 
 def _read(name: str) -> Any:  # noqa: ANN401 - whatever the file holds
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
-        return json.loads(text)
+        with sys.stdin.buffer if name == "-" else Path(name).open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise CommandError(f"{name} has more than {MAX_BYTES} bytes. Play fewer cases at a time.")
+        return json.loads(raw)
+    except RecursionError as error:
+        raise CommandError(f"{name} is nested too deep for a case.") from error
     except (OSError, ValueError) as error:
         raise CommandError(f"{name} cannot be read as JSON ({error}). Give a file with a case.") from error
 

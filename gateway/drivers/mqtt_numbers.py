@@ -6,6 +6,7 @@ meant two: more than six behind the point are rounded.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -16,6 +17,9 @@ import msgspec
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DECIMALS = 6
 LARGEST = 2**53 - 1
+DIGITS = 15
+# Digits of other scripts and 1_000 are numbers to Python and to nobody else.
+PLAIN = re.compile(r"\s*[-+]?[0-9]*\.?[0-9]*([eE][-+]?[0-9]{1,3})?\s*\Z", re.ASCII)
 # Unit as written -> what it is counted in here, and the power of ten between them.
 UNITS = {
     "Wh": ("Wh", 0), "kWh": ("Wh", 3), "MWh": ("Wh", 6), "W": ("W", 0), "kW": ("W", 3), "VA": ("VA", 0),
@@ -48,10 +52,11 @@ def number(found: object, unit: str) -> Number | None:
     if isinstance(found, bool) or not isinstance(found, int | Decimal | str):
         return None
     try:
-        exact = Decimal(found.strip() if isinstance(found, str) else found)
+        exact = Decimal(found if not isinstance(found, str) else found.strip() if PLAIN.match(found) else "NaN")
     except InvalidOperation:
         return None
-    if not exact.is_finite() or abs(exact) > LARGEST:
+    # The power of ten first: arithmetic with 1e9999999 does not end in a number but in an error.
+    if not exact.is_finite() or exact.adjusted() > DIGITS or abs(exact) > LARGEST:
         return None
     exponent = exact.as_tuple().exponent
     if not isinstance(exponent, int):

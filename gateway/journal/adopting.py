@@ -87,7 +87,7 @@ def _record(db: sqlite3.Connection, index: int, leaf: bytes) -> int:
     hashed = sha256(b"\x00" + leaf).digest()
     try:
         key = _key.decode(leaf)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Another gateway's mistake of long ago is still an entry of this log.
         key = _Key("", hashed.hex(), index)
     same = db.execute("SELECT id, hash FROM records WHERE ep = ? AND src = ? AND n = ?", (key.ep, key.src, key.n))

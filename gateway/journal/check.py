@@ -56,7 +56,7 @@ def is_whole(src: bytes, ep: bytes, n: bytes, leaf: bytes | None, hashed: bytes)
         return False
     try:
         said = _key.decode(leaf)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return src == b""
     own = said.ep.encode()
     return src == said.src.encode() and n == b"%d" % said.n and ep in (own, b"%s/%s" % (own, hashed.hex().encode()))

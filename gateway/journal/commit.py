@@ -112,7 +112,7 @@ class Batch:
             try:
                 leaf = encode(full)
                 _read_back(leaf)
-            except (LeafError, msgspec.DecodeError, TypeError) as error:
+            except (LeafError, msgspec.DecodeError, TypeError, RecursionError) as error:
                 raise RecordRefused(f"a record of {src} has no canonical form and is not stored ({error})") from error
             last[src] = n
             key = _new(RecordKey, (src, boot, n))

@@ -7,10 +7,12 @@ it were ours (DNS rebinding); so a name with dots is answered only when it is a 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 
 from gateway.web.problems import problem
 
@@ -19,6 +21,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+MAX_BODY = 64 * 1024
+_DIGITS = re.compile(r"[0-9]{1,18}\Z")
 SAFE = {"GET", "HEAD", "OPTIONS"}
 LOCAL_ENDS = (".local", ".lan", ".home.arpa", ".internal", ".localhost")
 _RULES = (
@@ -70,7 +74,7 @@ class Guard:
         if refusal is not None:
             await problem(*refusal)(scope, receive, with_headers)
             return
-        await self._app(scope, receive, with_headers)
+        await self._app(scope, _limited(receive), with_headers)
 
     def _refusal(self, scope: Scope) -> tuple[int, str, str] | None:
         headers = Headers(scope=scope)
@@ -81,6 +85,9 @@ class Guard:
                 "unknown-host",
                 "This gateway has another name. Use its address, or add this one to [web] names.",
             )
+        announced = headers.get("content-length", "")
+        if announced and not (_DIGITS.match(announced) and int(announced) <= MAX_BODY):
+            return 413, "too-large", f"A request to these pages has at most {MAX_BODY} bytes."
         if scope["method"] not in SAFE and not is_ours(headers, scope["scheme"]):
             return 403, "foreign-page", "This was sent from a page that is not ours, so nothing was done."
         if scope["path"].startswith("/kiosk") and not self._afar and not is_here(scope):
@@ -97,6 +104,21 @@ class Guard:
         except ValueError:
             return name in self._names or name.endswith(LOCAL_ENDS)
         return True
+
+
+def _limited(receive: Receive) -> Receive:
+    """Nobody fills a Pi's memory by sending for ever: a body that did not say its length is cut off at the limit."""
+    read = 0
+
+    async def counted() -> MutableMapping[str, Any]:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > MAX_BODY:
+            raise HTTPException(413, f"A request to these pages has at most {MAX_BODY} bytes.")
+        return message
+
+    return counted
 
 
 def is_ours(headers: Headers, scheme: str) -> bool:

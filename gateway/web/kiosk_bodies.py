@@ -133,4 +133,4 @@ class FilledBody(Body):
     lot: str = Field(default="", max_length=64)
     serial: Serial = ""
     serials: list[Serial] = Field(default=[], max_length=50)
-    expires: date | None = None
+    expires: date | None = Field(default=None, ge=date(2000, 1, 1), le=date(2999, 12, 31))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from gateway.web.guard import App, Guard, Receive, Scope, Send
@@ -108,6 +109,7 @@ def _machines(pages: FastAPI, gateway: Shown) -> None:
 
 def _problems(pages: FastAPI) -> None:
     from fastapi.exceptions import RequestValidationError  # noqa: PLC0415
+    from starlette.exceptions import HTTPException  # noqa: PLC0415
 
     from gateway.ports import UnknownCabinetError  # noqa: PLC0415
     from gateway.web.problems import problem  # noqa: PLC0415
@@ -115,6 +117,13 @@ def _problems(pages: FastAPI) -> None:
     @pages.exception_handler(UnknownCabinetError)
     async def unknown(_request: Request, error: UnknownCabinetError) -> Response:
         return problem(404, "unknown-cabinet", str(error))
+
+    @pages.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        plain = error.detail == HTTPStatus(error.status_code).phrase
+        said = f"{request.method} {request.url.path} leads nowhere here." if plain else error.detail
+        slug = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}.get(error.status_code, "bad-request")
+        return problem(error.status_code, slug, said)
 
     @pages.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:

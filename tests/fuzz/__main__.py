@@ -1,31 +1,73 @@
-"""The long run: `python -m tests.fuzz --inputs 1000000 [--codec NAME] [--seed SEED]`; some minutes a codec."""
+"""The long runs: ``python -m tests.fuzz --inputs 1000000`` (codecs, minutes each), ``--entrances 20000`` (inputs of
+each parser), ``--requests 500`` (rounds over every operation of the API); ``--only NAME`` and ``--seed`` narrow them.
+"""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
+from tests.cloud.databases import _migrate
+from tests.cloud.twins import CloudTwin
+from tests.fuzz.attack import attack
 from tests.fuzz.codecs import all_codecs
+from tests.fuzz.entrances import ENTRANCES
 from tests.fuzz.fuzzing import FoundError, fuzz
+from tests.fuzz.requests import Attack
+from tests.fuzz.shop import shop
 
 
 def main() -> int:
-    """Every codec, or one; 1 when something was found."""
-    parser = argparse.ArgumentParser(description="Feeds every codec with what is almost right.")
-    parser.add_argument("--inputs", type=int, default=1_000_000, help="inputs a codec")
-    parser.add_argument("--codec", default="", help="only this one")
+    """What is asked for; 1 when something was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--inputs", type=int, default=0, help="inputs a codec")
+    parser.add_argument("--entrances", type=int, default=0, help="inputs a parser")
+    parser.add_argument("--requests", type=int, default=0, help="rounds over the API")
+    parser.add_argument("--only", "--codec", default="", help="only this codec or parser")
     parser.add_argument("--seed", default="long", help="another seed is another million")
     given = parser.parse_args()
-    found = 0
-    for codec in all_codecs():
-        if given.codec in ("", codec.name):
+    if not (given.inputs or given.entrances or given.requests):
+        given.inputs = 1_000_000
+    found = [*_codecs(given), *_entrances(given), *_requests(given)]
+    sys.stderr.write("\n".join([*found, f"{len(found)} found"]) + "\n")
+    return 1 if found else 0
+
+
+def _codecs(given: argparse.Namespace) -> Iterator[str]:
+    for codec in all_codecs() if given.inputs else ():
+        if given.only in ("", codec.name):
             try:
                 lines = fuzz(codec, given.inputs, given.seed)
                 sys.stderr.write(f"{codec.name}: {given.inputs} inputs, {lines} lines reached, nothing found\n")
             except FoundError as error:
-                found += 1
-                sys.stderr.write(f"{error}\n")
-    return 1 if found else 0
+                yield str(error)
+
+
+def _entrances(given: argparse.Namespace) -> Iterator[str]:
+    for one in ENTRANCES if given.entrances else ():
+        if given.only in ("", one.name):
+            try:
+                tried = attack(one, given.entrances, given.seed)
+                sys.stderr.write(f"{one.name}: {tried} inputs, nothing found\n")
+            except FoundError as error:
+                yield str(error)
+
+
+def _requests(given: argparse.Namespace) -> Iterator[str]:
+    if not given.requests:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        address = f"sqlite:///{folder}/cloud.db"
+        asyncio.run(_migrate(address))
+        with CloudTwin(address, Path(folder) / "state") as cloud:
+            run = Attack(cloud, shop(cloud))
+            run.run(given.requests, given.seed)
+            sys.stderr.write(f"requests: {run.statuses}\n")
+            yield from run.wrong
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ TRICKY = bytes((0x00, 0xFF, 0x7E, 0x10, 0x16, 0x68, 0xFE, 0xFA, 0xFB, 0x80, 0x7F
 class FoundError(AssertionError):
     """An input that breaks a codec, as short as it could be made."""
 
-    def __init__(self, codec: str, seed: str, data: bytes, error: Exception) -> None:
+    def __init__(self, codec: str, seed: str, data: bytes, error: BaseException) -> None:
         super().__init__(f"{codec} (seed {seed!r}): {data.hex(' ')!r} raises {type(error).__name__}: {error}")
         self.data = data
 

@@ -123,7 +123,7 @@ class PeriodIn(BaseModel):
 
     from_: Annotated[str, Field(alias="from")] = ""
     to: str = ""
-    period: str = Field("", pattern=r"^(\d{4}-\d{2})?$")
+    period: str = Field("", pattern=r"^([0-9]{4}-[0-9]{2})?$")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

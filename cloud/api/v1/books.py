@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict
 
 from cloud.agreements.terms import Currency, Day
@@ -84,7 +85,7 @@ async def balance(call: Reading) -> Response:
     return await call.read(work)
 
 
-@router.get("/v1/books/beancount")
+@router.get("/v1/books/beancount", response_class=PlainTextResponse)
 async def as_beancount(call: Reading) -> Response:
     """The whole books as a beancount file, with balance lines from our own balances."""
 
@@ -95,7 +96,7 @@ async def as_beancount(call: Reading) -> Response:
     return Response(await call.context.store.read(work), media_type="text/plain; charset=utf-8")
 
 
-@router.get("/v1/books/csv")
+@router.get("/v1/books/csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
 async def as_csv(call: Reading) -> Response:
     """The whole books as CSV, one row a posting."""
     text = await call.context.store.read(

@@ -20,6 +20,7 @@ from cloud.api.bodies import limited
 from cloud.api.cursor import Paged, Piece
 from cloud.api.problems import Problem, responses
 from cloud.api.times import rfc3339
+from cloud.calendar import CalendarError, parse_instant
 from cloud.database import Tx
 from cloud.events import repository
 from cloud.events.count_events import Counted, count_events
@@ -41,7 +42,10 @@ def _amount(text: str) -> str:
 
 
 def _time(text: str) -> str:
-    when = datetime.fromisoformat(text)
+    try:
+        when = parse_instant(text)
+    except CalendarError as error:
+        raise ValueError(str(error)) from error
     if when.tzinfo is None:
         raise ValueError("an event's time names its offset, for example 2026-11-05T10:00:00Z")
     return text
@@ -144,6 +148,7 @@ class EventList(BaseModel):
     next: str
 
 
+_EVENT = EventIn.model_json_schema(mode="validation", ref_template="#/components/schemas/{model}")
 _batch: TypeAdapter[list[EventIn]] = TypeAdapter(Annotated[list[EventIn], Field(max_length=MOST)])
 
 
@@ -155,10 +160,8 @@ _batch: TypeAdapter[list[EventIn]] = TypeAdapter(Annotated[list[EventIn], Field(
         "requestBody": {
             "required": True,
             "content": {
-                "application/cloudevents+json": {"schema": EventIn.model_json_schema(mode="validation")},
-                "application/cloudevents-batch+json": {
-                    "schema": {"type": "array", "maxItems": MOST, "items": EventIn.model_json_schema(mode="validation")}
-                },
+                "application/cloudevents+json": {"schema": _EVENT},
+                "application/cloudevents-batch+json": {"schema": {"type": "array", "maxItems": MOST, "items": _EVENT}},
             },
         }
     },

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import PlainTextResponse
 
 from cloud.api.access import Reading
 from cloud.api.context import Context, Parts
@@ -26,10 +27,12 @@ from wire.tiles import WIDTH, Asked, bundle, parse
 
 router = APIRouter(prefix="/v1/logs", tags=["logs"])
 Size = Annotated[int, Query(ge=0, le=2**53 - 1)]
+TILES = responses("unknown-log", "not-found") | {200: {"content": {"application/octet-stream": {}}}}
+PROOFS = responses("unknown-log", "not-found", "malformed")
 FULL, PART = "public, max-age=31536000, immutable", "public, max-age=60"
 
 
-@router.get("/{log}/tile/entries/{path:path}", response_model=None, responses=responses("unknown-log", "not-found"))
+@router.get("/{log}/tile/entries/{path:path}", response_class=Response, responses=TILES)
 async def entry_bundle(log: LogId, path: str, call: Reading) -> Response:
     """The leaves under a tile of level 0, each behind its length (two bytes, big-endian); needs an API key."""
     asked = _asked(f"tile/entries/{path}")
@@ -45,7 +48,7 @@ async def entry_bundle(log: LogId, path: str, call: Reading) -> Response:
     return Response(data, media_type="application/octet-stream", headers={"Cache-Control": "private, no-cache"})
 
 
-@router.get("/{log}/tile/{path:path}", response_model=None, responses=responses("unknown-log", "not-found"))
+@router.get("/{log}/tile/{path:path}", response_class=Response, responses=TILES)
 async def tile(log: LogId, path: str, context: Parts) -> Response:
     """A hash tile, such as ``tile/0/x001/234`` or ``tile/1/000.p/7``: 32 bytes a hash."""
     asked = _asked(f"tile/{path}")
@@ -60,7 +63,7 @@ async def tile(log: LogId, path: str, context: Parts) -> Response:
     return Response(data, media_type="application/octet-stream", headers={"Cache-Control": lasting})
 
 
-@router.get("/{log}/inclusion", response_model=None, responses=responses("unknown-log", "not-found", "malformed"))
+@router.get("/{log}/inclusion", response_class=PlainTextResponse, responses=PROOFS)
 async def inclusion(
     log: LogId, context: Parts, index: Size, size: Annotated[int, Query(ge=0, le=2**53 - 1)] = 0
 ) -> Response:
@@ -78,7 +81,7 @@ async def inclusion(
     return Response(await _proved(context, work), media_type="text/plain; charset=utf-8")
 
 
-@router.get("/{log}/consistency", response_model=None, responses=responses("unknown-log", "not-found", "malformed"))
+@router.get("/{log}/consistency", response_class=PlainTextResponse, responses=PROOFS)
 async def consistency(log: LogId, context: Parts, old: Size, size: Size) -> Response:
     """RFC 9162's proof that the log of ``size`` begins with the log of ``old``: a base64 hash a line."""
     found = await log_of(context, log)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from cloud.api.bodies import limited
 from cloud.api.context import Parts, context_of
@@ -84,7 +85,7 @@ async def grow(request: Request, log: str) -> Response:
     raise Problem(answer.problem, answer.detail, headers=headers, **fields)
 
 
-@router.get("/{log}/checkpoint", response_model=None, responses=responses("unknown-log"))
+@router.get("/{log}/checkpoint", response_class=PlainTextResponse, responses=responses("unknown-log"))
 async def checkpoint(log: LogId, context: Parts) -> Response:
     """The checkpoint cosigned last, as a signed note (C2SP tlog-checkpoint), with its witnesses' cosignatures; empty
     while the log is.
@@ -96,8 +97,9 @@ async def checkpoint(log: LogId, context: Parts) -> Response:
 
 @router.get(
     "/{log}/entries",
-    response_model=None,
-    responses=responses("unknown-log", "bad-signature", "stale-nonce", "log-frozen", "malformed"),
+    response_class=Response,
+    responses=responses("unknown-log", "bad-signature", "stale-nonce", "log-frozen", "malformed")
+    | {200: {"content": {"application/x-ndjson": {}}}},
 )
 async def mirror(
     log: LogId,

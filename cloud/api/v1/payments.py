@@ -18,7 +18,7 @@ from cloud.invoices.view import payment_document
 from cloud.money import MoneyError
 from cloud.payments import bank_csv, camt053, repository
 from cloud.payments.allocate import AllocationRefused, allocate, return_payment
-from cloud.payments.bank_entry import BankFileError, Entry
+from cloud.payments.bank_entry import MAX_BYTES, BankFileError, Entry
 from cloud.payments.dun import dun
 from cloud.payments.import_bank_file import import_entries
 
@@ -66,7 +66,7 @@ async def imported(
     account: Annotated[str, Query(max_length=64, description="Our account, where a CSV does not say it.")] = "",
 ) -> Response:
     """Reads a bank statement. The same file twice, or two that overlap, count once."""
-    raw = await limited(request, camt053.MAX_BYTES)
+    raw = await limited(request, MAX_BYTES)
     try:
         entries = camt053.read(raw) if form == "camt.053" else bank_csv.read(raw, account)
     except BankFileError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -18,6 +19,7 @@ from cloud.site_rules.set_rules import hashed, set_block, set_rules, shown, stor
 from cloud.site_rules.terms import RulesIn
 
 router = APIRouter(tags=["rules"])
+_NEXT = re.compile(r"([^~]{1,64})~([0-9]{1,15})~([0-9]{1,15})")
 Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Blockable = Literal["badges", "persons", "items"]
 # A hash takes a twentieth of a second: a request must not take minutes.
@@ -157,10 +159,7 @@ async def lent(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Response:
     """Tools that are lent: to whom, since when, until when."""
-    device, _, rest = after.rpartition("~")[0].rpartition("~")
-    place: tuple[str, int, int] = (
-        (device, int(rest or 0), int(after.rpartition("~")[2] or 0)) if after else ("", *NOWHERE)
-    )
+    place = _place(after)
 
     def work(tx: Tx) -> LoansOut:
         rows = repository.loans(tx, call.tenant, device=device_id, person=person, out=out, after=place, limit=limit + 1)
@@ -169,6 +168,16 @@ async def lent(
         return LoansOut(items=items, next=f"{last.device_id}~{last.log_no}~{last.idx}" if last else "")
 
     return await call.read(work)
+
+
+def _place(after: str) -> tuple[str, int, int]:
+    """Where the piece before ended; Problem ``malformed`` when this is no `next` of ours."""
+    if not after:
+        return ("", *NOWHERE)
+    found = _NEXT.fullmatch(after)
+    if found is None:
+        raise Problem("malformed", "query/after: this is not a cursor of this list")
+    return found[1], int(found[2]), int(found[3])
 
 
 async def _block(call: Writing, gateway_id: str, what: str, name: str, *, blocked: bool) -> Response:

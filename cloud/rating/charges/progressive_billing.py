@@ -15,12 +15,14 @@ from pydantic import Field, model_validator
 
 from cloud.money import short_text
 from cloud.rating.line_amounts import price_line
-from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price
+from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, RatingError, exact_price
 from cloud.rating.terms_fields import Positive
 from cloud.rating.usage_terms import ONE_PERIOD
 
 KIND = "progressive_billing"
 MEASURE = "lines"
+# Early bills of one period; each is found by rating all that was used until then, again and again.
+MOST = 200
 
 
 class Terms(ChargeTerms):
@@ -84,6 +86,8 @@ def interim_bills(terms: Terms, instants: Sequence[int], due_until: Callable[[in
                 high = middle
             else:
                 low = middle + 1
+        if len(found) == MOST:
+            raise RatingError(f"more than {MOST} early bills in one period: raise the thresholds or then_every")
         due = due_until(instants[low])
         reached = terms.passed(due)
         found.append(Interim(instants[low], reached, due - billed))

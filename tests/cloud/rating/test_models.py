@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from cloud.rating.lines import RatingError
-from cloud.rating.price import CaseError, Priced, parse_case, price, price_cases
+from cloud.rating.price import CaseError, Priced, parse_case, price
+from cloud.rating.price_cases import price_cases
 
 TIERS = [{"up_to": "100", "unit_price": "0.20", "flat": "5"}, {"unit_price": "0.15", "flat": "2"}]
 BOUNDED = [{"up_to": "10", "unit_price": "2"}, {"up_to": "20", "unit_price": "1"}]
