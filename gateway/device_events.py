@@ -299,7 +299,7 @@ class SerialDriver(Protocol):
     - `again(wants, sent, answer, now) -> list[Event] | None`: the same wants are the same question whatever was said
       before, so the line may ask it several times before anybody looks. `answer` came to `sent`, in its usual length:
       what `request` and `feed` would say, or None where these must be asked.
-    - `limits: block_reads.Limits`: what one request may read.
+    - `limits: block_reads.Limits`: what one request may read. `holds: ClassVar[int]`: bytes it keeps at most (1,024).
     - `outgoing() -> bytes`: takes what must be written at once; asked after every `feed`, `kept` and `idle`.
     - `kept(event) -> None`: the journal holds the records of this event, on disk: now the device may hear "got it".
       An event that could not be stored is not told, so the device repeats it.

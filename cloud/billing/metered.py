@@ -10,7 +10,7 @@ import msgspec
 from cloud.agreements.terms import AgreementTerms, Version, version_at
 from cloud.billing.facts import Fact
 from cloud.billing.pieces import Doubt
-from cloud.billing.register_facts import Told, told_of
+from cloud.billing.register_facts import Told, disputed, told_of
 from cloud.billing.scope import Scope, shown_days
 from cloud.metering.estimate import Bridged, Estimating, Move, basis_after, bridge, moves_of
 from cloud.metering.usage import (
@@ -71,6 +71,9 @@ def metered_energy(scope: Scope, facts: Sequence[Fact]) -> Energy:
             Doubt(one.reason, rule.device, rule.register, max(leaf.at - 1, begins), (leaf,), leaf)
             for one in course.held
             for leaf in (one.point.leaf,)
+        ]
+        held += [
+            Doubt(reason, rule.device, rule.register, leaf.at, (leaf,), leaf) for reason, leaf in disputed(rule, told)
         ]
         if bridged.silent is not None:
             leaf = bridged.silent.leaf

@@ -20,7 +20,8 @@ from wire.records import NOT_AS_NEW, Draw, DrawResolved, Return, Reversal
 DoubtReason = Literal[
     "unverified", "unknown_ref", "resolved_twice", "not_unverified", "reversed_too_much", "duplicate", "not_as_new",
     "unpriced", "register_fall", "register_reset", "implausible_rise", "unknown_unit", "ratio_missing", "silent",
-    "conflict", "robot", "refused", "outside_window", "received_late", "no_price", "repeat",
+    "modulus_differs", "ratio_differs", "conflict", "robot", "refused", "outside_window", "received_late", "no_price",
+    "repeat",
 ]  # fmt: skip
 
 

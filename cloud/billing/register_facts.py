@@ -2,18 +2,31 @@
 
 The surprise: nothing here judges. A reading that counts behind transformers, or that somebody put in the place of
 another, is only marked; what a meter tells of its own modulus is taken when it is a number and ignored when it is not.
+Its transformers' ratio multiplies a bill, so it counts only when it is agreed on; where both speak and differ, that is
+named.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import cast, get_args
 
 import msgspec
 
 from cloud.billing.facts import Fact, decides_ms
+from cloud.billing.pieces import DoubtReason
 from cloud.billing.scope import Scope
-from cloud.metering.usage import Identified, Marks, MeterRule, Quality, RegisterState
+from cloud.metering.usage import (
+    Identified,
+    Marks,
+    MeterRule,
+    Quality,
+    RegisterState,
+    differs,
+    has_ratio,
+    ratio_between,
+)
 from cloud.money import MoneyError, parse_amount
 from cloud.rating.events import CountedEvent
 from cloud.rating.lines import LeafRef, RegisterPoint
@@ -22,6 +35,8 @@ from wire.records import DeviceEvent, Reading
 
 # The gateway's word for a register that counts behind transformers: the reader multiplies.
 SECONDARY = "secondary"
+# What a meter says of itself; without a number of its own it is "meter_facts".
+TOLD = ("identified", "replaced", "meter_facts")
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -65,21 +80,38 @@ def told_of(scope: Scope, facts: Sequence[Fact], rule: MeterRule, state: Registe
                 leaf=leaf,
             )
             (series if due else ahead).append(point)
-        elif isinstance(record, DeviceEvent) and record.event in ("identified", "replaced"):
+        elif isinstance(record, DeviceEvent) and record.event in TOLD:
             (series if due else ahead).append(_identified(leaf, record, rule.register))
     return Told(series, ahead, Marks(quality, frozenset(secondary)))
 
 
+def disputed(rule: MeterRule, told: Told) -> list[tuple[DoubtReason, LeafRef]]:
+    """What a meter says of itself in another way than the agreement does, each said once while it stays the same."""
+    found: list[tuple[DoubtReason, LeafRef]] = []
+    before = ("", "")
+    for one in told.series:
+        if not isinstance(one, Identified) or (one.modulus, one.factor) == before:
+            continue
+        before = (one.modulus, one.factor)
+        if differs(rule, one.modulus):
+            found.append(("modulus_differs", one.leaf))
+        agreed = ratio_between(rule, one.leaf.at, one.leaf.at)[0]
+        if one.factor and has_ratio(rule, one.leaf.at) and agreed != Fraction(one.factor):
+            found.append(("ratio_differs", one.leaf))
+    return found
+
+
 def _identified(leaf: LeafRef, record: DeviceEvent, register: str) -> Identified:
     """An exchange, or the meter's own number with what it knows of this register."""
-    if record.event != "identified":
+    if record.event == "replaced":
         return Identified(leaf, "")
     registers = record.data.get("registers")
     known = registers.get(register) if isinstance(registers, dict) else None
     said = known if isinstance(known, dict) else {}
-    return Identified(
-        leaf, str(record.data.get("number", "")), _positive(said.get("modulus")), _positive(said.get("max_kw"))
-    )
+    modulus, max_kw, factor = (_positive(said.get(name)) for name in ("modulus", "max_kw", "factor"))
+    if record.event == "meter_facts":
+        return Identified(leaf, "", modulus, max_kw, nameless=True, factor=factor)
+    return Identified(leaf, str(record.data.get("number", "")), modulus, max_kw, factor=factor)
 
 
 def _positive(value: object) -> str:

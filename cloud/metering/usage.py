@@ -3,8 +3,9 @@
 The surprise: a falling register is not read as consumption in any way unless a declared modulus and a declared
 greatest power make the wrap plausible. Otherwise the reading is held, nothing is billed, and the next reading that fits
 the last good one simply carries on: a misread costs nothing. A fall that two more readings confirm is a reset: from its
-first reading on a new register counts, and what lies in between is nobody's. The meter's own changed number (an
-exchange) opens a new register at once. Opening of a period = closing of the last. Raw registers are the truth: what is
+first reading on a new register counts, and what lies in between is nobody's. Where the agreement and the meter differ
+on the modulus, no wrap is booked until one of them is put right. The meter's own changed number (an exchange) opens a
+new register at once. Opening of a period = closing of the last. Raw registers are the truth: what is
 worked out from them says how, by a quality code. Source: devices.md 8.1, 8.3.
 """
 
@@ -30,7 +31,9 @@ LEAST_MS = 1000
 # A fall is believed when so many readings in a row stand by it.
 CONFIRMED = 3
 
-HeldReason = Literal["register_fall", "register_reset", "implausible_rise", "unknown_unit", "ratio_missing"]
+HeldReason = Literal[
+    "register_fall", "register_reset", "implausible_rise", "unknown_unit", "ratio_missing", "modulus_differs"
+]
 # How a derived value came about, the best first: what the meter showed; a wrap was added; a total that is known was
 # split by a straight line; a person or a program put the reading in the place of another; nobody measured it; the time
 # is that of its arrival.
@@ -80,13 +83,16 @@ class RegisterState(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkn
 
 class Identified(msgspec.Struct, frozen=True):
     """The meter told its own number, or an exchange was recorded outright (``number`` ""); and the modulus and greatest
-    power of the register in hand, where it knows them ("" where not).
+    power of the register in hand, where it knows them ("" where not). ``nameless``: a meter without a number of its own
+    told these of itself, which is no exchange. ``factor``: of its transformers, as it is set up; never billed by.
     """
 
     leaf: LeafRef
     number: str
     modulus: str = ""
     max_kw: str = ""
+    nameless: bool = False
+    factor: str = ""
 
 
 class Marks(msgspec.Struct, frozen=True):
@@ -245,6 +251,11 @@ def completed(rule: MeterRule, modulus: str, max_kw: str) -> MeterRule:
     return msgspec.structs.replace(rule, modulus=rule.modulus or own, max_kw=rule.max_kw or most)
 
 
+def differs(declared: MeterRule, modulus: str) -> bool:
+    """Whether the agreement and the meter speak of another modulus."""
+    return bool(modulus) and declared.modulus is not None and Fraction(modulus) != declared.modulus
+
+
 def follow(
     state: RegisterState | None,
     series: Sequence[RegisterPoint | Identified],
@@ -262,11 +273,11 @@ def follow(
     fallen: list[RegisterPoint] = []
     for entry in series:
         if isinstance(entry, Identified):
-            changed = not entry.number or number not in ("", entry.number)
+            changed = not entry.nameless and (not entry.number or number not in ("", entry.number))
             # What another meter said of itself does not count for this one.
             own = (entry.modulus, entry.max_kw) if changed else (entry.modulus or own[0], entry.max_kw or own[1])
             rule = completed(declared, *own)
-            exchanged, number = exchanged or changed, entry.number
+            exchanged, number = exchanged or changed, number if entry.nameless else entry.number
             continue
         if entry.leaf in marks.secondary and not has_ratio(rule, entry.leaf.at):
             held.append(Held(entry, "ratio_missing"))
@@ -287,6 +298,9 @@ def follow(
                 # One event for the reset; its readings are believed after all.
                 held = [one for one in held if one.point not in fallen] + [Held(fallen[0], "register_reset")]
                 steps += opened
+            elif judged[1] and differs(declared, own[0]):
+                held.append(Held(entry, "modulus_differs"))
+                continue
             else:
                 steps.append(_stepped(last, entry, judged[0], rule, marks, rolled=judged[1]))
         last, exchanged, fallen = entry, False, []

@@ -13,10 +13,12 @@ HEAD = """\
 # Devices
 
 Every family the gateway speaks to, from the drivers themselves: `tally-gateway devices kinds --table`. Each page draws
-the frames and names timing, quirks and sources; settings are explained by `tally-gateway devices kinds`.
+the frames and names timing, quirks and sources; settings are explained by `tally-gateway devices kinds`. *Keeps*: the
+bytes of what came that a driver holds at most, whatever comes (a test feeds noise, and frames that begin and never end);
+a message from a broker comes whole.
 
-| kind | link | line as shipped | what |
-| --- | --- | --- | --- |
+| kind | link | line as shipped | keeps | what |
+| --- | --- | --- | --- | --- |
 """
 
 
@@ -51,4 +53,5 @@ def _rows() -> Iterator[str]:
     for kind, driver in sorted(drivers.discover().items()):
         shipped = (*getattr(driver, "shipped", ()), "")[0]
         what = drivers.about(driver).replace("|", "/")
-        yield f"| [{kind}](protocols/{kind}.md) | {driver.link} | {shipped} | {what} |"
+        keeps = f"{drivers.holds(driver):,}" if driver.link == "serial" else ""
+        yield f"| [{kind}](protocols/{kind}.md) | {driver.link} | {shipped} | {keeps} | {what} |"

@@ -16,6 +16,9 @@ from typing import Any
 from gateway.drivers.modbus_meter import MeterSettings, ModbusMeter
 from gateway.drivers.modbus_profile import Profile, ProfileError, read_profile
 
+# What a driver keeps at most of what came in, in bytes, where it says nothing else: a few frames and its own question.
+HOLDS = 1_024
+
 
 class UnknownKindError(ValueError):
     """The configuration names a kind of device nobody wrote; `known` are those that exist."""
@@ -75,6 +78,11 @@ def create(kind: str, settings: Mapping[str, Any], profiles: Path | None = None)
     if isinstance(typed, MeterSettings):
         return ModbusMeter(typed, find_profile(typed.profile, profiles))
     return kinds[kind](typed)
+
+
+def holds(driver: Any) -> int:  # noqa: ANN401 - driver classes differ in shape
+    """Bytes of what came in that it keeps at most, whatever comes."""
+    return int(getattr(driver, "holds", HOLDS))
 
 
 def profile_files(own: Path | None = None) -> dict[str, Traversable]:

@@ -77,7 +77,6 @@ class Cjt188:
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
     shipped: ClassVar[tuple[str, ...]] = ("2400 8E1", "9600 8E1", "1200 8E1")
     Settings: ClassVar[type[BaseModel]] = Cjt188Settings
-    holds: ClassVar[int] = LONGEST
     most: ClassVar[int] = len(REGISTERS)
 
     def __init__(self, settings: Cjt188Settings) -> None:

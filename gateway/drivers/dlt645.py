@@ -87,6 +87,7 @@ class Dlt645:
 
     kind: ClassVar[str] = "dlt645"
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
+    holds: ClassVar[int] = LONGEST + 1_024
     shipped: ClassVar[tuple[str, ...]] = ("2400 8E1", "9600 8E1", "1200 8E1", "4800 8E1")
     Settings: ClassVar[type[BaseModel]] = Dlt645Settings
     most: ClassVar[int] = 1

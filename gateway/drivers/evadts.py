@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.device_events import AuditRead, Counters, DeviceFault, Event, Request, Want
 from gateway.drivers.ddcmp_link import DdcmpRead, who_are_you
 from gateway.drivers.dex_link import DexRead
+from gateway.drivers.dts_file import LONGEST
 from gateway.drivers.echo import EchoFilter
 
 # Between two sessions the machine wants at least 0.1 s; after a failure it has earned a rest.
@@ -63,6 +64,7 @@ class EvaDts:
 
     kind: ClassVar[str] = "evadts"
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
+    holds: ClassVar[int] = LONGEST + 4_096
     listens: ClassVar[bool] = True
     talks: ClassVar[bool] = True
     shipped: ClassVar[tuple[str, ...]] = ("9600 8N1", "2400 8N1")

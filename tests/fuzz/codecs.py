@@ -14,10 +14,10 @@ from typing import Any
 from gateway import drivers
 from gateway.drivers import dts_file, iec62056_text, mbus_records
 from tests.fuzz.fuzzing import Codec
+from tests.fuzz.held import held as bytes_held
 from tests.gateway.test_drivers import CASES, Case
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-BUFFER = 1023
 
 
 class HoldsTooMuchError(AssertionError):
@@ -49,6 +49,9 @@ def serial_codec(kind: str, case: Case) -> Codec:
     def fresh() -> None:
         held[:] = [drivers.create(kind, case.settings)]
 
+    fresh()
+    most = bytes_held(held[0]) + drivers.holds(held[0])
+
     def run(data: bytes) -> None:
         driver = held[0]
         case.ask(driver) if _may_ask(case, driver) else None
@@ -60,8 +63,7 @@ def serial_codec(kind: str, case: Case) -> Codec:
         _told(driver, driver.expired(2.0))
         if not driver.answered and not getattr(driver, "listens", False):
             raise HoldsTooMuchError(f"{kind} still waits for an answer it has given up")
-        kept = sum(len(value) for value in vars(driver).values() if isinstance(value, bytes | bytearray))
-        if kept > getattr(driver, "holds", BUFFER):
+        if (kept := bytes_held(driver)) > most:
             raise HoldsTooMuchError(f"{kind} keeps {kept} bytes")
 
     return Codec(kind, run, _frames(kind), (), fresh)

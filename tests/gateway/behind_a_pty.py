@@ -66,7 +66,7 @@ class Behind:
         await self.clock.sleep(0.5)
         await self.port.open()
 
-    async def soon(self, true: Callable[[], Coroutine[Any, Any, bool]], seconds: float = 60) -> bool:
+    async def soon(self, true: Callable[[], Coroutine[Any, Any, bool]], seconds: float = 120) -> bool:
         """Whether it becomes so within these seconds."""
         end = self.clock.line() + seconds
         while self.clock.line() < end:

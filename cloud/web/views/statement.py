@@ -185,6 +185,8 @@ def _doubt(words: Words, reason: str) -> str:
         "implausible_rise": _("The register rose faster than this meter can"),
         "unknown_unit": _("The unit is not one that can be billed"),
         "ratio_missing": _("It counts behind transformers whose ratio the agreement does not name"),
+        "modulus_differs": _("The agreement and the meter name different values at which the register wraps"),
+        "ratio_differs": _("The agreement and the meter name different ratios of the transformers"),
         "silent": _("The meter is silent, and there is nothing to estimate by"),
         "conflict": _("It was told before with another content"),
         "robot": _("It bears the mark of a robot"),

@@ -95,7 +95,7 @@ def told(readings: list[dict[str, Any]], **meter: object) -> Settlement:
             more = {name: value for name, value in fields.items() if name != "wh"}
             record: Any = Reading(**(base | body | more))
         else:
-            record = DeviceEvent(**base, event="identified", data=fields)
+            record = DeviceEvent(**base, event="identified" if "number" in fields else "meter_facts", data=fields)
         facts.append(Fact(LeafRef(log=0, index=index, at=BEGIN + index * HOUR, quality="synchronised"), record))
     scope = Scope(period=WHOLE, closed=(), versions=(Version(1, "2026-11-01", terms),), settled=(0,))
     return settle(scope, facts)
@@ -128,11 +128,46 @@ def test_what_the_meter_says_of_its_register_counts_where_the_agreement_is_silen
     wrap = [{"wh": 9_999_000}, {"wh": 1000}]
 
     by_the_meter = told([own, *wrap])
-    by_the_agreement = told([own, *wrap], modulus="100000", max_kw="10")
+    nameless = told([{"registers": own["registers"]}, *wrap])
 
-    assert [(line.quantity.value, line.rollovers, line.modulus) for line in by_the_meter.lines] == [("2", 1, "10000")]
-    assert [one.reason for one in by_the_agreement.unbilled] == ["register_fall"]
-    assert by_the_meter.registers[0].modulus == "10000"
+    for found in (by_the_meter, nameless):
+        assert [(line.quantity.value, line.rollovers, line.modulus) for line in found.lines] == [("2", 1, "10000")]
+        assert found.registers[0].modulus == "10000"
+        assert found.unbilled == []
+
+
+def test_a_modulus_that_the_agreement_and_the_meter_say_differently_is_named_and_no_wrap_is_billed() -> None:
+    own = {"number": "1", "registers": {"import_wh": {"modulus": "10000", "max_kw": "10"}}}
+    wrap = [{"wh": 9_999_000}, {"wh": 1000}]
+
+    far = told([own, *wrap], modulus="100000", max_kw="10")
+    near = told([own, {"wh": 9_998_000}, *wrap], modulus="9999.9", max_kw="10")
+
+    assert [one.reason for one in far.unbilled] == ["modulus_differs", "register_fall"]
+    assert [(one.reason, len(one.leaves)) for one in near.unbilled] == [("modulus_differs", 2)]
+    assert [line.quantity.value for line in near.lines] == ["1"]
+
+
+def test_what_is_said_of_a_meter_without_a_number_is_no_exchange() -> None:
+    facts = {"registers": {"import_wh": {"modulus": "10000", "max_kw": "10"}}}
+
+    (line,) = told([facts, {"wh": 0}, facts, {"wh": 2000}]).lines
+
+    assert line.quantity.value == "2"
+
+
+def test_a_ratio_that_the_meter_is_set_up_with_is_named_where_the_agreement_says_another() -> None:
+    facts = {"registers": {"import_wh": {"ratio": "ct", "factor": "40"}}}
+    readings = [facts, {"wh": 0} | BEHIND, {"wh": 1000} | BEHIND]
+
+    forgotten = told(readings)
+    other = told(readings, ratios=[ratio(0, "80")])
+    same = told(readings, ratios=[ratio(0, "40")])
+
+    assert [one.reason for one in forgotten.unbilled] == ["ratio_missing"]
+    assert [one.reason for one in other.unbilled] == ["ratio_differs"]
+    assert [line.quantity.value for line in other.lines] == ["80"]
+    assert same.unbilled == []
 
 
 @pytest.mark.parametrize("rubbish", ["ten", "-1", "0", "1e5", 10000, None, ["10000"], {"modulus": 1}])
