@@ -14,8 +14,8 @@ HEAD = """\
 
 Every family the gateway speaks to, from the drivers themselves: `tally-gateway devices kinds --table`. Each page draws
 the frames and names timing, quirks and sources; settings are explained by `tally-gateway devices kinds`. *Keeps*: the
-bytes of what came that a driver holds at most, whatever comes (a test feeds noise, and frames that begin and never end);
-a message from a broker comes whole.
+bytes of what came that a driver holds at most, whatever comes (a test feeds noise, and frames that begin and never
+end); a message from a broker comes whole.
 
 | kind | link | line as shipped | keeps | what |
 | --- | --- | --- | --- | --- |
