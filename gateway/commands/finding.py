@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -101,7 +102,9 @@ def candidates(kind: str, *, all_addresses: bool) -> Iterator[dict[str, Any]]:
 
 
 async def _answering(link: SerialPort, kind: str, form: str, *, all_addresses: bool) -> AsyncIterator[dict[str, Any]]:
-    for settings in candidates(kind, all_addresses=all_addresses):
+    todo = deque(candidates(kind, all_addresses=all_addresses))
+    while todo:
+        settings = todo.popleft()
         try:
             driver = drivers.create(kind, settings)
         except ValueError:
@@ -109,12 +112,20 @@ async def _answering(link: SerialPort, kind: str, form: str, *, all_addresses: b
         listens = getattr(driver, "listens", False)
         said = await (_overheard(link, driver) if listens else _asked(link, driver, form))
         if said is None:
+            if hasattr(driver, "narrower") and _was_heard(driver):
+                todo.extendleft(reversed(driver.narrower(settings)))
             continue
         numbers = [event.number for event in said if isinstance(event, Identified)]
-        one: dict[str, Any] = {"settings": settings, "number": numbers[0] if numbers else ""}
+        reached = driver.reached(settings) if hasattr(driver, "reached") else settings
+        one: dict[str, Any] = {"settings": reached, "number": numbers[0] if numbers else ""}
         if "profile" in driver.Settings.model_fields:
             one["profiles"] = await _fitting(link, kind, settings, form)
         yield one
+
+
+def _was_heard(driver: SerialDriver) -> bool:
+    """Whether bytes came that say nothing: several that answered at once, perhaps."""
+    return bool(driver.counters.noise_bytes or driver.counters.refused or driver.counters.frames)
 
 
 async def _asked(link: SerialPort, driver: SerialDriver, form: str) -> list[Any] | None:

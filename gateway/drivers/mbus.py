@@ -12,6 +12,7 @@ Source: EN 13757-2 and -3; devices.md section 4; docs/protocols/mbus.md.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -28,6 +29,7 @@ REGISTERS = (
     "reactive_energy", "reactive_power", "apparent_power", "relative_humidity", "heat_cost_units",
 )  # fmt: skip
 MOST_TELEGRAMS = 16
+NUMBER = re.compile("[0-9]{8}")
 STATUS = {2: "battery_low", 3: "permanent_error", 4: "temporary_error"}
 
 
@@ -109,6 +111,20 @@ class Mbus:
         """A lone meter first; then every primary address; then whoever there is, by number."""
         return [{"address": 254}, *({"address": each} for each in range(251)), {"secondary": "FFFFFFFF"}]
 
+    @classmethod
+    def narrower(cls, settings: dict[str, Any]) -> list[dict[str, Any]]:
+        """Settings that each select a part of the meters that answered these at once: by the next digit."""
+        number = settings.get("secondary", "")
+        at = number.find("F")
+        if at < 0:
+            return []
+        return [{**settings, "secondary": f"{number[:at]}{digit}{number[at + 1 :]}"} for digit in "0123456789"]
+
+    def reached(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Settings that select the meter that has answered, and no other."""
+        number = self._number.rpartition("-")[2]
+        return {"secondary": number} if settings.get("secondary") and NUMBER.fullmatch(number) else settings
+
     @property
     def _where(self) -> int:
         return frames.NETWORK if self.settings.secondary else self.settings.address
@@ -153,6 +169,8 @@ class Mbus:
         """No answer. The same bit is asked with again, so that the telegram is repeated; a broken chain starts anew."""
         self.answered = True
         self.counters.noise_bytes += self._heard.received
+        # An acknowledgement that nothing followed was one of several at once.
+        self.counters.noise_bytes += self._stage == "read" and bool(self.settings.secondary)
         if self._telegrams or self._stage == "reset":
             self._fresh = False
         self._next = ""

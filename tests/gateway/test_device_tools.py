@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import tomllib
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,24 @@ import pytest
 
 from firmware_sim.bench import Line, LineSpec, PtyPort
 from firmware_sim.devices.lock_8a import Lock8A
+from firmware_sim.devices.mbus import MbusMeter
 from firmware_sim.devices.sdm630 import Sdm630
 from gateway.cli import main
 from gateway.commands import finding, kinds, scaffold
+from gateway.drivers.mbus import Mbus
 
 ROOT = Path(__file__).parents[2]
 CONFIG = '[[lines]]\nname = "bus"\nport = "{port}"\nbaud = 19200\ndevices = [{devices}]\n'
 
 
-def on_a_bus(folder: Path, command: list[str]) -> int:
-    """Runs a command in a thread while a meter at address 3 and a lock board at 2 hang on ``folder / tty``."""
+def on_a_bus(folder: Path, command: list[str], spec: LineSpec = LineSpec(baud=19200), twins: Sequence[Any] = ()) -> int:
+    """Runs a command in a thread while these hang on ``folder / tty``, or a meter at address 3 and a lock board at 2."""
 
     async def play() -> int:
-        line = Line(LineSpec(baud=19200))
-        line.attach(Sdm630(address=3, serial=4711, start_wh=12_340, baud=19200))
-        line.attach(Lock8A(board=2, locks=4))
+        line = Line(spec)
+        usual = (Sdm630(address=3, serial=4711, start_wh=12_340, baud=19200), Lock8A(board=2, locks=4))
+        for twin in twins or usual:
+            line.attach(twin)
         port = PtyPort(line, folder / "tty")
         await port.open()
         try:
@@ -54,6 +57,20 @@ def test_a_search_finds_who_is_there_with_address_and_number(
     assert found["lock_8a"]["settings"] == {"board": 2}
     assert (found["modbus_meter"]["settings"], found["modbus_meter"]["number"]) == ({"unit": 3}, "4711")
     assert "sdm630" in found["modbus_meter"]["profiles"]
+
+
+def test_meters_that_answer_at_once_are_told_apart_by_the_digits_of_their_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Mbus, "candidates", classmethod(lambda _: [{"secondary": "FFFFFFFF"}]))
+    meters = [MbusMeter(number, address=0, turn_round_s=0.02) for number in (13_000_001, 13_500_002, 70_000_003)]
+    words = ["devices", "find", str(tmp_path / "tty"), "--kind", "mbus", "--speed", "38400 8E1", "--json"]
+
+    code = on_a_bus(tmp_path, words, LineSpec(baud=38400, parity="E"), meters)
+
+    found = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert [one["settings"]["secondary"] for one in found] == ["13000001", "13500002", "70000003"]
 
 
 def test_a_search_on_a_port_that_is_not_there_says_so(capsys: pytest.CaptureFixture[str]) -> None:
