@@ -22,12 +22,13 @@ from gateway.cli import main
 from gateway.commands import finding, kinds, scaffold
 from gateway.drivers.mbus import Mbus
 
+BUS = LineSpec(baud=19200)
 ROOT = Path(__file__).parents[2]
 CONFIG = '[[lines]]\nname = "bus"\nport = "{port}"\nbaud = 19200\ndevices = [{devices}]\n'
 
 
-def on_a_bus(folder: Path, command: list[str], spec: LineSpec = LineSpec(baud=19200), twins: Sequence[Any] = ()) -> int:
-    """Runs a command in a thread while these hang on ``folder / tty``, or a meter at address 3 and a lock board at 2."""
+def on_a_bus(folder: Path, command: list[str], spec: LineSpec = BUS, twins: Sequence[Any] = ()) -> int:
+    """Runs a command in a thread while these hang on ``folder / tty``, or a meter at 3 and a lock board at 2."""
 
     async def play() -> int:
         line = Line(spec)
