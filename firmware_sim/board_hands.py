@@ -17,8 +17,9 @@ from firmware_sim.devices.weigh_bin import WeighBin
 from firmware_sim.scenario import Cabinet
 from firmware_sim.truth import Truth
 
-# A machine asks for work five times a second; all day long that is nothing but work for who plays it.
-POLL_S = 4.0
+# A machine asks for work five times a second; all day long that is nothing but work for who plays it. One that is not
+# heard for a second and a half is away, and nobody is served.
+POLL_S = 1.0
 Ask = Callable[[str, str, str, int], Any]
 # Loop seconds until a scale has settled and what was taken is written down.
 SETTLED_S = 40.0

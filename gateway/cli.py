@@ -119,6 +119,7 @@ def _device_words(named: dict[str, argparse.ArgumentParser]) -> None:
     find.add_argument("port", help="the adapter, such as /dev/ttyUSB0; stop the gateway first")
     find.add_argument("--kind", action="append", default=[], help="only such devices (may be repeated)")
     find.add_argument("--speed", action="append", default=[], help='only this line format, such as "9600 8N1"')
+    find.add_argument("--set", action="append", default=[], help="begin with this setting: secondary=FFFFFFFF")
     find.add_argument("--all", action="store_true", help="every address, not the likely ones alone")
     named["devices test"].add_argument("--line", default="", help="only this line")
     named["devices test"].add_argument("--seconds", type=float, default=10.0, help="how long to wait for answers")

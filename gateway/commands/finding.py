@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway import drivers
@@ -38,8 +38,9 @@ def find(arguments: argparse.Namespace) -> Outcome:
     if unknown:
         raise CommandError(f"There is no kind {unknown[0]!r}; there are {', '.join(sorted(kinds))}.")
     try:
+        only = dict(one.split("=", 1) for one in arguments.set if "=" in one)
         found = asyncio.run(
-            search(arguments.port, wanted, arguments.speed, all_addresses=arguments.all, tell=_to_stderr)
+            search(arguments.port, wanted, arguments.speed, all_addresses=arguments.all, tell=_to_stderr, only=only)
         )
     except LinkDown as error:
         raise CommandError(f"{error}. If the gateway is running, stop it first: a port has one owner.") from error
@@ -52,9 +53,17 @@ def _to_stderr(form: str, kind: str) -> None:
 
 
 async def search(
-    port: str, kinds: Sequence[str], speeds: Sequence[str], *, all_addresses: bool, tell: Callable[[str, str], None]
+    port: str,
+    kinds: Sequence[str],
+    speeds: Sequence[str],
+    *,
+    all_addresses: bool,
+    tell: Callable[[str, str], None],
+    only: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
-    """What answers on the port: line, kind, settings, number, profiles. `tell` hears what is tried. Raises LinkDown."""
+    """What answers on the port: line, kind, settings, number, profiles. `tell` hears what is tried; `only`: not the
+    settings each driver names, but these. Raises LinkDown.
+    """
     found: list[dict[str, Any]] = []
     for form in _formats(kinds, speeds):
         link = SerialPort(line_settings(port, form))
@@ -65,7 +74,8 @@ async def search(
                 if form in (speeds or getattr(driver, "shipped", ("9600 8N1",))):
                     tell(form, kind)
                     who = {"port": port, "line": form, "kind": kind}
-                    answers = _answering(link, kind, form, all_addresses=all_addresses)
+                    tried = [dict(only)] if only else candidates(kind, all_addresses=all_addresses)
+                    answers = _answering(link, kind, form, tried)
                     found += [{**who, **one} async for one in answers]
         finally:
             await link.close()
@@ -101,8 +111,10 @@ def candidates(kind: str, *, all_addresses: bool) -> Iterator[dict[str, Any]]:
     yield {}
 
 
-async def _answering(link: SerialPort, kind: str, form: str, *, all_addresses: bool) -> AsyncIterator[dict[str, Any]]:
-    todo = deque(candidates(kind, all_addresses=all_addresses))
+async def _answering(
+    link: SerialPort, kind: str, form: str, tried: Iterable[dict[str, Any]]
+) -> AsyncIterator[dict[str, Any]]:
+    todo = deque(tried)
     while todo:
         settings = todo.popleft()
         try:

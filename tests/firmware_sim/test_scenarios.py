@@ -71,3 +71,4 @@ def test_mixed_hall() -> None:
     assert sound(found), found
     assert set(found["truth"]["wh"]) == {"meter-cn", "meter-heat"}
     assert found["played"]["answers"].get("taken", 0) > 0
+    assert "refused" not in found["played"]["answers"]

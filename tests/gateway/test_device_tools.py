@@ -20,7 +20,6 @@ from firmware_sim.devices.mbus import MbusMeter
 from firmware_sim.devices.sdm630 import Sdm630
 from gateway.cli import main
 from gateway.commands import finding, kinds, scaffold
-from gateway.drivers.mbus import Mbus
 
 BUS = LineSpec(baud=19200)
 ROOT = Path(__file__).parents[2]
@@ -61,11 +60,11 @@ def test_a_search_finds_who_is_there_with_address_and_number(
 
 
 def test_meters_that_answer_at_once_are_told_apart_by_the_digits_of_their_numbers(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Mbus, "candidates", classmethod(lambda _: [{"secondary": "FFFFFFFF"}]))
     meters = [MbusMeter(number, address=0, turn_round_s=0.02) for number in (13_000_001, 13_500_002, 70_000_003)]
     words = ["devices", "find", str(tmp_path / "tty"), "--kind", "mbus", "--speed", "38400 8E1", "--json"]
+    words += ["--set", "secondary=FFFFFFFF"]
 
     code = on_a_bus(tmp_path, words, LineSpec(baud=38400, parity="E"), meters)
 
