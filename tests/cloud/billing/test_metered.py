@@ -124,7 +124,7 @@ def test_a_ratio_that_begins_later_does_not_count_for_readings_before_it() -> No
 
 
 def test_what_the_meter_says_of_its_register_counts_where_the_agreement_is_silent() -> None:
-    own = {"number": "1", "registers": {"import_wh": {"modulus": "10000", "max_kw": "10"}}}
+    own: dict[str, Any] = {"number": "1", "registers": {"import_wh": {"modulus": "10000", "max_kw": "10"}}}
     wrap = [{"wh": 9_999_000}, {"wh": 1000}]
 
     by_the_meter = told([own, *wrap])
@@ -137,7 +137,7 @@ def test_what_the_meter_says_of_its_register_counts_where_the_agreement_is_silen
 
 
 def test_a_modulus_that_the_agreement_and_the_meter_say_differently_is_named_and_no_wrap_is_billed() -> None:
-    own = {"number": "1", "registers": {"import_wh": {"modulus": "10000", "max_kw": "10"}}}
+    own: dict[str, Any] = {"number": "1", "registers": {"import_wh": {"modulus": "10000", "max_kw": "10"}}}
     wrap = [{"wh": 9_999_000}, {"wh": 1000}]
 
     far = told([own, *wrap], modulus="100000", max_kw="10")
@@ -158,7 +158,7 @@ def test_what_is_said_of_a_meter_without_a_number_is_no_exchange() -> None:
 
 def test_a_ratio_that_the_meter_is_set_up_with_is_named_where_the_agreement_says_another() -> None:
     facts = {"registers": {"import_wh": {"ratio": "ct", "factor": "40"}}}
-    readings = [facts, {"wh": 0} | BEHIND, {"wh": 1000} | BEHIND]
+    readings: list[dict[str, Any]] = [facts, {"wh": 0} | BEHIND, {"wh": 1000} | BEHIND]
 
     forgotten = told(readings)
     other = told(readings, ratios=[ratio(0, "80")])
@@ -180,7 +180,7 @@ def test_a_modulus_that_is_no_number_is_no_modulus(rubbish: Any) -> None:
 
 
 def test_another_meter_does_not_inherit_the_modulus_of_the_one_before() -> None:
-    own = {"number": "1", "registers": {"import_wh": {"modulus": "10000", "max_kw": "10"}}}
+    own: dict[str, Any] = {"number": "1", "registers": {"import_wh": {"modulus": "10000", "max_kw": "10"}}}
 
     found = told([own, {"wh": 10}, {"number": "2"}, {"wh": 9_999_000}, {"wh": 1000}])
 
