@@ -37,12 +37,12 @@ devices = [{ id = "tags", kind = "uhf_r200", door = "locks/4", tags = { "E280" =
 [[lines]]
 name = "machine"
 port = "/dev/machine"
-devices = [{ id = "audit", kind = "evadts" }]
+devices = [{ id = "audit", kind = "evadts", machine = "coffee" }]
 [[lines]]
 name = "mdb"
 port = "/dev/mdb"
 echo = true
-devices = [{ id = "snacks", kind = "mdb_adapter", role = "vmc", door = "locks/5" }]
+devices = [{ id = "snacks", kind = "mdb_adapter", role = "vmc", door = "locks/5", machine = "snacks" }]
 """
 
 
@@ -80,6 +80,7 @@ class Still:
     """A clock that is only looked at."""
 
     scale = 1.0
+    boot = "boot-1"
 
     def line(self) -> float:
         return 0.0

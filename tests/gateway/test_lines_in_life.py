@@ -101,8 +101,8 @@ DEVICES["fan_coil"] = Device(
     {"flow": 4, "every": 1}, lambda _: spinning(), lambda event: isinstance(event, FanState) and event.speed == "high"
 )
 ELSEWHERE = {
-    "coil_tcn", "coil_vmc", "evadts", "iec62056", "lock_kerong", "lock_wkly", "mdb_adapter", "modbus_unit",
-    "motor_zdm8", "uhf_r200", "weigh_bin",
+    "badge_ascii", "badge_r200", "coil_tcn", "coil_vmc", "evadts", "iec62056", "lock_kerong", "lock_wkly",
+    "mdb_adapter", "modbus_unit", "motor_zdm8", "uhf_r200", "weigh_bin",
 }  # fmt: skip
 
 
