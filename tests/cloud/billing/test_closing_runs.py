@@ -23,7 +23,7 @@ from tests.cloud.twins import CloudTwin
 
 ROOT = Path(__file__).parents[3]
 RUNS = 16
-AGREEMENTS = 3
+AGREEMENTS = 12  # more than one transaction closes
 MONTHS = 6
 
 
@@ -48,7 +48,7 @@ def closed_so_far(cloud: CloudTwin) -> int:
 
 
 def prepared(cloud: CloudTwin) -> Trade:
-    """Three agreements of one supplier, six months each, all numbered in one series."""
+    """A dozen agreements of one supplier, six months each, all numbered in one series."""
     trade = Trade(cloud, starts="2026-06-01")
     for number in range(2, AGREEMENTS + 1):
         device = f"fan-{number}"
