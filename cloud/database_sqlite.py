@@ -104,6 +104,8 @@ class SqliteTx:
         given: list[int] = []
         for value in params:
             if not isinstance(value, list):
+                if type(value) is str and "\x00" in value:
+                    raise UnstorableError("a text with a NUL")  # PostgreSQL cannot keep one, so nobody does
                 packed.append(value)
             elif 0 < len(value) <= MOST_GIVEN:
                 # Sizes are rounded up, so that a few prepared statements serve all; a row of nulls joins nothing.

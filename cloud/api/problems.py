@@ -17,6 +17,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from cloud.database import DatabaseAwayError, UnstorableError
+from cloud.money import MoneyError
+from cloud.rating.lines import RatingError
 
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("tallystick.api")
@@ -58,6 +60,12 @@ define(
 )
 define("too-large", 413, "The body is too large", "Send less at once.")
 define("malformed", 422, "The payload is malformed", "The field 'errors' names each place and what is expected there.")
+define(
+    "cannot-be-billed",
+    409,
+    "What was used cannot be billed by these terms",
+    "'detail' says why: correct the terms, or take the record back that cannot be (a reversal).",
+)
 define("busy", 429, "Too much at once", "Wait as long as Retry-After says, then repeat the same request.")
 define(
     "internal", 500, "Something broke in the cloud", "Repeat the request later; if it stays, report the time and path."
@@ -112,6 +120,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(DatabaseAwayError, _away)
     app.add_exception_handler(UnstorableError, _unstorable)
+    app.add_exception_handler(RatingError, _not_billable)
+    app.add_exception_handler(MoneyError, _not_billable)
     app.add_exception_handler(Exception, _broken)
 
     @app.get("/problems/{slug}", include_in_schema=False)
@@ -156,6 +166,11 @@ async def _unstorable(request: Request, error: Exception) -> Response:
     log.info("%s %s: %s", request.method, request.url.path, error)
     problem = Problem("malformed", "A text or number in the request cannot be stored (a NUL, or more than 64 bits).")
     return answer(problem, request.url.path)
+
+
+async def _not_billable(request: Request, error: Exception) -> Response:
+    log.warning("%s %s: %s", request.method, request.url.path, error)
+    return answer(Problem("cannot-be-billed", str(error)), request.url.path)
 
 
 async def _broken(request: Request, error: Exception) -> Response:

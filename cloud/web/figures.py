@@ -17,6 +17,8 @@ from cloud.calendar import zone
 from cloud.web.languages import Words
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Two days within the first and the last that there are: no zone's offset leads out of them.
+_EARLIEST, _LATEST = -62_135_424_000_000, 253_402_128_000_000
 
 
 class Moment(NamedTuple):
@@ -79,5 +81,5 @@ def long_day(words: Words, day: date) -> str:
 
 
 def local_time(at_ms: int, zone_name: str) -> datetime:
-    """The instant on a zone's clock."""
-    return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(zone(zone_name))
+    """The instant on a zone's clock; what a wrong clock put beyond all calendars is shown at their edge."""
+    return (_EPOCH + timedelta(milliseconds=min(max(at_ms, _EARLIEST), _LATEST))).astimezone(zone(zone_name))

@@ -74,9 +74,10 @@ class Attack:
         for number in range(rounds):
             for one in self.operations():
                 chance = Random(f"{seed}/{number}/{one.method} {one.path}")
-                self._ask(one, chance, f"{seed}/{number}")
+                self.ask(one, chance, f"{seed}/{number}")
 
-    def _ask(self, one: Operation, chance: Random, seed: str) -> None:
+    def ask(self, one: Operation, chance: Random, seed: str) -> None:
+        """One request of an operation; what is wrong with its answer is kept."""
         target, headers = self._target(one, chance), dict(chance.choice(HEADERS))
         body = self._body(one, chance)
         if "requestBody" in one.told and "content-type" not in headers:

@@ -51,6 +51,13 @@ def _time(text: str) -> str:
     return text
 
 
+def _printed(text: str) -> str:
+    if any(char < " " or char == "\x7f" for char in text):
+        raise ValueError("a text of an event has no control characters (CloudEvents 1.0, 3.1 type String)")
+    return text
+
+
+Printed = Annotated[str, AfterValidator(_printed)]
 Number = Annotated[str, AfterValidator(_amount)]
 
 
@@ -81,11 +88,11 @@ class EventIn(BaseModel):
     )  # fmt: skip
 
     specversion: Annotated[str, Field(pattern=r"^1\.0$")]
-    id: Annotated[str, Field(min_length=1, max_length=200)]
-    source: Annotated[str, Field(min_length=1, max_length=200)]
-    type: Annotated[str, Field(min_length=1, max_length=100)]
+    id: Annotated[Printed, Field(min_length=1, max_length=200)]
+    source: Annotated[Printed, Field(min_length=1, max_length=200)]
+    type: Annotated[Printed, Field(min_length=1, max_length=100)]
     time: Annotated[str, AfterValidator(_time)]
-    subject: Annotated[str, Field(max_length=200)] = ""
+    subject: Annotated[Printed, Field(max_length=200)] = ""
     data: EventData = EventData()
 
     def counted(self, now_ms: int) -> CountedEvent:
