@@ -17,10 +17,11 @@ from gateway.web.pages import ROOMS, Rooms
 from tests.fuzz.hostile import BODIES
 from tests.fuzz.schemas import Maker
 from tests.fuzz.trees import TEXTS, mutated
-from tests.gateway.kiosk_site import CABINET, Kiosk, at_the_kiosk
+from tests.gateway.kiosk_site import Kiosk, at_the_kiosk
+from tests.gateway.site import CABINET
 
 ROUNDS = 12
-KNOWN = {
+KNOWN: dict[str, list[Any]] = {
     "cabinet": [CABINET], "badge": ["B0017", "B0020"], "slot": ["1", "2", "\u00b2"], "pin": ["1234"], "code": ["4711"],
     "quantity": [1], "expires": ["2027-01-01", "9999-12-31", "0001-01-01"], "unit": ["x"],
     "step": ["network", "devices", "slots"],
@@ -54,7 +55,7 @@ def pages_of(kiosk: Kiosk) -> Iterator[Page]:
             if isinstance(route, APIRoute):
                 field: Any = route.body_field
                 schema = None if field is None else field.field_info.annotation.model_json_schema()
-                yield from (Page(method, route.path, schema) for method in sorted(route.methods))
+                yield from (Page(method, route.path, schema) for method in sorted(route.methods or ()))
 
 
 async def answers(kiosk: Kiosk, folder: Path) -> list[str]:
@@ -67,7 +68,7 @@ async def answers(kiosk: Kiosk, folder: Path) -> list[str]:
             chance = Random(f"{number} {page.method} {page.path}")
             path = re.sub(r"{(\w+)[^}]*}", lambda name: _part(chance, known, name[1]), page.path)  # noqa: B023
             body = _body(chance, page, known)
-            headers = dict(chance.choice(HEADERS))
+            headers = {name.encode(): value for name, value in chance.choice(HEADERS).items()}
             answer = await kiosk.client.request(page.method, path, content=body, headers=headers)
             if answer.status_code >= 500 or (answer.status_code >= 400 and not answer.content):
                 wrong.append(f"{page.method} {path} {headers} {body[:200]!r}: {answer.status_code} {answer.text[:200]}")
