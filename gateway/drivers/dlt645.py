@@ -46,6 +46,7 @@ from gateway.drivers.dlt645_items import (
     fact,
     numbers,
     own_item,
+    wraps,
 )
 
 ORDERS = {
@@ -279,10 +280,17 @@ class Dlt645:
         known, self._number = self._number, number
         if known == number:
             return []
-        told: list[Event] = [Identified(number, raw)]
+        told: list[Event] = [Identified(number, raw, self._facts())]
         if known:
             told.append(DeviceFault("replaced", data={"was": known, "is": number}, raw=raw))
         return told
+
+    def _facts(self) -> dict[str, Any]:
+        """What its registers of energy are worth on a bill: where they wrap."""
+        # Of a block the total and four tariffs: a record of an event has its limit.
+        values = [value for want in self.wants for value in self._known[want.name].values[:5]]
+        registers = {one.name: {"unit": one.unit, "modulus": wraps(one)} for one in values if wraps(one)}
+        return {"registers": registers} if registers else {}
 
     def _damaged(self, asked: frames.Question, why: str, data: bytes, raw: bytes) -> list[Event]:
         self.counters.refuse(why)

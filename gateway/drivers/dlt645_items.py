@@ -7,6 +7,7 @@ The surprise is the sign: only where a value can be negative is the top bit one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -174,3 +175,10 @@ def fact(di: int, data: bytes) -> str:
         decimal(data)
         return data[::-1].hex()
     return data[::-1].hex().upper()
+
+
+def wraps(value: Value) -> str:
+    """The kWh at which a cumulative register starts again at 0: when its digits are used up; "" for anything else."""
+    if value.unit != "Wh" or value.signed:
+        return ""
+    return f"{Decimal(100**value.width).scaleb(value.scale - 3).normalize():f}"

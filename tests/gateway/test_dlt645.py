@@ -260,6 +260,8 @@ def test_another_number_is_another_meter() -> None:
 
     first, again, other = number("000000000001"), number("000000000001"), number("000000000002")
 
-    assert [type(event) for event in first] == [Identified]
+    (told,) = first
+    assert isinstance(told, Identified)
+    assert told.facts == {"registers": {"import_wh": {"unit": "Wh", "modulus": "1000000"}}}
     assert again == []
     assert [event.event for event in other if isinstance(event, DeviceFault)] == ["replaced"]
