@@ -23,10 +23,10 @@ from gateway.schedule import LineSchedule, Places, Turn
 PARTS = 64
 # Answers after which it is known how long a device takes.
 KNOWN = 4
-# Seconds by which the next look is sooner after an answer that was waiting; twice as many after so many in a row. After
-# one that was not there it is a little later than that one came, if that was but a moment more; a device that is slow
-# now and then only creeps towards it.
-SOONER, ROW, SPARE, MOMENT, CREEP = 10e-6, 16, 100e-6, 300e-6, 2e-6
+# Seconds by which the next look is sooner after an answer that was waiting (twice as many after so many in a row), and
+# later after one that was a moment late: so one look in five comes too early, whatever the device's habits, and costs
+# little. A device that is slow now and then only creeps.
+SOONER, ROW, LATER, MOMENT, CREEP = 10e-6, 16, 40e-6, 300e-6, 2e-6
 # Questions that are asked before their answers are worked out: so many, and for so long.
 AHEAD, AHEAD_SECONDS = 64, 0.4
 
@@ -66,8 +66,8 @@ class Habit(msgspec.Struct):
             if self.row % ROW == 0:
                 self.sooner = min(2 * self.sooner, MOMENT)
         else:
-            near = not self.answers or took < self.quickest + MOMENT
-            self.quickest = took + SPARE if near else self.quickest + CREEP
+            step = LATER if took < self.quickest + MOMENT else CREEP
+            self.quickest = self.quickest + step if self.answers else took
             self.sooner, self.row = (SOONER, 0) if self.answers else (MOMENT, 0)
         self.slowest = max(took, self.slowest * 0.99)
         self.answers += 1
