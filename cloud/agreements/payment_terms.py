@@ -55,3 +55,7 @@ class PaymentTerms(BaseModel):
         if days != sorted(set(days)) or len({step.name for step in self.dunning}) != len(self.dunning):
             raise ValueError("dunning: each step comes later than the one before and has a name of its own")
         return self
+
+
+USUAL = PaymentTerms()
+"""What counts where an agreement says nothing."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Annotated, Self
 
 import msgspec
@@ -208,8 +209,11 @@ def canonical_json(value: object) -> bytes:
     return msgspec.json.encode(value, order="sorted")
 
 
+@lru_cache(maxsize=256)
 def parse_terms(raw: bytes | str) -> AgreementTerms:
-    """Terms from their stored JSON; raises AgreementError with every field that is wrong."""
+    """Terms from their stored JSON; raises AgreementError with every field that is wrong. They never change, and a
+    closing asks for the same ones several times.
+    """
     try:
         return AgreementTerms.model_validate_json(raw)
     except ValueError as error:

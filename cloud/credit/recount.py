@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 
 from cloud.agreements import repository as agreements
-from cloud.agreements.payment_terms import PaymentTerms
+from cloud.agreements.payment_terms import USUAL
 from cloud.agreements.terms import AgreementTerms
 from cloud.credit import repository
 from cloud.credit.repository import CreditLine, Owner
@@ -71,6 +71,6 @@ def _standing(tx: Tx, tenant: str, owner: Owner, line: CreditLine, today: str) -
 
 
 def _suspending_step(tx: Tx, tenant: str, owner: Owner, terms: AgreementTerms) -> str:
-    payment = terms.payment or PaymentTerms()
+    payment = terms.payment or USUAL
     reached = repository.steps_open(tx, tenant, owner)
     return next((step.name for step in payment.dunning if step.suspends and step.name in reached), "")

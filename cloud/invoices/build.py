@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 
-from cloud.agreements.payment_terms import PaymentTerms
+from cloud.agreements.payment_terms import USUAL, PaymentTerms
 from cloud.agreements.tax_terms import TaxRule, TaxTerms
 from cloud.billing.statement import Statement
 from cloud.calendar import month_after
@@ -28,7 +28,7 @@ ONE_TIME = Amount(value="1", unit="x")
 
 def due_day(terms: PaymentTerms | None, issued_on: str, *, due_days: int | None = None) -> str:
     """The local day on which a document of this day is due; ``due_days`` is a grade's own."""
-    wanted = terms or PaymentTerms()
+    wanted = terms or USUAL
     day = date.fromisoformat(issued_on)
     if wanted.due == "end_of_month":
         day = month_after(day) - timedelta(days=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloud.agreements import repository as agreements
-from cloud.agreements.payment_terms import PaymentTerms
+from cloud.agreements.payment_terms import USUAL
 from cloud.agreements.terms import AgreementTerms
 from cloud.calendar import local_day
 from cloud.credit import repository as credit
@@ -31,9 +31,7 @@ def dun(tx: Tx, tenant: str, now_ms: int) -> list[dict[str, str]]:
         assert agreement is not None, "a document's agreement stays"
         terms = agreement.terms
         today = local_day(now_ms, terms.zone).isoformat()
-        found = standing(
-            row.due_on, today, row.open_minor, terms.payment or PaymentTerms(), disputed=bool(row.disputed)
-        )
+        found = standing(row.due_on, today, row.open_minor, terms.payment or USUAL, disputed=bool(row.disputed))
         owners[row.supplier_id, row.customer_id, row.currency] = terms
         if found.step is None or found.step.name == row.step:
             continue
@@ -55,7 +53,7 @@ def _charge(
 ) -> None:
     """The step's fee, and the interest up to it at the last step, on the next invoice."""
     name, fee, today, days = step
-    payment = terms.payment or PaymentTerms()
+    payment = terms.payment or USUAL
     if exact(fee):
         item = Item(
             item_id=f"fee:{row.document_id}:{name}", kind="late_fee", amount=fee, about=row.document_id, why=name,

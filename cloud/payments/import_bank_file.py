@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 
 from cloud.agreements import repository as agreements
-from cloud.agreements.payment_terms import PaymentTerms
+from cloud.agreements.payment_terms import USUAL, PaymentTerms
 from cloud.credit.recount import recount
 from cloud.database import Tx
 from cloud.invoices.minor import to_minor
@@ -80,7 +80,7 @@ def _payer(tx: Tx, tenant: str, entry: Entry) -> str:
 
 def _terms(tx: Tx, tenant: str, agreement_id: str) -> PaymentTerms:
     agreement = agreements.find(tx, tenant, agreement_id)
-    return (None if agreement is None else agreement.terms.payment) or PaymentTerms()
+    return (None if agreement is None else agreement.terms.payment) or USUAL
 
 
 def _pay_back(tx: Tx, tenant: str, made: Payment, customer: str) -> bool:

@@ -54,8 +54,8 @@ class TieredTerms(UsageTerms):
         return tuple(_made_reaches(self))
 
     @cached_property
-    def plans(self) -> dict[str, TierPlan]:
-        """The tiers as integers, by unit: made when first needed."""
+    def plans(self) -> dict[str, TierPlan | None]:
+        """The tiers as integers, by unit; None where they were asked for once."""
         return {}
 
     def options(self) -> list[str]:
@@ -163,5 +163,9 @@ def planned_line(
         return None
     plan = terms.plans.get(measured.unit)
     if plan is None:
+        # A plan takes as long as some lines by fractions: it is made when a second line asks for it.
+        if measured.unit not in terms.plans:
+            terms.plans[measured.unit] = None
+            return None
         plan = terms.plans[measured.unit] = TierPlan(terms, measured.unit, volume=volume, percent=percent)
     return plan.line(measured, kind, pricing)

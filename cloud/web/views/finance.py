@@ -22,8 +22,8 @@ from cloud.rating.lines import Line
 from cloud.web.figures import money, number
 from cloud.web.languages import Words
 from cloud.web.views import line_words
+from cloud.web.views.convention_words import convention
 from cloud.web.views.ledgers import Cell, Column, Table, day_of, state_of, sum_of
-from cloud.web.views.statement import rounding_rule
 
 Names = Mapping[str, str]
 CURRENCY_LETTERS = 3
@@ -326,5 +326,5 @@ def signatures_table(words: Words, agreement: Agreement, signatures: Sequence[Ag
 def options_table(words: Words, agreement: Agreement) -> Table:
     """The conventions of the newest version, in words."""
     _ = words.gettext
-    rows = [[Cell(rounding_rule(words, one))] for one in agreement.versions[-1].terms.options()]
+    rows = [[Cell(convention(words, one))] for one in agreement.versions[-1].terms.options()]
     return Table("options", _("Conventions"), [Column(_("What was agreed on"))], rows, "")

@@ -29,6 +29,7 @@ from cloud.parties.details import PartyDetails
 from cloud.rating.lines import Line, plain_register
 from cloud.web.figures import long_day, money, number, quantity
 from cloud.web.languages import Words
+from cloud.web.views.convention_words import convention
 from cloud.web.views.line_words import what
 from cloud.web.views.statement import StatementView, statement_view
 
@@ -175,7 +176,12 @@ def _worked(words: Words, view: StatementView, invoice: Document | None, options
     if invoice is not None and invoice.tax_rule:
         found.append(_("Tax, as agreed: %(rule)s.", rule=invoice.tax_rule))
     if options:
-        found.append(_("Options of the agreement, as agreed: %(options)s.", options="; ".join(options)))
+        found.append(
+            _(
+                "Options of the agreement, as agreed: %(options)s.",
+                options="; ".join(convention(words, one) for one in options),
+            )
+        )
     return found
 
 

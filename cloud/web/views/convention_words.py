@@ -1,0 +1,157 @@
+"""The conventions of an agreement in the reader's language. PURE.
+
+The surprise: a statement's conventions are agreed on in one wording, English, which is what terms print and hash. Here
+each of those sentences is recognised by its own pattern and said again; one that nobody translated stays as agreed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+from cloud.web.languages import Words
+from cloud.web.views.statement import rounding_rule
+
+_PLACE = re.compile(r"%\\\((\w+)\\\)s")
+
+
+def convention(words: Words, stated: str) -> str:
+    """A convention as terms state it, in the reader's language."""
+    found = rounding_rule(words, stated)
+    if found != stated or words.code == "en":
+        return found
+    said = _said(words, stated)
+    if said is not None:
+        return said
+    for colon in re.finditer(": ", stated):
+        said = _said(words, stated[colon.end() :])
+        if said is not None:
+            name = stated[: colon.start()]
+            return words.gettext("%(charge)s: %(convention)s", charge=name, convention=said)
+    return stated
+
+
+def _said(words: Words, stated: str) -> str | None:
+    raw = words.catalogue.gettext
+    for pattern, sentence in _patterns():
+        match = pattern.fullmatch(stated)
+        if match:
+            parts = {name: _part(words, value) for name, value in match.groupdict().items()}
+            return raw(sentence) % parts
+    return None
+
+
+def _part(words: Words, value: str) -> str:
+    """A part of a sentence: a word of the terms' own, another sentence, or what somebody wrote."""
+    known = _words(words.catalogue.gettext)
+    if value in known:
+        return known[value]
+    return _said(words, value) or value
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> list[tuple[re.Pattern[str], str]]:
+    """What a person wrote may hold colons; everything else would swallow the name of the charge before it."""
+    sentences = _sentences(lambda text: text)
+    spelled = [_PLACE.sub(r"(?P<\1>[^:]+?)", re.escape(one)).replace("<order>[^:]", "<order>.") for one in sentences]
+    return [(re.compile(pattern), one) for pattern, one in zip(spelled, sentences, strict=True)]
+
+
+def _words(_: Callable[[str], str]) -> dict[str, str]:
+    return {
+        "sum": _("the sum"),
+        "count": _("how many there are"),
+        "max": _("the greatest"),
+        "unique": _("how many different ones"),
+        "latest": _("the latest"),
+        "time_weighted": _("the level over time"),
+        "inclusive": _("an inclusive upper bound"),
+        "exclusive": _("an exclusive upper bound"),
+        "is due": _("is due"),
+        "is not due": _("is not due"),
+        "hour": _("hour"),
+        "day": _("day"),
+        "week": _("week"),
+        "month": _("month"),
+        "quarter": _("quarter"),
+        "year": _("year"),
+        "unit price": _("unit price"),
+        "amount": _("amount"),
+        "the last valid one": _("the last valid one"),
+        "the last one of any kind": _("the last one of any kind"),
+        "after discounts": _("after discounts"),
+        "before discounts": _("before discounts"),
+        "exact": _("exact"),
+        "rounded": _("rounded"),
+        "half_up": _("half away from zero"),
+        "half_even": _("half to the even digit"),
+        "half_down": _("half towards zero"),
+        "up": _("away from zero"),
+        "down": _("towards zero"),
+        "ceiling": _("towards plus infinity"),
+        "floor": _("towards minus infinity"),
+    }
+
+
+def _sentences(_: Callable[[str], str]) -> tuple[str, ...]:
+    """Those with more words before those that they contain."""
+    return (
+        _("aggregation: %(how)s"),
+        _("counts only within %(seconds)s s after a %(type)s"),
+        _("a repeat within %(seconds)s s of %(since)s does not count"),
+        _("counts only when received within %(seconds)s s"),
+        _("robots do not count"),
+        _("refused by %(types)s"),
+        _("%(units)s units free, before conversion"),
+        _("%(units)s units free, after conversion"),
+        _("quantity rounded %(mode)s to %(places)s places"),
+        _("minimum and maximum apply %(when)s"),
+        _("tiers and free units continue across a change of price inside a period"),
+        _("up_to is an inclusive upper bound"),
+        _("up_to is an exclusive upper bound"),
+        _("the first tier's flat fee %(due)s at zero usage"),
+        _("usage beyond the last tier is refused"),
+        _("usage beyond the last tier costs nothing"),
+        _("usage beyond the last tier is priced by the last tier"),
+        _("the greatest of each %(bucket)s; prices apply to each bucket"),
+        _("the greatest of each %(bucket)s; prices apply to the sum"),
+        _("a begun package is a whole one"),
+        _("only full packages count"),
+        _("one package is due when nothing was used"),
+        _("each event brings its %(what)s, times %(factor)s"),
+        _("usage over an interval that crosses a window's edge is shared out by time"),
+        _("usage over an interval that crosses a window's edge is counted in the window in which it begins"),
+        _("usage over an interval that crosses a window's edge is counted in the window in which it ends"),
+        _("an hour nobody saw weighs %(weight)s"),
+        _("an hour at a speed that is not listed weighs %(weight)s"),
+        _("billed early when %(amounts)s is reached by usage alone, without fees and minimum, then every %(amount)s"),
+        _("billed early when %(amounts)s is reached by usage alone, without fees and minimum"),
+        _("billed early when %(amounts)s is reached, then every %(amount)s"),
+        _("billed early when %(amounts)s is reached"),
+        _("part of a period: %(rule)s"),
+        _("whole for any part of the period"),
+        _("%(count)s, of the whole period, the ratio rounded to %(places)s places"),
+        _("%(count)s, of the period as it was cut by the agreement, the ratio rounded to %(places)s places"),
+        _("%(count)s, of the whole period"),
+        _("%(count)s, of the period as it was cut by the agreement"),
+        _("by local days, the end day not counted"),
+        _("by local days, every day that is touched"),
+        _("by local days, first and last day counted"),
+        _("by seconds"),
+        _("by days, thirty to a month"),
+        _("periods: %(cycle)s, on the clock of %(zone)s"),
+        _("every %(unit)s from day %(day)s; where a month is shorter, from its last day of %(month)s"),
+        _("every %(unit)s from day %(day)s; where a month is shorter, from the first of the next month of %(month)s"),
+        _("every %(unit)s from day %(day)s; where a month is shorter, from its last day"),
+        _("every %(unit)s from day %(day)s; where a month is shorter, from the first of the next month"),
+        _("every %(unit)s from day %(day)s of %(month)s"),
+        _("every %(unit)s from day %(day)s"),
+        _("every %(unit)s, counted from %(weekday)s %(day)s"),
+        _("closed periods are rated again by order: %(order)s"),
+        _("tax is rounded once a rate, over the sum of its lines, half away from zero; a credit note's tax is on the "
+          "%(net)s net"),
+        _("tax is rounded on each line, half away from zero; a credit note's tax is on the %(net)s net"),
+        _("a meter silent for more than %(minutes)s minutes at the end of a period is billed by its mean power so far, "
+          "marked as estimated, and corrected when it is read again; the energy of such a gap is shared out by time"),
+    )  # fmt: skip

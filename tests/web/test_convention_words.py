@@ -1,0 +1,87 @@
+"""Conventions as a statement prints them, in the reader's language: none is left in English."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from cloud.agreements.terms import AgreementTerms
+from cloud.web.languages import read_languages
+from cloud.web.views.convention_words import convention
+from tests.cloud.billing.random_agreements import terms_of
+
+LANGUAGES = read_languages()
+EVENTS = {"measure": "events", "types": ["click"]}
+TIERS = [{"up_to": "10", "unit_price": "1"}]
+PRORATIONS = [
+    {"count": count, "denominator": of} | rounded
+    for count in ("days", "both_edges", "end_inclusive", "seconds", "fixed_30_days", "none")
+    for of in ("whole_period", "actual_period")
+    for rounded in ({}, {"ratio_places": 9})
+]  # fmt: skip
+CYCLES: list[dict[str, Any]] = [
+    {"unit": unit, "anchor_day": day, "short_months": short}
+    for unit, day, short in itertools.product(("month", "quarter", "year"), (5, 31), ("last_day", "first_of_next"))
+] + [{"unit": "day", "every": 3}, {"unit": "week"}]
+CHARGES: list[dict[str, Any]] = [
+    *({"kind": "flat", "amount": "1", "proration": one} for one in PRORATIONS),
+    *({"kind": "graduated", "tiers": TIERS, "beyond_last_tier": one, "source": EVENTS, "first_flat_at_zero": due}
+      for one in ("error", "cap", "extend") for due in ("due", "not_due")),
+    *({"kind": "bucketed_maximum", "tiers": TIERS, "bucket": one, "tiers_apply": apply, "source": EVENTS}
+      for one in ("hour", "day", "week", "month") for apply in ("to_each_bucket", "to_the_sum")),
+    *({"kind": "standard", "unit_price": "1", "source": EVENTS, "free_units": {"quantity": "3", "when": when},
+       "round_quantity": {"mode": mode}, "minimum": {"amount": "3"}, "bounds_apply": apply,
+       "across_versions": "continue"}
+      for when in ("before_conversion", "after_conversion") for apply in ("after_discounts", "before_discounts")
+      for mode in ("half_up", "half_even", "half_down", "up", "down", "ceiling", "floor")),
+    {"kind": "package", "size": "7", "price": "1", "begun": "not_counted", "at_zero": "one", "source": EVENTS},
+    *({"kind": "dynamic", "price_is": one, "source": EVENTS} for one in ("unit_price", "amount")),
+    *({"kind": "time_of_use", "windows": {"rules": []}, "prices": {"other": "1"}, "split": one, "source": EVENTS}
+      for one in ("by_time", "at_start", "at_end")),
+    {"kind": "weighted_runtime", "unit_price": "1", "weights": [{"speed": "low", "weight": "1"}], "source": EVENTS},
+    {"kind": "progressive_billing", "thresholds": ["5", "9"], "then_every": "9", "of": "usage"},
+    {"kind": "progressive_billing", "thresholds": ["5", "9"]},
+    {
+        "kind": "percentage", "percent": "2", "source": EVENTS, "valid": {
+            "follows": {"type": "view", "seconds": 60}, "repeats": {"seconds": 60}, "received_within_seconds": 60,
+            "robots": {}, "refused_by": ["refused"],
+        },
+    },
+]  # fmt: skip
+
+
+def said() -> list[str]:
+    """Every convention there is, at least once."""
+    plain = {
+        "supplier_id": "sup", "customer_id": "cust", "currency": "EUR", "zone": "UTC", "starts": "2026-01-01",
+        "devices": ["d"], "event_sources": ["s"],
+    }  # fmt: skip
+    every = [AgreementTerms.model_validate(plain | {"charges": [one]}) for one in CHARGES]
+    every += [AgreementTerms.model_validate(plain | {"charges": CHARGES[:1], "cycle": one}) for one in CYCLES]
+    more = {"tax": {"rules": [{"category": "S", "percent": "19"}]}, "estimates": {"silent_minutes": 60}}
+    every.append(AgreementTerms.model_validate(plain | more | {"charges": CHARGES[:1]}))
+    every += [terms_of(number) for number in range(20)]
+    return list(dict.fromkeys(text for one in every for text in one.options()))
+
+
+@pytest.mark.parametrize("text", said())
+def test_every_convention_is_said_in_chinese(text: str) -> None:
+    shown = convention(LANGUAGES["zh_CN"], text)
+
+    assert any("\u4e00" <= sign <= "\u9fff" for sign in shown)
+    assert " the " not in shown
+    assert " is " not in shown
+
+
+def test_in_english_a_convention_is_what_was_agreed_on() -> None:
+    words = LANGUAGES["en"]
+
+    assert [convention(words, text) for text in said()[1:] if ": " in text] == [
+        text for text in said()[1:] if ": " in text
+    ]
+
+
+def test_a_convention_that_nobody_translated_stays_as_it_was_agreed_on() -> None:
+    assert convention(LANGUAGES["zh_CN"], "hall 3: as the crane says") == "hall 3: as the crane says"
