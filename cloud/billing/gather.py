@@ -27,6 +27,7 @@ from cloud.billing.facts import (
     is_needed_kind,
     src_of,
 )
+from cloud.billing.kept_events import RUNNING_EVENTS, KeptEvents
 from cloud.billing.kept_leaves import Kept, KeptLeaves
 from cloud.billing.repository import LogRow, Place
 from cloud.billing.scope import devices_of
@@ -125,28 +126,33 @@ def gather(
         facts += [Fact(dated[index], source.records[index]) for index in sorted(source.records)]
     settled = tuple(max(source.settled, source.start) for source in sources)
     chain = Chain(opening, tuple(later), settled)
-    told = events_needed(tx, tenant, versions, opening, chain.base)
+    told = events_needed(tx, tenant, versions, opening, chain.base, kept=None if kept is None else RUNNING_EVENTS)
     return Gathered(sources, [*facts, *map(event_fact, told)], chain)
 
 
 def events_needed(
-    tx: Tx, tenant: str, versions: Sequence[Version], opening: Head | None, base: Head | None, until: int | None = None
+    tx: Tx,
+    tenant: str,
+    versions: Sequence[Version],
+    opening: Head | None,
+    base: Head | None,
+    until: int | None = None,
+    *,
+    kept: KeptEvents | None = None,
 ) -> list[CountedEvent]:
     """The counted events that a settlement after ``opening`` needs: of its periods, of the time before them that rules
-    look back on, and all that came after ``base`` was closed.
+    look back on, and all that came after ``base`` was closed. ``kept``: those that need not be read again.
     """
     sources = sorted({source for version in versions for source in version.terms.event_sources or []})
     if not sources:
         return []
     begins_ms = versions[0].from_ms if opening is None else opening.period.to_ms
-    return events.of_sources(
-        tx,
-        tenant,
-        sources,
-        since_ms=begins_ms - look_back_ms(versions),
-        from_serial=0 if base is None or base.events is None else base.events.to,
-        until_serial=events.last_serial(tx, tenant) if until is None else until,
-    )
+    since_ms = begins_ms - look_back_ms(versions)
+    from_serial = 0 if base is None or base.events is None else base.events.to
+    last = events.last_serial(tx, tenant) if until is None else until
+    if kept is not None:
+        return kept.read(tx, (tenant, tuple(sources), since_ms, from_serial), last)
+    return events.of_sources(tx, tenant, sources, since_ms=since_ms, from_serial=from_serial, until_serial=last)
 
 
 def event_range(tx: Tx, tenant: str, gathered: Gathered, versions: Sequence[Version]) -> EventRange | None:

@@ -67,11 +67,27 @@ def last_serial(tx: Tx, tenant: str) -> int:
 
 
 def of_sources(
-    tx: Tx, tenant: str, sources: Sequence[str], *, since_ms: int, from_serial: int, until_serial: int
+    tx: Tx,
+    tenant: str,
+    sources: Sequence[str],
+    *,
+    since_ms: int,
+    from_serial: int,
+    until_serial: int,
+    after_serial: int = 0,
 ) -> list[CountedEvent]:
-    """Events of these sources up to and with a serial number, that happened since an instant or arrived since one."""
+    """Events of these sources up to and with a serial number, that happened since an instant or arrived since one;
+    ``after_serial``: only those that arrived after another.
+    """
     bodies: dict[int, str] = {}
-    for source in sources:
+    for source in sources if after_serial else ():
+        arrived = tx.all(
+            "SELECT serial, body FROM counted_events WHERE tenant_id = ? AND (source, serial) > (?, ?) "
+            "AND (source, serial) <= (?, ?) AND (at_ms >= ? OR serial > ?)",
+            (tenant, source, after_serial, source, until_serial, since_ms, from_serial),
+        )
+        bodies |= {int(row[0]): str(row[1]) for row in arrived}
+    for source in () if after_serial else sources:
         # Each by its own index: happened since then, or arrived since then. The sum keeps a serial number out of
         # that; the pair keeps SQLite from reading what all other sources sent.
         happened = tx.all(
@@ -86,6 +102,12 @@ def of_sources(
         )
         bodies |= {int(row[0]): str(row[1]) for row in [*happened, *arrived]}
     return [_events.decode(bodies[serial]) for serial in sorted(bodies)]
+
+
+def of_serial(tx: Tx, tenant: str, serial: int) -> CountedEvent | None:
+    """The event of a serial number."""
+    row = tx.one("SELECT body FROM counted_events WHERE tenant_id = ? AND serial = ?", (tenant, serial))
+    return None if row is None else _events.decode(row[0])
 
 
 def page(tx: Tx, tenant: str, source: str, after: int, limit: int) -> list[CountedEvent]:

@@ -53,7 +53,7 @@ def _part(words: Words, value: str) -> str:
 @lru_cache(maxsize=1)
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
     """What a person wrote may hold colons; everything else would swallow the name of the charge before it."""
-    sentences = _sentences(lambda text: text)
+    sentences = [*_sentences_of_usage(lambda text: text), *_sentences_of_periods(lambda text: text)]
     spelled = [_PLACE.sub(r"(?P<\1>[^:]+?)", re.escape(one)).replace("<order>[^:]", "<order>.") for one in sentences]
     return [(re.compile(pattern), one) for pattern, one in zip(spelled, sentences, strict=True)]
 
@@ -94,8 +94,8 @@ def _words(_: Callable[[str], str]) -> dict[str, str]:
     }
 
 
-def _sentences(_: Callable[[str], str]) -> tuple[str, ...]:
-    """Those with more words before those that they contain."""
+# Those with more words come before those that they contain.
+def _sentences_of_usage(_: Callable[[str], str]) -> tuple[str, ...]:
     return (
         _("aggregation: %(how)s"),
         _("counts only within %(seconds)s s after a %(type)s"),
@@ -125,6 +125,11 @@ def _sentences(_: Callable[[str], str]) -> tuple[str, ...]:
         _("usage over an interval that crosses a window's edge is counted in the window in which it ends"),
         _("an hour nobody saw weighs %(weight)s"),
         _("an hour at a speed that is not listed weighs %(weight)s"),
+    )
+
+
+def _sentences_of_periods(_: Callable[[str], str]) -> tuple[str, ...]:
+    return (
         _("billed early when %(amounts)s is reached by usage alone, without fees and minimum, then every %(amount)s"),
         _("billed early when %(amounts)s is reached by usage alone, without fees and minimum"),
         _("billed early when %(amounts)s is reached, then every %(amount)s"),

@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
+import msgspec
+
 from cloud.billing import repository
 from cloud.billing.close_period import running
+from cloud.billing.kept_events import RUNNING_EVENTS, KeptEvents
 from cloud.billing.kept_leaves import RUNNING, Kept, KeptLeaves
+from cloud.calendar import midnight, parse_day
 from cloud.database import Tx
 from cloud.web import gather_papers
 from cloud.web.gather_papers import by_day
-from tests.cloud.trade import FIRST, MINUTE, Trade
+from tests.cloud.trade import FIRST, MINUTE, ZONE, Trade
 from tests.cloud.twins import CloudTwin
 
 
@@ -81,6 +85,49 @@ def test_a_running_bill_reads_what_is_new_and_says_the_same(cloud: CloudTwin) ->
     assert (long, total) == (short, alike)
     assert long < first < anew
     assert anew > 240
+
+
+def clicked(trade: Trade, count: int, day: str) -> None:
+    """So many clicks, told by the shop."""
+    events = [
+        {
+            "specversion": "1.0", "type": "click", "source": "shop", "id": f"{day}-{at}",
+            "time": f"{day}T12:{at // 60:02}:{at % 60:02}Z",
+        }
+        for at in range(count)
+    ]  # fmt: skip
+    answer = trade.cloud.ask("POST", "/v1/events", events)
+    assert answer.status_code in (200, 201, 202), answer.text
+
+
+def test_counted_events_are_read_once_for_all_running_bills_and_say_the_same(cloud: CloudTwin) -> None:
+    RUNNING_EVENTS.forget()
+    clicks = {"kind": "standard", "unit_price": "0.5", "source": {"measure": "events", "types": ["click"]}}
+    trade = Trade(cloud, event_sources=["shop"], charges=[clicks])
+    trade.cloud.clock.ms = midnight(parse_day("2026-11-04"), ZONE)
+    clicked(trade, 300, "2026-11-02")
+    first, _ = rows_read(trade)
+    clicked(trade, 3, "2026-11-03")
+
+    again, total = rows_read(trade)
+    RUNNING_EVENTS.forget()
+    anew, alike = rows_read(trade)
+
+    assert (total, alike) == ("151.50", "151.50")
+    assert again < 40 < 300 < first < anew
+
+
+def test_events_of_another_database_are_not_taken_for_those_that_are_kept(cloud: CloudTwin) -> None:
+    kept = KeptEvents(most=100)
+    trade = Trade(cloud)
+    clicked(trade, 2, "2026-11-02")
+    key = (trade.cloud.tenant, ("shop",), 0, 0)
+    told = trade.cloud.run(lambda tx: kept.read(tx, key, 2))
+    kept._told[key] = (2, [told[0], msgspec.structs.replace(told[1], id="another")])
+
+    found = trade.cloud.run(lambda tx: kept.read(tx, key, 2))
+
+    assert found == told
 
 
 def test_the_days_of_a_statement_are_read_once(cloud: CloudTwin) -> None:
