@@ -57,7 +57,6 @@ def metered_energy(scope: Scope, facts: Sequence[Fact]) -> Energy:
     states = {(state.point.device, state.point.register): state for state in scope.registers}
     found: list[tuple[Version, Measured]] = []
     held: list[Doubt] = []
-    begins = (*scope.closed, scope.period)[0].from_ms
     for key, rule in sorted(_rules(scope).items()):
         state = states.get(key)
         told = told_of(scope, facts, rule, state)
@@ -68,7 +67,7 @@ def metered_energy(scope: Scope, facts: Sequence[Fact]) -> Energy:
         for move in bridged.moves:
             found += [] if move.whole else _part(scope, course.rule, move)
         held += [
-            Doubt(one.reason, rule.device, rule.register, max(leaf.at - 1, begins), (leaf,), leaf)
+            Doubt(one.reason, rule.device, rule.register, max(leaf.at - 1, scope.starts_ms), (leaf,), leaf)
             for one in course.held
             for leaf in (one.point.leaf,)
         ]
@@ -192,9 +191,9 @@ def _segment_key(scope: Scope) -> Callable[[int], str]:
 
 
 def _reading_key(scope: Scope) -> Callable[[int], str]:
-    """The same for a reading, which closes what lies before it."""
+    """The same for a reading, which closes what lies before it; nothing lies before the agreement."""
     key = _segment_key(scope)
-    return lambda at: key(at - 1)
+    return lambda at: key(max(at - 1, scope.starts_ms))
 
 
 def _metered(scope: Scope, rule: MeterRule, segment: Segment) -> list[tuple[Version, Measured]]:

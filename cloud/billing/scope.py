@@ -38,6 +38,11 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
         return self.since_ms or self.period.from_ms
 
     @property
+    def starts_ms(self) -> int:
+        """The instant at which the agreement's first period begins."""
+        return (*self.closed, self.period)[0].from_ms
+
+    @property
     def ends_ms(self) -> int:
         """The instant up to which periods are settled."""
         return self.until_ms or self.period.to_ms

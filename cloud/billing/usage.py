@@ -189,7 +189,7 @@ def _uses(scope: Scope, told: Told, rated: Rated, terms: ChargeTerms) -> tuple[l
     if measure_named == "pieces":
         found = _pieces(scope, told, rated.period)
     elif measure_named == "energy":
-        found = _energy(told, rated, terms)
+        found = _energy(scope, told, rated, terms)
     elif measure_named == "runtime":
         found = _runtime(scope, told, rated.period)
     elif measure_named == "events":
@@ -212,7 +212,7 @@ def _pieces(scope: Scope, told: Told, period: Period) -> list[tuple[Use, Proof]]
     return found
 
 
-def _energy(told: Told, rated: Rated, terms: UsageTerms) -> list[tuple[Use, Proof]]:
+def _energy(scope: Scope, told: Told, rated: Rated, terms: UsageTerms) -> list[tuple[Use, Proof]]:
     """Steps of registers; those within one window of the clock and one version are one use."""
     edges = _edges(rated, terms)
     found = []
@@ -222,7 +222,7 @@ def _energy(told: Told, rated: Rated, terms: UsageTerms) -> list[tuple[Use, Proo
             continue
         stretch: list[Move] = []
         for move in told.metered[key].moves:
-            if not rated.period.holds(move.at):
+            if not rated.period.holds(max(move.at, scope.starts_ms)):
                 continue
             at = max(move.since, rated.period.from_ms)
             crosses = stretch and _edge_between(edges, stretch[0].since, move.until)

@@ -24,7 +24,7 @@ DAY_MS = 86_400_000
 def dun(tx: Tx, tenant: str, now_ms: int) -> list[dict[str, str]]:
     """The steps that were reached now, by document."""
     reached: list[dict[str, str]] = []
-    owners: dict[tuple[str, str, str], AgreementTerms] = {}
+    owners: dict[tuple[str, str, str], str] = {}
     latest = local_day(now_ms + DAY_MS, "UTC").isoformat()
     for row in documents.overdue(tx, tenant, latest):
         agreement = agreements.find(tx, tenant, row.agreement_id)
@@ -32,7 +32,9 @@ def dun(tx: Tx, tenant: str, now_ms: int) -> list[dict[str, str]]:
         terms = agreement.terms
         today = local_day(now_ms, terms.zone).isoformat()
         found = standing(row.due_on, today, row.open_minor, terms.payment or USUAL, disputed=bool(row.disputed))
-        owners[row.supplier_id, row.customer_id, row.currency] = terms
+        owner = (row.supplier_id, row.customer_id, row.currency)
+        # Of several clocks the one on which the customer has longest.
+        owners[owner] = min(today, owners.get(owner, today))
         if found.step is None or found.step.name == row.step:
             continue
         if not repository.add_notice(tx, tenant, (row.document_id, found.step.name, today, row.open_minor), now_ms):
@@ -40,9 +42,9 @@ def dun(tx: Tx, tenant: str, now_ms: int) -> list[dict[str, str]]:
         documents.set_step(tx, tenant, row.document_id, found.step.name)
         _charge(tx, tenant, row, terms, (found.step.name, found.step.fee, today, found.days), now_ms)
         reached.append({"document_id": row.document_id, "number": row.number_text, "step": found.step.name})
-    for owner in owners:
+    for owner, today in owners.items():
         before = credit.line(tx, tenant, owner, lock=True)
-        after = recount(tx, tenant, owner, today=latest)
+        after = recount(tx, tenant, owner, today=today)
         if before is not None and after is not None and before.state != after.state:
             share_out_again(tx, tenant, owner, now_ms)
     return reached

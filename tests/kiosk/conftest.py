@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -71,11 +71,11 @@ def keep(page: Page, name: str) -> None:
     page.screenshot(path=KEPT / f"{name}.png")
 
 
-def violations(page: Page) -> list[str]:
+def violations(page: Page, tags: Sequence[str] = WCAG) -> list[str]:
     """What axe-core finds against WCAG 2.2 AA, with where. It comes in as a debugger does, past the page's CSP."""
     source = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
     page.evaluate(source)
-    found = page.evaluate("(tags) => axe.run(document, { runOnly: tags })", WCAG)
+    found = page.evaluate("(tags) => axe.run(document, { runOnly: tags })", list(tags))
     return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found["violations"]]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.kiosk.conftest import WCAG, violations
 from tests.web.conftest import Served
 from tests.web.test_in_browser import CONTRAST, SCHEMES, WIDTH, keep, page, sign_in
 
@@ -65,6 +66,7 @@ def test_every_page_is_whole_readable_and_fits_a_phone(
         page.goto(f"{path}?lang={language}")
         expect(page.get_by_role("heading", level=1)).to_have_text(titles[place])
         assert page.evaluate(STRUCTURE) == [], path
+        assert violations(page, WCAG[:-1]) == [], path
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)
             keep(page, path.replace("/", "_"), language, scheme)

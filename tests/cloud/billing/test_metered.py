@@ -232,3 +232,17 @@ def test_a_reading_at_a_periods_end_closes_it_and_opens_the_next_on_statements_a
     assert [line.quantity.value for line in (*first.lines, *second.lines)] == ["4.5", "3.5"]
     assert [line.quantity.value for line in priced.lines] == ["4.5"]
     assert first.registers[0].point == second.lines[0].registers[0]
+
+
+@pytest.mark.parametrize("kind", ["energy", "standard"])
+def test_two_readings_at_the_very_beginning_are_billed_by_the_first_period(kind: str) -> None:
+    source = {"source": {"measure": "energy", "devices": ["meter-1"]}}
+    charge = {"kind": kind, "unit_price": "0.30"} | ({"devices": ["meter-1"]} if kind == "energy" else source)
+    terms = AgreementTerms.model_validate(PLAIN | {"zone": "UTC", "charges": [charge]})
+    facts = [
+        Fact(LeafRef(log=0, index=index, at=BEGIN, quality="synchronised"), reading(index, 1000 * index))
+        for index in range(2)
+    ]
+    scope = Scope(period=WHOLE, closed=(), versions=(Version(1, "2026-11-01", terms),), settled=(0,))
+
+    assert [line.quantity.value for line in settle(scope, facts).lines] == ["1"]
