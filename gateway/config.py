@@ -31,6 +31,7 @@ class GatewaySection(Section):
 
     name: str = Field("gateway", max_length=64, description="What people call it; shown on its pages.")
     state: Path = Field(Path("/var/lib/tallystick"), description="Folder for the journal, the key and the cache.")
+    adapters: Path = Field(Path("/dev/serial/by-id"), description="Where serial adapters have names that stay.")
     profiles: Path | None = Field(None, description="A folder with meter profiles of your own, one TOML file a model.")
 
 

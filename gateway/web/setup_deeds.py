@@ -134,7 +134,8 @@ class Deeds:
 
     def adapters(self) -> list[Adapter]:
         """The ports there are, and who has them."""
-        return adapters({line.port: line.name for line in self.gateway.config.lines})
+        taken = {line.port: line.name for line in self.gateway.config.lines}
+        return adapters(taken, self.gateway.config.gateway.adapters)
 
     async def devices_search(self, form: dict[str, str]) -> None:
         """Asks a line what hangs on it."""

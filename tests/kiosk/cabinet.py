@@ -77,6 +77,7 @@ def wanted(slots: int) -> dict[str, Any]:
             ],
             "cost_centres": [{"id": "CC1", "name": "Milling"}, {"id": "CC2", "name": "Turning shop, hall 3"}],
             "items": items,
+            "cabinets": {COILS: {"jams_until_off": 0}},
             "limits": [
                 {"id": "gloves", "period": "day", "quantity": 1, "items": ["i-4"], "each": "person"},
                 {"id": "spent", "period": "week", "quantity": 1, "items": ["i-5"], "each": "all"},

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.kiosk.cabinet import CODE, Shop
+from tests.kiosk.cabinet import CABINET, CODE, Shop
 from tests.kiosk.conftest import Scheme, keep, screen, violations
 
 pytestmark = pytest.mark.browser
@@ -75,10 +75,11 @@ def test_the_set_up_is_done_in_the_browser(shop: Shop, browser: Browser) -> None
         expect(page.get_by_role("heading", level=1)).to_have_text("Slots, locks and motors")
         page.get_by_role("button", name="Continue: every slot moved").click()
         expect(page.get_by_role("alert")).to_contain_text("have not been tested and seen")
-        page.get_by_role("button", name="Test 1", exact=True).click()
-        expect(page.get_by_role("button", name="1 moved", exact=True)).to_be_visible()
+        lockers = page.get_by_role("region", name=CABINET)
+        lockers.get_by_role("button", name="Test 1", exact=True).click()
+        expect(lockers.get_by_role("button", name="1 moved", exact=True)).to_be_visible()
         found += whole(page, "installer-en-1280-light-slots")
-        page.get_by_role("button", name="1 moved", exact=True).click()
-        expect(page.get_by_role("row", name=re.compile("^1 "))).to_contain_text("seen by a person")
+        lockers.get_by_role("button", name="1 moved", exact=True).click()
+        expect(lockers.get_by_role("row", name=re.compile("^1 "))).to_contain_text("seen by a person")
 
     assert found == []
