@@ -102,6 +102,10 @@ OVERFLOWS = """
     if (one.matches(".cut, .why, .who, .label, #foot p") && one.scrollWidth > one.clientWidth + 1) {
       out.push(`${one.className} cuts ${one.textContent.trim().slice(0, 30)}`);
     }
+    const line = parseFloat(style.lineHeight);
+    if (one.matches(".name") && one.scrollHeight > one.clientHeight + 3 && one.clientHeight % line > 3) {
+      out.push(`a line is cut in two: ${one.textContent.trim().slice(0, 30)}`);
+    }
     if (one.matches("button, h1, p") && one.scrollHeight > one.clientHeight + 3 && !meant) {
       out.push(`${one.tagName} cuts ${one.textContent.trim().slice(0, 30)}`);
     }

@@ -3,6 +3,8 @@
 import { part, view, word } from "./kiosk_words.js";
 
 const MOST = 24;
+// Beside the buttons that turn pages there is room for three rows.
+const PAGED = 18;
 const TONES = { enough: "good", low: "warn", empty: "bad", unknown: "off" };
 
 export function stock(slot) {
@@ -41,10 +43,11 @@ function tile(slot, why, pick) {
 }
 
 export function lay(root, slots, page, why, pick, turn) {
-  const pages = Math.ceil(slots.length / MOST);
-  const shown = slots.slice(page * MOST, (page + 1) * MOST);
+  const each = slots.length > MOST ? PAGED : MOST;
+  const pages = Math.ceil(slots.length / each);
+  const shown = slots.slice(page * each, (page + 1) * each);
   const tiles = part(root, "tiles");
-  const [columns, rows] = shape(pages > 1 ? MOST : shown.length);
+  const [columns, rows] = pages > 1 ? [6, 3] : shape(shown.length);
   tiles.dataset.columns = columns;
   tiles.dataset.rows = rows;
   tiles.replaceChildren(...shown.map((slot) => tile(slot, why, pick)));
@@ -55,7 +58,7 @@ export function lay(root, slots, page, why, pick, turn) {
   nav.replaceChildren(...Array.from({ length: pages < 2 ? 0 : pages }, (_, at) => {
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = word("page", { from: slots[at * MOST].slot, to: slots[Math.min(slots.length, (at + 1) * MOST) - 1].slot });
+    button.textContent = word("page", { from: slots[at * each].slot, to: slots[Math.min(slots.length, (at + 1) * each) - 1].slot });
     if (at === page) button.setAttribute("aria-current", "page");
     button.addEventListener("click", () => turn(at));
     return button;
