@@ -9,9 +9,9 @@ from contextlib import suppress
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.kiosk.cabinet import CABINET, GLOVES, LOAN, Shop
+from tests.kiosk.cabinet import CABINET, GLOVES, LOAN, NUMBERED, Shop
 from tests.kiosk.conftest import NONE, faults, keep, screen
-from tests.kiosk.screen import NARROW, WIDE, begin, press, show, tap, tile
+from tests.kiosk.screen import NARROW, WIDE, begin, press, show, tap, tile, typed
 from wire.records import DeviceEvent, Draw, Loan, LoanBack, Refill, Return
 
 pytestmark = pytest.mark.browser
@@ -300,3 +300,42 @@ def test_a_readers_badge_opens_the_page_it_belongs_to(small_shop: Shop, browser:
         expect(page.locator(".tile")).to_have_count(8)
         expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
         page.locator("#bar .leave").tap()
+
+
+def test_numbers_are_scanned_at_the_refill_and_one_of_them_is_taken(shop: Shop, browser: Browser) -> None:
+    with screen(browser, WIDE) as page:
+        begin(page, shop)
+        show(page, "R0001")
+        press(page, "Refill")
+        tap(page, NUMBERED)
+        press(page, "Numbers: 0")
+        for number in ("DG-0041", "DG-0042"):
+            page.locator("[data-label=serial]").tap()
+            show(page, number)
+        page.locator("[data-label=lot]").tap()
+        typed(page, "77")
+        press(page, "Continue")
+        page.locator("[data-label=expires]").tap()
+        typed(page, "20300631")
+        press(page, "Continue")
+        expect(page.locator("main [role=alert]")).to_contain_text("such as 20270630")
+        typed(page, "300630")
+        press(page, "Continue")
+        press(page, "Continue")
+        press(page, "Save")
+        expect(tile(page, NUMBERED)).to_contain_text("Done")
+        press(page, "End the visit")
+        press(page, "Done")
+        show(page, "B0017")
+        tap(page, NUMBERED)
+        page.get_by_label("Serial number").select_option("DG-0042")
+        faulty = faults(page)
+        press(page, "Take 1")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Taken. Thank you.")
+        page.locator("main [data-part=done]").tap()
+
+    assert faulty == NONE
+    assert [(one.serial, one.lot, one.qty) for one in shop.records(Refill)[-2:]] == [
+        ("DG-0041", "77", 1), ("DG-0042", "77", 1),
+    ]  # fmt: skip
+    assert (shop.records(Draw)[-1].serial, shop.records(Draw)[-1].lot) == ("DG-0042", "77")
