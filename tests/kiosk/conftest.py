@@ -103,7 +103,8 @@ OVERFLOWS = """
       out.push(`${one.className} cuts ${one.textContent.trim().slice(0, 30)}`);
     }
     const line = parseFloat(style.lineHeight);
-    if (one.matches(".name") && one.scrollHeight > one.clientHeight + 3 && one.clientHeight % line > 3) {
+    const rest = one.clientHeight % line;
+    if (one.matches(".name") && one.scrollHeight > one.clientHeight + 3 && rest > 3 && rest < line - 3) {
       out.push(`a line is cut in two: ${one.textContent.trim().slice(0, 30)}`);
     }
     if (one.matches("button, h1, p") && one.scrollHeight > one.clientHeight + 3 && !meant) {
