@@ -134,10 +134,10 @@ async def money(world: World) -> None:
         return
     records = books.cloud_records(world.cloud.path)
     pieces = {place: number for place, number in billed.pieces.items() if number}
-    by_records = books.consumed(_once(records))
+    prices = world.scenario.agreement.charge[0].prices
+    by_records = _known(world, books.consumed(_once(records)))
     if pieces != by_records:
         watcher.found(f"the statements bill {pieces}, the records say {by_records}")
-    prices = world.scenario.agreement.charge[0].prices
     for kind, amount in _per_piece(billed).items():
         due = sum((prices[item] * number for (_, item), number in by_records.items()), Decimal(0))
         if amount != due:
@@ -148,6 +148,15 @@ async def money(world: World) -> None:
         first, end = world.scenario.agreement.starts, world.scenario.end_day
         if billed.wh != {"meter-1": world.truth.wh(first, end)["meter-1"]}:
             watcher.found(f"the statements bill {billed.wh} Wh, through the meters went {world.truth.wh(first, end)}")
+
+
+def _known(world: World, taken: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """Without what fell before a new card had heard of the planogram: it stands among what is not billed."""
+    prices = world.scenario.agreement.charge[0].prices
+    strange = {place for place in taken if place[1] not in prices}
+    if strange and not world.trace.faults["dead_card"]:
+        world.watcher.found(f"items that nobody knows were taken: {sorted(strange)}")
+    return {place: number for place, number in taken.items() if place not in strange}
 
 
 def _truth(world: World, billed: Account, pieces: dict[tuple[str, str], int]) -> None:
