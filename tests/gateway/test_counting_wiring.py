@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.clock import system_clock
 from gateway.config_file import ConfigError, parse
 from gateway.conversation import ConversationSession
 from gateway.door import Door
@@ -48,7 +49,7 @@ devices = [{ id = "snacks", kind = "mdb_adapter", role = "vmc", door = "locks/5"
 
 def test_each_has_its_session_its_cabinet_and_its_door(tmp_path: Path) -> None:
     config = parse(CONFIG, tmp_path / "gateway.toml")
-    clock: Any = Still()
+    clock = system_clock("00000000000000ab")
     ports = Ports(clock, lambda: "", no_line, no_broker)
 
     site = wire_up(config, ports, Premises(clock, Nothing(), Told(desired()), Shelf()))
@@ -74,16 +75,6 @@ def test_what_must_be_alone_says_so_and_a_door_must_exist(tmp_path: Path) -> Non
 
     assert "talks unasked" in str(caught.value)
     assert "no lock is called 'nobody'" in str(caught.value)
-
-
-class Still:
-    """A clock that is only looked at."""
-
-    scale = 1.0
-    boot = "boot-1"
-
-    def line(self) -> float:
-        return 0.0
 
 
 class Nothing:
