@@ -34,6 +34,8 @@ log = logging.getLogger("gateway.uplink")
 SMALL = 1024
 LINGER = 0.03
 MIRROR_PIECE = 1000
+# Entries from the mirror are proven only as a whole: what a proxy spoilt or kept is no fork, and is asked for again.
+MIRROR_TRIES = 4
 SEALED_AT_ONCE = 512
 
 
@@ -80,6 +82,7 @@ class Uplink:
         self._reached = 0
         self._trouble = ""
         self._quarantined = 0
+        self._unproven = 0
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -254,8 +257,12 @@ class Uplink:
         adopted = await self._journal.change(adopting.adopt, state, proven)
         if adopted is None:
             await self._journal.change(adopting.forget_mirrored)
+            self._unproven += 1
+            if self._unproven < MIRROR_TRIES:
+                raise CloudError("bad_answer", "the mirror does not lead to the cosigned root; it is fetched again")
             await self._fork(state, proven.size, proven.note + proven.cosignature)
             raise CloudError("wrong", "the mirror and our log do not lead to the cosigned root")
+        self._unproven = 0
         self._journal.grown.set()
         self._adopted()
         return adopted
