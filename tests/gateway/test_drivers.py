@@ -270,8 +270,6 @@ def test_nothing_that_comes_makes_a_driver_keep_more_than_it_says(kind: str) -> 
     known = [bytes.fromhex(frame["hex"]) for frame in frames(kind).values() if frame.get("hex")]
     begun = [frame[: len(frame) * 2 // 3] for frame in known]
     most = drivers.holds(drivers.discover()[kind])
-    page = (Path(__file__).parents[2] / "docs/devices.md").read_text("utf-8")
-    row = next(line for line in page.splitlines() if line.startswith(f"| [{kind}]("))
 
     for data in (b"\x42\x4d\x01\x04\x80" * 1000, b"".join(known) * 3, b"".join(begun), *(one * 9 for one in begun[:4])):
         driver = case.start()
@@ -279,8 +277,6 @@ def test_nothing_that_comes_makes_a_driver_keep_more_than_it_says(kind: str) -> 
         for at in range(0, len(data), 251):
             driver.feed(data[at : at + 251], 1.0)
             assert held(driver) - empty <= most, f"after {data[: at + 251].hex()}"
-
-    assert f"| {most:,} |" in row
 
 
 @cases
