@@ -62,6 +62,7 @@ class Relay:
     late: bool = False
     kill_at: int = 0
     count: int = 0
+    played: int = 0
     killed: bool = False
     port: int = 0
     restart: asyncio.Task[None] | None = None
@@ -163,7 +164,7 @@ class Case:
                     answer, times = await _insist(http, one)
                     refused += times
                     answers.append((number, cloud_case.digest(answer)))
-            relay.kill_at = 0
+            relay.kill_at, relay.played = 0, relay.count
             if relay.restart is not None:
                 await relay.restart
             found = await cloud_case.books(http, store, self.key)
@@ -209,9 +210,10 @@ def _killed(case: Case, relay: Relay, kill_at: int) -> tuple[Relay, tuple[dict[s
     """A life with a kill. How many messages there are depends on how the way cuts them: where this one never came, once
     more with an earlier one."""
     found = asyncio.run(case.play(relay, kill_at))
-    if relay.killed or relay.count < 2:
-        return relay, found
-    return _killed(case, Relay(relay.server, relay.victim, relay.late), 1 + relay.count * 9 // 10)
+    if not relay.killed:
+        relay = Relay(relay.server, relay.victim, relay.late)
+        found = asyncio.run(case.play(relay, kill_at * 9 // 10))
+    return relay, found
 
 
 def play(points: int, seed: int, **settings: str) -> Result:
@@ -221,7 +223,7 @@ def play(points: int, seed: int, **settings: str) -> Result:
         case = _template(server, Path(name))
         relay = Relay(server)
         wanted, _, _ = asyncio.run(case.play(relay))
-        result.messages = relay.count
+        result.messages = relay.played
         for number in range(points):
             kill_at = 1 + (result.messages * number + chance.randrange(result.messages)) // points
             victim: Victim = "postmaster" if number % 2 else "backend"
