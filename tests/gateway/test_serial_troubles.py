@@ -95,6 +95,7 @@ def test_a_door_left_open_is_told_and_the_draw_ends_when_it_is_closed(tmp_path: 
 def test_an_open_door_is_not_opened_for_somebody_else(tmp_path: Path) -> None:
     async def play(site: Site) -> None:
         site.locks.door_forced(1, site.clock.line())
+        await site.clock.sleep(10)  # longer than a door is believed to stand as it was told
 
         result = await take_draw(site.premises, site.cabinet, "B0017", "1")
 
