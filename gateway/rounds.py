@@ -29,6 +29,7 @@ KNOWN = 4
 SOONER, ROW, LATER, MOMENT, CREEP = 10e-6, 16, 40e-6, 300e-6, 2e-6
 # Questions that are asked before their answers are worked out: so many, and for so long.
 AHEAD, AHEAD_SECONDS = 64, 0.4
+QUICK_LOOKS = False
 
 
 class Told(NamedTuple):
@@ -153,7 +154,9 @@ class Rounds:
         line, now = self._clock.line(), stamp(self._clock)
         turns: dict[tuple[str, Places], Turn] = {}
         for one, begun in zip(ahead, step.told, strict=False):
-            if self._again(one, begun, line, now):
+            # A driver's quick look at a usual answer (`again`) let a zero through that its full look does not tell
+            # (tests/simulation/run.py --seeds 2 --start 19): until that is understood, there is no quick look.
+            if QUICK_LOOKS and self._again(one, begun, line, now):
                 turns[one.turn.device, one.turn.places] = one.turn
             else:
                 yield from self._poll(one.turn, (one.usual.ask, begun))
