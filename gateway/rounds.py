@@ -29,7 +29,6 @@ KNOWN = 4
 SOONER, ROW, LATER, MOMENT, CREEP = 10e-6, 16, 40e-6, 300e-6, 2e-6
 # Questions that are asked before their answers are worked out: so many, and for so long.
 AHEAD, AHEAD_SECONDS = 64, 0.4
-QUICK_LOOKS = False
 
 
 class Told(NamedTuple):
@@ -154,9 +153,7 @@ class Rounds:
         line, now = self._clock.line(), stamp(self._clock)
         turns: dict[tuple[str, Places], Turn] = {}
         for one, begun in zip(ahead, step.told, strict=False):
-            # A driver's quick look at a usual answer (`again`) let a zero through that its full look does not tell
-            # (tests/simulation/run.py --seeds 2 --start 19): until that is understood, there is no quick look.
-            if QUICK_LOOKS and self._again(one, begun, line, now):
+            if self._again(one, begun, line, now):
                 turns[one.turn.device, one.turn.places] = one.turn
             else:
                 yield from self._poll(one.turn, (one.usual.ask, begun))
@@ -222,7 +219,7 @@ class Rounds:
             asked = b""
             while (request := driver.pending()) is not None and request.data != asked:
                 asked = request.data
-                if not (yield from self._asked(turn, request)):
+                if (yield from self._asked(turn, request)) is None:
                     return
         ago = self._since(begun[1][0].at) if begun else 0
         mono, wall = self._clock.mono_ms() - ago, self._clock.wall_ms() - ago
@@ -230,32 +227,44 @@ class Rounds:
         request = driver.request(turn.wants) if fit else None
         if begun and request and request.data != begun[0].say.data:
             # An answer was lost meanwhile, and the driver words its questions in another way for a while.
-            self._usual.pop((turn.device, turn.places), None)
+            self._remember(turn, None)
             return
-        heard = begun[1] if begun else None
-        for _ in range(PARTS):
+        usual, heard = None, begun[1] if begun else None
+        for part in range(PARTS):
             if request is None:
                 break
-            if not (yield from self._asked(turn, request, heard)):
+            answer = yield from self._asked(turn, request, heard)
+            if answer is None:
                 return
+            usual = None if part else self._as_ever(turn, request, answer)
             heard, request = None, driver.pending()
+        self._remember(turn, usual)
         if self.schedule.answered(turn, mono, wall, fit=fit):
             self._tell(Told(turn.device, [], stamp(self._clock), answered=True, news="back"))
 
-    def _asked(self, turn: Turn, request: Request, begun: tuple[Heard, Heard] | None = None) -> Steps[bool]:
+    def _as_ever(self, turn: Turn, request: Request, answer: Answer) -> Usual | None:
+        """The question whose answer came as usual, of a driver that may be asked it again before anybody looks."""
+        if not answer.begins or not hasattr(self._drivers[turn.device], "again"):
+            return None
+        return Usual(request, ask(request, self._pace, self._patience(turn.device), answer.begins))
+
+    def _remember(self, turn: Turn, usual: Usual | None) -> None:
+        """What a turn asks next time: only a question that alone asks for all of it, and never one of its start-up."""
+        if usual is None:
+            self._usual.pop((turn.device, turn.places), None)
+        else:
+            self._usual[turn.device, turn.places] = usual
+
+    def _asked(self, turn: Turn, request: Request, begun: tuple[Heard, Heard] | None = None) -> Steps[Answer | None]:
         again = turn.probe or turn.spared
         answer = yield from self._exchange(turn.device, request, patient=turn.patient, again=again, begun=begun)
-        key = (turn.device, turn.places)
         if answer.events is not None:
-            if answer.begins and hasattr(self._drivers[turn.device], "again"):
-                asked = ask(request, self._pace, self._patience(turn.device), answer.begins)
-                self._usual[key] = Usual(request, asked)
-            return True
-        self._usual.pop(key, None)
+            return answer
+        self._remember(turn, None)
         if self.schedule.missed(turn, self._clock.mono_ms(), self._clock.wall_ms()):
             self._drivers[turn.device].restarted()
             self._tell(Told(turn.device, [], stamp(self._clock), answered=False, news="silent", why=answer.why))
-        return False
+        return None
 
     def _patience(self, device: str, *, patient: bool = False, again: bool = False) -> Patience:
         habit = self._habits[device]

@@ -129,12 +129,14 @@ class ModbusMeter:
         """See `SerialDriver`."""
         if self._steps or self._parts or self._lost or self._narrow or not self._master.answered:
             return None
+        first, count = sent[2] << 8 | sent[3], sent[4] << 8 | sent[5]
+        if any(want.table != sent[1] or not 0 <= want.address - first <= count - want.width for want in wants):
+            return None
         frame = self._master.again(sent, answer)
         if frame is None:
             return None
         self._now = now
         self._faults.discard("exception")
-        first = sent[2] << 8 | sent[3]
         events: list[Event] = []
         raw = self.profile.raw
         for want in wants:

@@ -213,3 +213,13 @@ def test_an_unknown_register_or_profile_names_what_exists() -> None:
 def test_the_profile_and_the_unit_of_energy_are_part_of_the_meaning() -> None:
     assert meter().cfg != meter(energy_in="MWh").cfg
     assert meter().cfg == meter(unit=7, every=60).cfg
+
+
+def test_a_usual_answer_to_a_question_that_did_not_ask_for_the_value_tells_nothing() -> None:
+    driver = checked(registers={"import_wh": 0})
+    sent = driver.request(driver.wants).data
+    (told,) = driver.feed(reply(floats(4812.34)), 2.0)
+    other = bytes((1, 4)) + bytes((0, 0, 0, 0x48))
+
+    assert [event.value for event in driver.again(driver.wants, sent, reply(floats(4812.34)), 3.0)] == [told.value]
+    assert driver.again(driver.wants, other + crc(other), reply(floats(*[0.0] * 36)), 4.0) is None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from gateway.clock import Clock
+from gateway.device_events import Measured
 from gateway.drivers.modbus_meter import MeterSettings, ModbusMeter
 from gateway.drivers.modbus_profile import Profile, Register
 from gateway.drivers.modbus_rtu import crc
@@ -18,16 +19,24 @@ POLL = 0.03
 
 
 class Wire:
-    """A meter that counts its questions, on a clock that moves by one poll each; `spoil` may change an answer."""
+    """A meter whose register 0 counts its questions, on a clock that moves by one poll each; `spoil` may change an
+    answer.
+    """
 
-    def __init__(self, polls: int, spoil: Callable[[int, bytes], bytes] = lambda _, answer: answer) -> None:
+    def __init__(
+        self,
+        polls: int,
+        spoil: Callable[[int, bytes], bytes] = lambda _, answer: answer,
+        profile: Profile = PROFILE,
+        wanted: Sequence[str] = ("v",),
+    ) -> None:
         self.now = 0.0
         self.asked = 0
         self.trains: list[int] = []
         self.told: list[Told] = []
         self._polls, self._spoil = polls, spoil
         clock = Clock("b" * 16, wall=lambda: int(self.now * 1000), line=lambda: self.now, synchronised=lambda: True)
-        meter = ModbusMeter(MeterSettings(registers={"v": 0.001}), PROFILE)
+        meter = ModbusMeter(MeterSettings(registers=dict.fromkeys(wanted, 0.001)), profile)
         self.rounds = Rounds({"m": meter}, Pace(10, 9600), clock, self.called, self.told.append)
 
     def called(self) -> bool:
@@ -44,18 +53,23 @@ class Wire:
         """What was measured, in order."""
         return [event.value for told in self.told for event in told.events]  # type: ignore[union-attr]
 
+    def readings(self, register: str) -> list[int]:
+        """What was measured of this register, in order, whatever else was told."""
+        events = (event for told in self.told for event in told.events)
+        return [event.value for event in events if isinstance(event, Measured) and event.register == register]
+
     def _do(self, step: Step) -> Heard:
         if isinstance(step, Say):
-            self._sent = Heard(b"", self.now)
+            self._sent, self._question = Heard(b"", self.now), step.data
             return self._sent
         if isinstance(step, Hear):
-            answer = self._answer() if self._sent.at == self.now else b""
+            answer = self._answer(self._question) if self._sent.at == self.now else b""
             self.now = max(self.now, step.until) if not answer else self.now
             return Heard(answer, self.now)
         self.trains.append(0)
         for ask in self._train(step):
             start = Heard(b"", self.now)
-            heard = Heard(self._answer(), self.now)
+            heard = Heard(self._answer(ask.say.data), self.now)
             step.told.append((start, heard))
             self.trains[-1] += 1
             if len(heard.data) != ask.whole or not heard.data.startswith(ask.begins):
@@ -68,9 +82,11 @@ class Wire:
                 return
             yield ask
 
-    def _answer(self) -> bytes:
+    def _answer(self, question: bytes) -> bytes:
         self.asked += 1
-        body = bytes((1, 4, 2)) + self.asked.to_bytes(2, "big")
+        first, count = int.from_bytes(question[2:4], "big"), int.from_bytes(question[4:6], "big")
+        values = (self.asked if address == 0 else 50 for address in range(first, first + count))
+        body = bytes((1, 4, 2 * count)) + b"".join(value.to_bytes(2, "big") for value in values)
         self.now += POLL
         return self._spoil(self.asked, body + crc(body))
 
@@ -148,3 +164,24 @@ def test_a_device_that_is_slow_now_and_then_is_still_looked_for_early() -> None:
         habit.learn(max(turn, habit.quickest), prompt=habit.quickest >= turn)
 
     assert habit.quickest < 0.0015
+
+
+def test_a_question_of_the_start_is_never_taken_for_what_is_asked_as_ever() -> None:
+    hertz = Register(name="hertz", address=9, type="uint16", unit="Hz", check=(45, 65))
+    profile = Profile(model="bench", order="ABCD", table=4, register=(*PROFILE.register, hertz))
+    wire = Wire(polls=40, spoil=lambda number, answer: b"\xff" + answer if number == 2 else answer, profile=profile)
+
+    wire.run()
+
+    assert wire.readings("v") == list(range(2, 41))
+
+
+def test_who_needs_two_questions_is_asked_both_each_time() -> None:
+    far = Register(name="far", address=2000, type="uint16", unit="V")
+    profile = Profile(model="bench", order="ABCD", table=4, register=(*PROFILE.register, far))
+    wire = Wire(polls=40, profile=profile, wanted=("v", "far"))
+
+    wire.run()
+
+    assert wire.readings("v") == list(range(1, 41, 2))
+    assert wire.readings("far") == [50] * 20
