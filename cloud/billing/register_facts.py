@@ -25,6 +25,7 @@ from cloud.metering.usage import (
     RegisterState,
     differs,
     has_ratio,
+    point_of,
     ratio_between,
 )
 from cloud.money import MoneyError, parse_amount
@@ -71,15 +72,7 @@ def told_of(scope: Scope, facts: Sequence[Fact], rule: MeterRule, state: Registe
             continue
         seen.add(record.key)
         if isinstance(record, Reading) and record.register == rule.register:
-            point = RegisterPoint(
-                device=record.src,
-                register=record.register,
-                value=record.value,
-                scale=record.scale,
-                unit=record.unit,
-                leaf=leaf,
-            )
-            (series if due else ahead).append(point)
+            (series if due else ahead).append(point_of(record, leaf))
         elif isinstance(record, DeviceEvent) and record.event in TOLD:
             (series if due else ahead).append(_identified(leaf, record, rule.register))
     return Told(series, ahead, Marks(quality, frozenset(secondary)))

@@ -15,7 +15,7 @@ from cloud.database import Tx
 from cloud.ingest.posted import Posted, Unusable
 from cloud.metering import repository
 from cloud.metering.repository import Held, LiveRegister
-from cloud.metering.usage import KWH, Course, Identified, MeterRule, RegisterState, follow
+from cloud.metering.usage import KWH, Course, Identified, MeterRule, RegisterState, follow, point_of
 from cloud.metering.usage import Held as HeldReading
 from cloud.rating.lines import LeafRef, RegisterPoint
 from wire.records import DeviceEvent, Reading
@@ -119,14 +119,7 @@ def _entry(at: int, posted: Posted) -> RegisterPoint | Identified:
     """The record as the rules read it; its leaf's ``log`` is its place in this posting."""
     leaf, record = LeafRef(log=at, index=posted.index, at=posted.at_ms, quality=posted.at_quality), posted.record
     if isinstance(record, Reading):
-        return RegisterPoint(
-            device=record.src,
-            register=record.register,
-            value=record.value,
-            scale=record.scale,
-            unit=record.unit,
-            leaf=leaf,
-        )
+        return point_of(record, leaf)
     assert isinstance(record, DeviceEvent)
     return Identified(leaf, str(record.data.get("number", "")) if record.event == "identified" else "")
 

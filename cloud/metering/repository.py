@@ -61,14 +61,7 @@ def lock_registers(
     held_registers, rules = tx.several(registers, declared)
     found = {}
     for device, register, value, scale, unit, at_ms, log_id, idx, number, exchanged, held in held_registers:
-        point = RegisterPoint(
-            device=device,
-            register=register,
-            value=value,
-            scale=scale,
-            unit=unit,
-            leaf=LeafRef(log=0, index=idx, at=at_ms, quality="synchronised"),
-        )
+        point = _point(device, register, value, scale, unit, at_ms, idx)
         found[device, register] = LiveRegister(RegisterState(point, number, bool(exchanged)), log_id, held)
     return found, {
         (device, register): MeterRule(
@@ -152,14 +145,7 @@ def registers_page(tx: Tx, tenant: str, after: tuple[str, str], limit: int) -> l
     )
     found: list[dict[str, object]] = []
     for device, register, value, scale, unit, at_ms, log_id, idx, held in rows:
-        point = RegisterPoint(
-            device=device,
-            register=register,
-            value=value,
-            scale=scale,
-            unit=unit,
-            leaf=LeafRef(log=0, index=idx, at=at_ms, quality="synchronised"),
-        )
+        point = _point(device, register, value, scale, unit, at_ms, idx)
         found.append(
             {
                 "device_id": device,
@@ -171,3 +157,9 @@ def registers_page(tx: Tx, tenant: str, after: tuple[str, str], limit: int) -> l
             }
         )
     return found
+
+
+def _point(device: str, register: str, value: int, scale: int, unit: str, at_ms: int, idx: int) -> RegisterPoint:
+    """A register as it is kept; the log that its leaf is in stands in a column of its own."""
+    leaf = LeafRef(log=0, index=idx, at=at_ms, quality="synchronised")
+    return RegisterPoint(device=device, register=register, value=value, scale=scale, unit=unit, leaf=leaf)

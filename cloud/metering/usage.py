@@ -21,6 +21,7 @@ import msgspec
 
 from cloud.money import rounded
 from cloud.rating.lines import LeafRef, RegisterPoint
+from wire.records import Reading
 
 KWH = {"Wh": Fraction(1, 1000), "kWh": Fraction(1), "MWh": Fraction(1000)}
 HOUR_MS = 3_600_000
@@ -147,6 +148,13 @@ class Segment(msgspec.Struct, frozen=True):
 def worst(qualities: Iterable[Quality]) -> Quality:
     """The code of a value that is made of others."""
     return max(qualities, key=get_args(Quality).index, default="actual")
+
+
+def point_of(record: Reading, leaf: LeafRef) -> RegisterPoint:
+    """What the register showed in this record."""
+    return RegisterPoint(
+        device=record.src, register=record.register, value=record.value, scale=record.scale, unit=record.unit, leaf=leaf
+    )
 
 
 def in_kwh(point: RegisterPoint) -> Fraction:

@@ -19,8 +19,12 @@ PART = "verdicts"
 Outcome = Literal["confirmed", "not_dispensed"]
 
 
+class NoSuchDrawError(Exception):
+    """No draw of this name was ever unproven."""
+
+
 class NotOpenError(Exception):
-    """The draw waits for nobody; the message says why."""
+    """The draw waits for nobody any more; the message says why."""
 
 
 class OwnDrawError(Exception):
@@ -28,10 +32,10 @@ class OwnDrawError(Exception):
 
 
 def decide(tx: Tx, tenant: str, key: Key, outcome: Outcome, because: str, who: str) -> Unproven:
-    """Takes a verdict and sends it. Raises NotOpenError, OwnDrawError."""
+    """Takes a verdict and sends it. Raises NoSuchDrawError, NotOpenError, OwnDrawError."""
     found = repository.find(tx, tenant, key)
     if found is None:
-        raise NotOpenError("There is no such draw that is not proven.")
+        raise NoSuchDrawError(f"There is no unproven draw {'/'.join(map(str, key))}.")
     if found.outcome:
         raise NotOpenError(f"This draw is decided already: {found.outcome}.")
     if found.person and found.person == who:

@@ -7,7 +7,8 @@ only as the answer to this question about this log.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -98,6 +99,16 @@ async def restored(folder: Path, cloud: Middle) -> Path:
     return image
 
 
+@asynccontextmanager
+async def a_restored_gateway(folder: Path, liar: Liar) -> AsyncIterator[tuple[Middle, Journal, Uplink]]:
+    """A gateway that begins on its old card while somebody in the middle answers in the cloud's place."""
+    cloud = in_the_middle()
+    image = await restored(folder / "card", cloud)
+    cloud.liar = liar
+    async with a_journal(image, OTHER_BOOT) as journal, an_uplink(journal, cloud) as uplink:
+        yield cloud, journal, uplink
+
+
 async def _work(journal: Journal, uplink: Uplink) -> tuple[int, int]:
     await journal.append(readings(2, first=50, boot=OTHER_BOOT))
     await pass_time(60)
@@ -107,10 +118,7 @@ async def _work(journal: Journal, uplink: Uplink) -> tuple[int, int]:
 @pytest.mark.parametrize("liar", [kept, asked_for_himself])
 def test_an_old_head_is_refused_and_counted_and_no_number_is_given_again(tmp_path: Path, liar: Liar) -> None:
     async def main() -> None:
-        cloud = in_the_middle()
-        image = await restored(tmp_path / "card", cloud)
-        cloud.liar = liar
-        async with a_journal(image, OTHER_BOOT) as journal, an_uplink(journal, cloud) as uplink:
+        async with a_restored_gateway(tmp_path, liar) as (cloud, journal, uplink):
             sealed, played_back = await _work(journal, uplink)
 
             assert (sealed, len(cloud.leaves)) == (2, 7)
@@ -122,10 +130,7 @@ def test_an_old_head_is_refused_and_counted_and_no_number_is_given_again(tmp_pat
 
 def test_the_head_of_another_log_is_not_ours(tmp_path: Path) -> None:
     async def main() -> None:
-        cloud = in_the_middle()
-        image = await restored(tmp_path / "card", cloud)
-        cloud.liar = about_another_log
-        async with a_journal(image, OTHER_BOOT) as journal, an_uplink(journal, cloud) as uplink:
+        async with a_restored_gateway(tmp_path, about_another_log) as (cloud, journal, uplink):
             await _work(journal, uplink)
 
             assert (uplink.status().sealed, len(cloud.leaves)) == (2, 7)
@@ -136,10 +141,7 @@ def test_the_head_of_another_log_is_not_ours(tmp_path: Path) -> None:
 
 def test_when_the_liar_is_gone_the_log_goes_on_without_a_fork(tmp_path: Path) -> None:
     async def main() -> None:
-        cloud = in_the_middle()
-        image = await restored(tmp_path / "card", cloud)
-        cloud.liar = kept
-        async with a_journal(image, OTHER_BOOT) as journal, an_uplink(journal, cloud) as uplink:
+        async with a_restored_gateway(tmp_path, kept) as (cloud, journal, uplink):
             await _work(journal, uplink)
             cloud.liar = None
             await cosigned(uplink, 9)

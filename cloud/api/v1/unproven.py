@@ -14,7 +14,7 @@ from cloud.api.times import rfc3339
 from cloud.api.v1.stock import Evidence
 from cloud.database import Tx
 from cloud.unproven import repository
-from cloud.unproven.decide import NotOpenError, OwnDrawError, decide
+from cloud.unproven.decide import NoSuchDrawError, NotOpenError, OwnDrawError, decide
 from cloud.unproven.repository import Unproven
 
 router = APIRouter(prefix="/v1/unproven-draws", tags=["stock"])
@@ -69,9 +69,7 @@ async def listed(
 
     def work(tx: Tx) -> Piece[Any]:
         rows = repository.page(tx, call.tenant, call.now_ms if overdue else EVER, after, page.fetch)
-        return page.piece(
-            rows, lambda row: (row.deadline_ms, row.device_id, row.ep, row.n), lambda row: _shown(row, call.now_ms)
-        )
+        return page.piece(rows, _place, lambda row: _shown(row, call.now_ms))
 
     return await call.read(work)
 
@@ -82,11 +80,10 @@ async def verdict(body: VerdictIn, call: Writing) -> Response:
     device, ep, n = body.record.split("/")
 
     def work(tx: Tx) -> UnprovenOut:
-        key = (device, ep, int(n))
-        if repository.find(tx, call.tenant, key) is None:
-            raise Problem("not-found", f"There is no unproven draw {body.record}.")
         try:
-            made = decide(tx, call.tenant, key, body.outcome, body.evidence, body.who)
+            made = decide(tx, call.tenant, (device, ep, int(n)), body.outcome, body.evidence, body.who)
+        except NoSuchDrawError as error:
+            raise Problem("not-found", str(error)) from error
         except (NotOpenError, OwnDrawError) as error:
             raise Problem("conflict", str(error)) from error
         return _shown(made, call.now_ms)

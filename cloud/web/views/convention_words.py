@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from cloud.web.languages import Words
-from cloud.web.views.statement import rounding_rule
+from cloud.web.views.statement import rounding_modes, rounding_rule
 
 _PLACE = re.compile(r"%\\\((\w+)\\\)s")
 
@@ -84,13 +84,7 @@ def _words(_: Callable[[str], str]) -> dict[str, str]:
         "before discounts": _("before discounts"),
         "exact": _("exact"),
         "rounded": _("rounded"),
-        "half_up": _("half away from zero"),
-        "half_even": _("half to the even digit"),
-        "half_down": _("half towards zero"),
-        "up": _("away from zero"),
-        "down": _("towards zero"),
-        "ceiling": _("towards plus infinity"),
-        "floor": _("towards minus infinity"),
+        **rounding_modes(_),
     }
 
 

@@ -6,7 +6,7 @@ bundle and with what `tally-verify` prints.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
@@ -106,13 +106,9 @@ def statement_view(words: Words, statement: Statement, names: Mapping[str, str])
     )
 
 
-def rounding_rule(words: Words, stated: str) -> str:
-    """The rounding rule, which the statement states in English, as a sentence in the reader's language."""
-    _ = words.gettext
-    policy = policy_in(stated)
-    if policy is None:
-        return stated
-    mode = {
+def rounding_modes(_: Callable[[str], str]) -> dict[str, str]:
+    """How a number is rounded, by the mode's name."""
+    return {
         "half_up": _("half away from zero"),
         "half_even": _("half to the even digit"),
         "half_down": _("half towards zero"),
@@ -120,7 +116,16 @@ def rounding_rule(words: Words, stated: str) -> str:
         "down": _("towards zero"),
         "ceiling": _("towards plus infinity"),
         "floor": _("towards minus infinity"),
-    }[policy.mode]
+    }
+
+
+def rounding_rule(words: Words, stated: str) -> str:
+    """The rounding rule, which the statement states in English, as a sentence in the reader's language."""
+    _ = words.gettext
+    policy = policy_in(stated)
+    if policy is None:
+        return stated
+    mode = rounding_modes(_)[policy.mode]
     if policy.place == "line":
         return _("Each line is rounded once, %(mode)s. The total is the sum of the rounded lines.", mode=mode)
     if policy.place == "rate":

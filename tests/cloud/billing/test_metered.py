@@ -200,13 +200,18 @@ def test_the_mean_ratio_of_a_tiered_charge_ends_its_digits() -> None:
     assert found.lines[0].quantity.value == "40.666667"
 
 
+def metering(kind: str) -> dict[str, Any]:
+    """The two ways in which a charge names its meter."""
+    source = {"source": {"measure": "energy", "devices": ["meter-1"]}}
+    return {"kind": kind, "unit_price": "0.30"} | ({"devices": ["meter-1"]} if kind == "energy" else source)
+
+
 EDGES = [(0, 1000), (24 * 5, 4000), (24 * 6, 5500), (24 * 7, 9000)]
 
 
 @pytest.mark.parametrize("kind", ["energy", "standard"])
 def test_a_reading_at_a_periods_end_closes_it_and_opens_the_next_on_statements_as_in_a_priced_case(kind: str) -> None:
-    source = {"source": {"measure": "energy", "devices": ["meter-1"]}}
-    charge = {"kind": kind, "unit_price": "0.30"} | ({"devices": ["meter-1"]} if kind == "energy" else source)
+    charge = metering(kind)
     terms = AgreementTerms.model_validate(PLAIN | {"zone": "UTC", "charges": [charge]})
     facts = [
         Fact(LeafRef(log=0, index=index, at=BEGIN + hour * HOUR, quality="synchronised"), reading(index, wh))
@@ -236,9 +241,7 @@ def test_a_reading_at_a_periods_end_closes_it_and_opens_the_next_on_statements_a
 
 @pytest.mark.parametrize("kind", ["energy", "standard"])
 def test_two_readings_at_the_very_beginning_are_billed_by_the_first_period(kind: str) -> None:
-    source = {"source": {"measure": "energy", "devices": ["meter-1"]}}
-    charge = {"kind": kind, "unit_price": "0.30"} | ({"devices": ["meter-1"]} if kind == "energy" else source)
-    terms = AgreementTerms.model_validate(PLAIN | {"zone": "UTC", "charges": [charge]})
+    terms = AgreementTerms.model_validate(PLAIN | {"zone": "UTC", "charges": [metering(kind)]})
     facts = [
         Fact(LeafRef(log=0, index=index, at=BEGIN, quality="synchronised"), reading(index, 1000 * index))
         for index in range(2)
