@@ -106,6 +106,10 @@ class CloudTwin:
         """One transaction."""
         return self.wait(self.store.run(work))
 
+    def look(self, work: Callable[[Tx], T]) -> T:
+        """One transaction that only reads, and waits for no writer."""
+        return self.wait(self.store.read(work))
+
     def add_tenant(self, name: str, scopes: tuple[str, ...] = keys.SCOPES) -> tuple[str, str]:
         """A tenant and an API key of it."""
         tenant = f"tn-{name}"

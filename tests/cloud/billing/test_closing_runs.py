@@ -44,7 +44,7 @@ def started(cloud: CloudTwin, now_ms: int, count: int) -> Iterator[subprocess.Po
 
 
 def closed_so_far(cloud: CloudTwin) -> int:
-    return int(cloud.run(lambda tx: tx.all("SELECT COUNT(*) FROM statements")[0][0]))
+    return int(cloud.look(lambda tx: tx.all("SELECT COUNT(*) FROM statements")[0][0]))
 
 
 def prepared(cloud: CloudTwin) -> Trade:
@@ -71,7 +71,6 @@ def prepared(cloud: CloudTwin) -> Trade:
 def test_sixteen_runs_at_once_half_of_them_killed_close_each_period_once(cloud: CloudTwin) -> None:
     trade = prepared(cloud)
     now_ms = midnight(parse_day("2026-12-01"), ZONE)
-    chance = random.Random(16)
     chance = random.Random(16)
 
     with started(cloud, now_ms, RUNS) as family:
