@@ -19,7 +19,8 @@ from wire.canonical import LeafError, parse
 from wire.records import DeviceEvent, Draw, DrawResolved, Reading, Record, Return, Reversal, Runtime, Window
 
 BILLED_KINDS = (Draw, DrawResolved, Reversal, Return, Reading, Runtime, CountedEvent)
-METER_EVENTS = ("identified", "replaced")
+# What a meter says of itself; one without a number of its own says "meter_facts".
+METER_EVENTS = ("identified", "replaced", "meter_facts")
 
 
 class Fact(NamedTuple):

@@ -67,7 +67,7 @@ def metered_energy(scope: Scope, facts: Sequence[Fact]) -> Energy:
         for move in bridged.moves:
             found += [] if move.whole else _part(scope, course.rule, move)
         held += [
-            Doubt(one.reason, rule.device, rule.register, max(leaf.at - 1, scope.starts_ms), (leaf,), leaf)
+            Doubt(one.reason, rule.device, rule.register, scope.closes_ms(leaf.at), (leaf,), leaf)
             for one in course.held
             for leaf in (one.point.leaf,)
         ]
@@ -113,7 +113,7 @@ def _estimates_at(scope: Scope) -> Callable[[int], tuple[str, bool]]:
     """The period that a reading belongs to, and whether the terms at its end have estimates."""
 
     def period_of(at: int) -> tuple[str, bool]:
-        found = scope.period_at(at - 1)
+        found = scope.period_at(scope.closes_ms(at))
         version = None if found is None else version_at(found.to_ms - 1, scope.versions)
         has = version is not None and version.terms.estimates is not None
         return "" if found is None else found.first, has
@@ -191,9 +191,9 @@ def _segment_key(scope: Scope) -> Callable[[int], str]:
 
 
 def _reading_key(scope: Scope) -> Callable[[int], str]:
-    """The same for a reading, which closes what lies before it; nothing lies before the agreement."""
+    """The same for a reading, which closes what lies before it."""
     key = _segment_key(scope)
-    return lambda at: key(max(at - 1, scope.starts_ms))
+    return lambda at: key(scope.closes_ms(at))
 
 
 def _metered(scope: Scope, rule: MeterRule, segment: Segment) -> list[tuple[Version, Measured]]:

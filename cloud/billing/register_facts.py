@@ -14,7 +14,7 @@ from typing import cast, get_args
 
 import msgspec
 
-from cloud.billing.facts import Fact, decides_ms
+from cloud.billing.facts import METER_EVENTS, Fact, decides_ms
 from cloud.billing.pieces import DoubtReason
 from cloud.billing.scope import Scope
 from cloud.metering.usage import (
@@ -36,8 +36,6 @@ from wire.records import DeviceEvent, Reading
 
 # The gateway's word for a register that counts behind transformers: the reader multiplies.
 SECONDARY = "secondary"
-# What a meter says of itself; without a number of its own it is "meter_facts".
-TOLD = ("identified", "replaced", "meter_facts")
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -73,7 +71,7 @@ def told_of(scope: Scope, facts: Sequence[Fact], rule: MeterRule, state: Registe
         seen.add(record.key)
         if isinstance(record, Reading) and record.register == rule.register:
             (series if due else ahead).append(point_of(record, leaf))
-        elif isinstance(record, DeviceEvent) and record.event in TOLD:
+        elif isinstance(record, DeviceEvent) and record.event in METER_EVENTS:
             (series if due else ahead).append(_identified(leaf, record, rule.register))
     return Told(series, ahead, Marks(quality, frozenset(secondary)))
 

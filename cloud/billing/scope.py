@@ -40,7 +40,13 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def starts_ms(self) -> int:
         """The instant at which the agreement's first period begins."""
-        return (*self.closed, self.period)[0].from_ms
+        return (self.closed[0] if self.closed else self.period).from_ms
+
+    def closes_ms(self, at_ms: int) -> int:
+        """The instant that a reading told at ``at_ms`` belongs to: it closes what lies before it, and nothing lies
+        before the agreement.
+        """
+        return max(at_ms - 1, self.starts_ms)
 
     @property
     def ends_ms(self) -> int:

@@ -88,6 +88,28 @@ def test_a_late_reading_corrects_the_register_of_its_period_and_moves_the_openin
     assert refusals(trade.bundle(second)) == []
 
 
+def test_what_a_meter_without_a_number_says_late_of_itself_still_counts(cloud: CloudTwin) -> None:
+    trade = Trade(cloud)
+    trade.read(990_000)
+    trade.at += HOUR
+    trade.read(995_000)
+    trade.send()
+    trade.close(FIRST, "2026-11-02")
+    trade.to(FIRST, 20)
+    trade.event("meter-1", "meter_facts", registers={"import_wh": {"modulus": "1000", "max_kw": "50"}})
+    trade.to("2026-11-02", 9)
+    trade.read(999_000)
+    trade.at += HOUR
+    trade.read(4_000)
+    trade.send()
+
+    second = trade.close("2026-11-02", "2026-11-03")
+
+    (energy,) = [line for line in second["lines"] if line["kind"] == "energy"]
+    assert (energy["quantity"]["value"], energy["rollovers"]) == ("9", 1)
+    assert refusals(trade.bundle(second)) == []
+
+
 def test_a_void_statement_is_replaced_by_the_next_revision_of_its_period(cloud: CloudTwin) -> None:
     trade = Trade(cloud)
     trade.draw()
