@@ -120,6 +120,18 @@ def cloud_keys(path: Path) -> set[RecordKey]:
     return {record.key for record in cloud_records(path)}
 
 
+def once(records: Iterable[Record]) -> list[Record]:
+    """Each event of a device once: the first telling counts."""
+    seen: set[tuple[str, str]] = set()
+    kept = []
+    for record in records:
+        if record.did and (record.src, record.did) in seen:
+            continue
+        seen.add((record.src, record.did))
+        kept.append(record)
+    return kept
+
+
 def consumed(records: Iterable[Record]) -> dict[tuple[str, str], int]:
     """Pieces that left by (cabinet, item), as the records say: proven draws, doubtful ones decided later, reversals."""
     total: Counter[tuple[str, str]] = Counter()

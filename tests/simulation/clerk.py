@@ -6,12 +6,13 @@ statement that comes a second time under another number would be paid twice.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import httpx
 
 from firmware_sim.office import Office, OfficeError
-from tests.simulation import site
+from tests.simulation import books, site
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -76,6 +77,30 @@ class Clerk:
             known = self.orders.setdefault(cause, order["order_id"])
             if known != order["order_id"]:
                 self._world.watcher.found(f"one draw ({cause}) was ordered for twice: {known} and {order['order_id']}")
+
+    async def decide(self) -> list[str]:
+        """Says of each draw that nothing proved what the people on the spot tell him; those that are still open.
+
+        Where no count can settle it, as after the first count of a new card, only he can.
+        """
+        world = self._world
+        held = books.consumed(books.once(books.cloud_records(world.cloud.path)))
+        first, end = world.scenario.agreement.starts, world.scenario.end_day
+        missing = Counter(world.truth.pieces(first, end))
+        missing.subtract(held)
+        try:
+            waiting = await self.office.every("/v1/unproven-draws")
+            for draw in waiting:
+                place = draw["device_id"], draw["item_id"]
+                gone = missing[place] >= draw["quantity"]
+                missing[place] -= draw["quantity"] if gone else 0
+                if not draw["said"]:
+                    outcome = "confirmed" if gone else "not_dispensed"
+                    said = {"record": draw["record"], "outcome": outcome, "evidence": "asked", "who": "the clerk"}
+                    await self.office.post("/v1/unproven-draws/verdicts", said)
+        except (httpx.HTTPError, OfficeError) as error:
+            return [str(error)]
+        return [draw["record"] for draw in waiting]
 
     async def _close(self) -> None:
         for one in (await self.office.post("/v1/closing-runs", {}))["items"]:

@@ -39,12 +39,12 @@ class Misfortunes:
         self._databases: list[bytes] = []
         self.disaster = asyncio.Lock()
         # Some seeds see no restore at all, so that truth and money can be held against each other to the last piece.
-        self._restores = self._chance.choice((0, 1, 1, 2, 3))
+        self._restores = self._chance.choice((0, 1, 2, 3, 4))
         self._kinds: tuple[tuple[Callable[[], Awaitable[None]], int], ...] = (
             (self._gateway_crash, 8), (self._gateway_cut, 8), (self._cloud_crash, 6), (self._cloud_cut, 8),
             (self._partition, 8), (self._weather, 14), (self._clock, 6), (self._cloud_clock, 2),
             (self._gateway_disk, 6), (self._cloud_disk, 5), (self._dark, 5), (self._broker, 4), (self._cable, 4),
-            (self._restore, 6), (self._prune, 5),
+            (self._restore, 20), (self._marked_backup, 3), (self._prune, 6),
         )  # fmt: skip
 
     async def play(self) -> None:
@@ -58,7 +58,7 @@ class Misfortunes:
     async def back_up(self) -> None:
         """A copy of each side, every so often; old ones are thrown away."""
         while True:
-            await pause(self._chance.uniform(300, 900))
+            await pause(self._chance.uniform(150, 500))
             world = self._world
             if world.gateway.life is not None and world.gateway.life.alive:
                 self._cards = [*self._cards, world.gateway.backup()][-BACKUPS:]
@@ -164,7 +164,7 @@ class Misfortunes:
         if not self._restores:
             return
         self._restores -= 1
-        card = self._chance.random() < 0.5
+        card = self._chance.random() < 0.4
         async with self.disaster:
             if not (self._cards and self._databases) or not await self._together():
                 return
@@ -178,8 +178,8 @@ class Misfortunes:
         """Nobody puts back what lies before the last disaster."""
         self._cards, self._databases = [], []
 
-    async def _prune(self) -> None:
-        """A backup of the database that gateways are told of; what it holds leaves the card, as if it were old enough.
+    async def _marked_backup(self) -> None:
+        """A backup of the database that gateways are told of: what it holds may leave the card.
 
         Backups from before are thrown away: to put one back would break the word that was given.
         """
@@ -190,12 +190,15 @@ class Misfortunes:
             self._databases = [world.cloud.backup()]
             if not await self._mark(done=True):
                 return
-        world.trace.fault("pruned")
+        world.trace.fault("marked_backup")
         gateway = world.gateway.gateway
         if world.gateway.is_up and gateway is not None and gateway.uplink is not None:
             gateway.uplink.ask_again()
-            await pause(30)
-        await world.gateway.use(_prune_now)
+
+    async def _prune(self) -> None:
+        """What may leave the card leaves it, as if it were old enough; the cloud may have gone on since its backup."""
+        if self._world.gateway.is_up and await self._world.gateway.use(_prune_now) != 0:
+            self._world.trace.fault("pruned")
 
     async def _mark(self, *, done: bool) -> bool:
         """``tally-cloud backup-mark``; False when it did not end well. It may have been done all the same."""
@@ -224,10 +227,13 @@ class Misfortunes:
         return bool(entries) and max(entries) + 1 == books.log_size(world.cloud.path, origin)
 
 
-async def _prune_now(gateway: Gateway) -> None:
-    if gateway.uplink is not None and gateway.uplink.log_state is not None:
-        with contextlib.suppress(NotStored):
-            await gateway.uplink.prune(0)
+async def _prune_now(gateway: Gateway) -> int | None:
+    """How many records have gone; None when it was broken off, and some may have."""
+    if gateway.uplink is None or gateway.uplink.log_state is None:
+        return 0
+    with contextlib.suppress(NotStored):
+        return await gateway.uplink.prune(0)
+    return None
 
 
 def calm(world: World) -> None:

@@ -20,7 +20,7 @@ from tests.simulation.misfortunes import Misfortunes, calm
 from tests.simulation.world import World, a_world
 
 REGISTER_AFTER_S = 2400
-OFFICE_S = 601
+OFFICE_S = 307
 LOOK_S = 1507
 PATIENCE_S = 2400
 
@@ -116,6 +116,8 @@ async def _settle(world: World, playing: asyncio.Task[None], disaster: asyncio.T
             why = "the office is refused"
         elif (left := _unsaid(world)) > 0:
             why = f"{left} records do not reach the cloud"
+        elif open_draws := await world.clerk.decide():
+            why = f"verdicts are not written down: {open_draws}"
         else:
             return
     status = world.gateway.gateway.status() if world.gateway.gateway else None

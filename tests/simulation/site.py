@@ -32,16 +32,16 @@ id = "coil-1"
 driver = "mqtt_cabinet"
 confirm = "sensor"
 slot = [
-    { slot = "1", item = "insert", capacity = 60, filled = 40, min = 30, max = 60 },
-    { slot = "2", item = "mill", capacity = 20, filled = 12, min = 8, max = 20 },
+    { slot = "1", item = "insert", capacity = 60, filled = 40, min = 37, max = 60 },
+    { slot = "2", item = "mill", capacity = 20, filled = 12, min = 10, max = 20 },
 ]
 [[cabinet]]
 id = "locker-1"
 driver = "lock_8a"
 line = "bus1"
 slot = [
-    { slot = "1", item = "glove", capacity = 40, filled = 30, min = 25, max = 40 },
-    { slot = "2", item = "mill", capacity = 20, filled = 15, min = 12, max = 20 },
+    { slot = "1", item = "glove", capacity = 40, filled = 30, min = 28, max = 40 },
+    { slot = "2", item = "mill", capacity = 20, filled = 15, min = 14, max = 20 },
 ]
 [[meter]]
 id = "meter-1"

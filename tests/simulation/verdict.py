@@ -21,7 +21,7 @@ from firmware_sim.office import Json
 from tests.simulation import books, epochs
 from wire.ids import RecordKey
 from wire.log import ProofError, consistency_proof, root, verify_consistency
-from wire.records import Draw, DrawResolved, Goods, Intent, Reading, Record
+from wire.records import Draw, DrawResolved, Goods, Intent, Reading
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -135,7 +135,7 @@ async def money(world: World) -> None:
     records = books.cloud_records(world.cloud.path)
     pieces = {place: number for place, number in billed.pieces.items() if number}
     prices = world.scenario.agreement.charge[0].prices
-    by_records = _known(world, books.consumed(_once(records)))
+    by_records = _known(world, books.consumed(books.once(records)))
     if pieces != by_records:
         watcher.found(f"the statements bill {pieces}, the records say {by_records}")
     for kind, amount in _per_piece(billed).items():
@@ -167,18 +167,6 @@ def _truth(world: World, billed: Account, pieces: dict[tuple[str, str], int]) ->
     stock = world.truth.on_hand()
     if billed.stock != stock:
         world.watcher.found(f"the books hold {billed.stock}, in truth there is {stock}")
-
-
-def _once(records: list[Record]) -> list[Record]:
-    """Each event of a device once: the first telling counts."""
-    seen: set[tuple[str, str]] = set()
-    kept = []
-    for record in records:
-        if record.did and (record.src, record.did) in seen:
-            continue
-        seen.add((record.src, record.did))
-        kept.append(record)
-    return kept
 
 
 def _per_piece(billed: Account) -> dict[str, Decimal]:
