@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from wire.canonical import LeafError
 from wire.ids import RecordKey
-from wire.records import Draw, DrawResolved, Record, Reversal, decode
+from wire.records import Draw, DrawResolved, Intent, Record, Reversal, decode
 
 LEAVES = "SELECT log_no, leaf FROM leaves ORDER BY log_no, idx"
 KEYS = "SELECT src, ep, n, idx FROM record_keys"
@@ -130,6 +130,17 @@ def once(records: Iterable[Record]) -> list[Record]:
         seen.add((record.src, record.did))
         kept.append(record)
     return kept
+
+
+def broken_off(records: Iterable[Record]) -> Counter[tuple[str, str]]:
+    """Pieces by (cabinet, item) that somebody was about to take, and of which the log never says what became."""
+    begun: dict[tuple[str, str], Intent] = {}
+    for record in records:
+        if isinstance(record, Intent):
+            begun[record.src, f"{record.ep}/{record.n}"] = record
+        elif isinstance(record, Draw):
+            begun.pop((record.src, record.intent), None)
+    return sum((Counter({(one.src, one.item): one.asked}) for one in begun.values()), Counter())
 
 
 def consumed(records: Iterable[Record]) -> dict[tuple[str, str], int]:

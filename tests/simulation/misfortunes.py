@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cloud.fleet import repository as fleet
 from gateway.app import Gateway
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.simulation.gateway_machine import GatewayMachine
     from tests.simulation.world import World
 
+Image = TypeVar("Image")
 MEAN_S = 80.0
 DAY_MS = 86_400_000
 BACKUPS = 6
@@ -58,7 +59,7 @@ class Misfortunes:
     async def back_up(self) -> None:
         """A copy of each side, every so often; old ones are thrown away."""
         while True:
-            await pause(self._chance.uniform(150, 500))
+            await pause(self._chance.uniform(200, 700))
             world = self._world
             if world.gateway.life is not None and world.gateway.life.alive:
                 self._cards = [*self._cards, world.gateway.backup()][-BACKUPS:]
@@ -164,15 +165,19 @@ class Misfortunes:
         if not self._restores:
             return
         self._restores -= 1
-        card = self._chance.random() < 0.4
+        card = self._chance.random() < 0.5
         async with self.disaster:
             if not (self._cards and self._databases) or not await self._together():
                 return
             if card:
-                await self._world.restore_gateway(self._chance.choice(self._cards))
+                await self._world.restore_gateway(self._older(self._cards))
             else:
-                await self._world.restore_cloud(self._chance.choice(self._databases))
+                await self._world.restore_cloud(self._older(self._databases))
             self.forget_backups()
+
+    def _older(self, images: list[Image]) -> Image:
+        """One of the older half: much has happened since."""
+        return self._chance.choice(images[: (len(images) + 1) // 2])
 
     def forget_backups(self) -> None:
         """Nobody puts back what lies before the last disaster."""

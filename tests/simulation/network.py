@@ -99,7 +99,7 @@ class Network:
 
     def play_back_heads(self) -> None:
         """Perhaps somebody in the middle answers the next questions for the head with what he heard earlier."""
-        self._play_back = self._chance.choice((0, 1, 2, 3))
+        self._play_back = self._chance.choice((0, 2, 4))
 
     def hush(self) -> None:
         """Nothing that is still under way arrives any more."""
@@ -114,7 +114,7 @@ class Network:
             if self._play_back:
                 self._play_back -= 1
                 self._trace.fault("head_played_back", *about)
-                spoken = self._chance.choice(self._heads)
+                spoken = self._chance.choice(self._heads[: HEADS_KEPT // 2])
         if old is not None and self._chance.random() < self.weather.stale_reply:
             self._trace.fault("stale_reply", *about)
             spoken = old
