@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
 from cloud.ingest.repository import EvidenceRow
 from cloud.invariants.repository import Hold
-from cloud.unproven.repository import Unproven
+from cloud.unproven.decide import NoSuchDrawError, NotOpenError, Outcome, OwnDrawError, decide
+from cloud.unproven.repository import Key, Unproven
+from cloud.web import forms
 from cloud.web.figures import Moment, moment
 from cloud.web.gather_alarms import gather_alarms
 from cloud.web.languages import Words
@@ -17,6 +20,8 @@ from cloud.web.site import Visit
 
 router = APIRouter(include_in_schema=False)
 ZONE = "UTC"
+MOST_WORDS = 200
+OUTCOMES: Mapping[str, Outcome] = {"confirmed": "confirmed", "not_dispensed": "not_dispensed"}
 
 
 class HoldRow(NamedTuple):
@@ -40,6 +45,15 @@ class NoteRow(NamedTuple):
     ours: str
 
 
+class Said(NamedTuple):
+    """A verdict as the form tells it."""
+
+    draw: Key
+    outcome: Outcome
+    evidence: str
+    who: str
+
+
 class UnprovenRow(NamedTuple):
     """A draw past its deadline in words."""
 
@@ -58,14 +72,56 @@ async def alarms(request: Request) -> Response:
     visitor = await admitted(visit)
     if isinstance(visitor, Response):
         return visitor
+    if visitor.party:
+        return forms.nothing_here(visit)
     now = visit.site.context.clock.now_ms()
     found = await visit.site.context.store.read(lambda tx: gather_alarms(tx, visitor.tenant_id, now))
     values = {
         "holds": [_hold(visit.words, one) for one in found.holds],
         "notes": [_note(visit.words, one) for one in found.evidence],
         "unproven": [_unproven(visit.words, one) for one in found.unproven],
+        "writes": visitor.writes,
+        "most": MOST_WORDS,
     }
     return visit.page("alarms.html", values)
+
+
+@router.post("/alarms/verdicts")
+async def say(request: Request) -> Response:
+    """What its owner says about a draw that nobody proved; the gateway writes it down."""
+    visit, visitor = await forms.writer(request)
+    if visitor is None:
+        return forms.refused(visit)
+    _ = visit.words.gettext
+    said = _said(await forms.form(request))
+    if said is None:
+        sentence = _("Say who decides, what, and what it stands on. Go back and fill in both fields.")
+        return visit.message(_("Nothing was done"), sentence, 422)
+    try:
+        await visit.site.context.store.run(lambda tx: decide(tx, visitor.tenant_id, *said))
+    except (NoSuchDrawError, NotOpenError, OwnDrawError) as error:
+        return visit.message(_("Nothing was done"), _refusal(visit.words, error), 409)
+    return visit.onward("/alarms")
+
+
+def _said(form: Mapping[str, str]) -> Said | None:
+    """None where a part is missing, too long, or nothing that can be written down."""
+    device, ep, n = (form.get("record", "").split("/") + [""] * 3)[:3]
+    outcome, evidence, who = (form.get(name, "").strip() for name in ("outcome", "evidence", "who"))
+    if not (device and ep and n.isascii() and n.isdigit() and len(n) < 16 and outcome in OUTCOMES):
+        return None
+    if not (evidence and who) or max(len(evidence), len(who)) > MOST_WORDS or "\0" in f"{device}{ep}{evidence}{who}":
+        return None
+    return Said((device, ep, int(n)), OUTCOMES[outcome], evidence, who)
+
+
+def _refusal(words: Words, error: Exception) -> str:
+    _ = words.gettext
+    if isinstance(error, OwnDrawError):
+        return _("Who has drawn it cannot decide it himself.")
+    if isinstance(error, NotOpenError):
+        return _("This draw is decided already.")
+    return _("There is no such draw.")
 
 
 def _hold(words: Words, one: Hold) -> HoldRow:

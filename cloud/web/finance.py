@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
@@ -23,7 +23,7 @@ from cloud.payments.allocate import AllocationRefused, allocate
 from cloud.payments.bank_entry import MAX_BYTES, BankFileError
 from cloud.payments.dun import dun
 from cloud.payments.import_bank_file import import_entries
-from cloud.web import gather_finance, guard
+from cloud.web import forms, gather_finance
 from cloud.web.repository import overview
 from cloud.web.sessions import Visitor
 from cloud.web.site import Visit
@@ -32,7 +32,6 @@ from cloud.web.views.finance_pages import Known
 from cloud.web.views.ledgers import Ledger
 
 router = APIRouter(include_in_schema=False)
-MOST_FORM = 16 * 1024
 Read = TypeVar("Read")
 
 
@@ -102,10 +101,10 @@ async def agreement(request: Request, agreement_id: str) -> Response:
 @router.post("/payments/import")
 async def take_bank_file(request: Request, name: str = "") -> Response:
     """A bank's file as the browser read it; answers in words, and the page is then asked for anew."""
-    visit, visitor = await _writer(request)
+    visit, visitor = await forms.writer(request)
     if visitor is None:
-        return _refused(visit)
-    raw = await _body(request, MAX_BYTES)
+        return forms.refused(visit)
+    raw = await forms.body(request, MAX_BYTES)
     _ = visit.words.gettext
     try:
         entries = bank_csv.read(raw, "") if name.lower().endswith(".csv") else camt053.read(raw)
@@ -126,10 +125,10 @@ async def take_bank_file(request: Request, name: str = "") -> Response:
 @router.post("/payments/{payment_id}/allocations")
 async def place(request: Request, payment_id: str) -> Response:
     """A person says which document a payment settles, and how much of it."""
-    visit, visitor = await _writer(request)
+    visit, visitor = await forms.writer(request)
     if visitor is None:
-        return _refused(visit)
-    form = await _form(request)
+        return forms.refused(visit)
+    form = await forms.form(request)
     now = visit.site.now().shown
 
     def work(tx: Tx) -> None:
@@ -150,9 +149,9 @@ async def place(request: Request, payment_id: str) -> Response:
 @router.post("/dunning/runs")
 async def remind(request: Request) -> Response:
     """Takes every overdue document to the step its days have earned."""
-    visit, visitor = await _writer(request)
+    visit, visitor = await forms.writer(request)
     if visitor is None:
-        return _refused(visit)
+        return forms.refused(visit)
     now = visit.site.now().shown
     await visit.site.context.store.run(lambda tx: dun(tx, visitor.tenant_id, now))
     return visit.onward("/dunning")
@@ -161,9 +160,9 @@ async def remind(request: Request) -> Response:
 @router.post("/credit/runs")
 async def recount_credit(request: Request) -> Response:
     """Counts anew what services have run up; fills or takes back shares."""
-    visit, visitor = await _writer(request)
+    visit, visitor = await forms.writer(request)
     if visitor is None:
-        return _refused(visit)
+        return forms.refused(visit)
     now = visit.site.now().shown
     await visit.site.context.store.run(lambda tx: accrue_all(tx, visitor.tenant_id, now))
     return visit.onward("/credit")
@@ -184,35 +183,6 @@ async def _page(
 
     found, names = await visit.site.context.store.read(work)
     if found is None:
-        _ = visit.words.gettext
-        sentence = _("It may belong to somebody else, or its link was cut.")
-        return visit.message(_("There is nothing here"), sentence, 404)
+        return forms.nothing_here(visit)
     known = Known(visit.words, names, visitor.writes, local_day(now, "UTC").isoformat())
     return visit.page("ledger.html", {"ledger": show(known, found), "restricted": bool(visitor.party)})
-
-
-async def _writer(request: Request) -> tuple[Visit, Visitor | None]:
-    """Whoever may change something, by a form of ours."""
-    visit = Visit(request)
-    visitor = await visit.visitor() if guard.is_ours(request) else None
-    return visit, visitor if visitor is not None and visitor.writes else None
-
-
-def _refused(visit: Visit) -> Response:
-    _ = visit.words.gettext
-    return visit.message(_("Nothing was done"), _("Your key may look at this page and not change anything."), 403)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    raw = await _body(request, MOST_FORM)
-    return {name: values[0] for name, values in parse_qs(raw.decode(errors="replace")).items()}
-
-
-async def _body(request: Request, most: int) -> bytes:
-    """The body; what is longer than it may be is cut and then no bank's file and no form any more."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            return b""
-    return body
