@@ -76,6 +76,22 @@ def test_every_page_is_whole_readable_and_fits_a_phone(
         assert page.evaluate(WIDTH) == 360, path
 
 
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_single_documents_and_the_alarms_are_whole_and_readable(
+    page: Page, furnished: Served, language: str
+) -> None:
+    ask = furnished.shop.cloud.ask
+    invoice = ask("GET", "/v1/documents").json()["items"][0]["document_id"]
+    payment = ask("GET", "/v1/payments").json()["items"][0]["payment_id"]
+    sign_in(page, furnished)
+
+    for path in (f"/statements/{furnished.statement}", f"/invoices/{invoice}", f"/payments/{payment}", "/alarms"):
+        page.goto(f"{path}?lang={language}")
+        keep(page, path.split("/")[1] + "_one", language, "light")
+        assert page.evaluate(STRUCTURE) == [], path
+        assert violations(page, WCAG[:-1]) == [], path
+
+
 def test_an_invoice_is_reached_from_the_list_and_leads_to_its_statement(page: Page, furnished: Served) -> None:
     sign_in(page, furnished)
     page.get_by_role("navigation", name="Pages").get_by_role("link", name="Invoices").click()
