@@ -38,8 +38,8 @@ NAMES = (
     "\u9ebb\u82b1\u94bb\u5934 8 \u6beb\u7c73 \u76f4\u67c4", "Hand tap M6", "Dial gauge 0.01 mm",
 )  # fmt: skip
 FAST, LOAN, GLOVES, WAITING = "1", "6", "4", "8"
-# Used up for everybody; with serial numbers; put by for a code.
-SPENT, NUMBERED, CODED = "5", "14", "16"
+# Used up for everybody; with serial numbers; put by for a code; nothing proves that goods left it.
+SPENT, NUMBERED, CODED, UNPROVEN = "5", "14", "16", "20"
 PIN = hash_pin("1234", b"s" * 16)
 ORDER = "ord_3f2a9c1b7d5e8a6c4b20"
 
@@ -53,6 +53,8 @@ def wanted(slots: int) -> dict[str, Any]:
     for one in plan:
         if one["slot"] == NUMBERED:
             one["item_id"] = "i-9"
+        if one["slot"] == UNPROVEN:
+            one["confirm"] = "none"
     items: list[dict[str, Any]] = [{"item": f"i-{n}", "name": name} for n, name in enumerate(NAMES, 1)]
     items[5] |= {"loan_days": 7}
     items[8] |= {"serial": True, "lot": True}

@@ -77,9 +77,7 @@ def test_every_page_is_whole_readable_and_fits_a_phone(
 
 
 @pytest.mark.parametrize("language", ["en", "zh_CN"])
-def test_single_documents_and_the_alarms_are_whole_and_readable(
-    page: Page, furnished: Served, language: str
-) -> None:
+def test_single_documents_and_the_alarms_are_whole_and_readable(page: Page, furnished: Served, language: str) -> None:
     ask = furnished.shop.cloud.ask
     invoice = ask("GET", "/v1/documents").json()["items"][0]["document_id"]
     payment = ask("GET", "/v1/payments").json()["items"][0]["payment_id"]
