@@ -27,6 +27,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _DAY = timedelta(days=1)
 FIRST_YEAR, LAST_YEAR = 1971, 2999
+# Where a wrong clock can put a record, and no date can follow: two days within the first and the last that there are,
+# so that no zone's offset leads out of them.
+_EARLIEST, _LATEST = -62_135_424_000_000, 253_402_128_000_000
 # Twenty years: what is worked out by a hundred windows of each day still ends within seconds.
 LONGEST_DAYS = 7_305
 
@@ -175,8 +178,13 @@ def next_day(day: date) -> date:
 
 
 def utc_text(at_ms: int) -> str:
-    """RFC 3339 in UTC with milliseconds."""
-    return (_EPOCH + at_ms * _MS).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """RFC 3339 in UTC with milliseconds; beyond all calendars, their edge."""
+    return instant(at_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def instant(at_ms: int) -> datetime:
+    """An instant in UTC; what a wrong clock put beyond all calendars is at their edge."""
+    return _EPOCH + min(max(at_ms, _EARLIEST), _LATEST) * _MS
 
 
 def _day(text: str) -> str:

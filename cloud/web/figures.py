@@ -6,19 +6,15 @@ the digits that were measured; Babel only groups and places them. A time is alwa
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import format_currency, format_decimal
 
-from cloud.calendar import zone
+from cloud.calendar import instant, zone
 from cloud.web.languages import Words
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Two days within the first and the last that there are: no zone's offset leads out of them.
-_EARLIEST, _LATEST = -62_135_424_000_000, 253_402_128_000_000
 
 
 class Moment(NamedTuple):
@@ -82,4 +78,4 @@ def long_day(words: Words, day: date) -> str:
 
 def local_time(at_ms: int, zone_name: str) -> datetime:
     """The instant on a zone's clock; what a wrong clock put beyond all calendars is shown at their edge."""
-    return (_EPOCH + timedelta(milliseconds=min(max(at_ms, _EARLIEST), _LATEST))).astimezone(zone(zone_name))
+    return instant(at_ms).astimezone(zone(zone_name))
