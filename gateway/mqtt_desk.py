@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -67,7 +68,7 @@ class Desk:
         self._clock = clock
         self._open: dict[str, Open] = {}
         self._planned: dict[str, Open] = {}
-        self._done: dict[str, None] = {}
+        self._done: OrderedDict[str, None] = OrderedDict()
         self._counters: dict[str, int] = {}
         self._levels: dict[str, int] = {}
         self._live = asyncio.Event()
@@ -218,7 +219,7 @@ class Desk:
             return
         self._done[named] = None
         if len(self._done) > REMEMBERED:
-            del self._done[next(iter(self._done))]
+            self._done.popitem(last=False)
         if not attempt.ended.done():
             attempt.ended.set_result(msgspec.structs.replace(attempt.given, recorded=key))
 

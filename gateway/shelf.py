@@ -7,6 +7,7 @@ shows exactly one of the two possible worlds decides it, any other count leaves 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import msgspec
@@ -83,7 +84,7 @@ class Shelf:
     def __init__(self) -> None:
         self._places: dict[Place, Contents] = {}
         self._draws: dict[RecordKey, Place] = {}
-        self._confirmed: dict[RecordKey, tuple[str, str, str]] = {}
+        self._confirmed: OrderedDict[RecordKey, tuple[str, str, str]] = OrderedDict()
         self._ends: dict[tuple[str, str, str], int] = {}
         self._decided: set[tuple[str, str]] = set()
 
@@ -160,7 +161,10 @@ class Shelf:
         return (cabinet, intent) in self._decided
 
     def _begun(self, where: Place) -> Contents:
-        return self._places.setdefault(where, Contents(unverified={}, passed={}, lots=[]))
+        found = self._places.get(where)
+        if found is None:
+            found = self._places[where] = Contents(unverified={}, passed={}, lots=[])
+        return found
 
     def _place(self, cabinet: str, slot: str, record: Draw | Goods) -> Contents:
         place = self._begun((cabinet, slot))
@@ -173,13 +177,13 @@ class Shelf:
         place = self._place(draw.src, draw.slot, draw)
         if draw.qty and place.on_hand is not None:
             place.on_hand -= draw.qty
-        if draw.qty:
+        if draw.qty and place.lots:
             take(place.lots, draw.qty, draw.lot, draw.serial)
         if draw.outcome == "confirmed":
             place.jams = 0
             self._confirmed[draw.key] = (draw.slot, draw.lot, draw.serial)
             if len(self._confirmed) > REMEMBERED:
-                del self._confirmed[next(iter(self._confirmed))]
+                self._confirmed.popitem(last=False)
         if draw.outcome == "unverified":
             place.unverified[draw.key] = draw
             self._draws[draw.key] = (draw.src, draw.slot)

@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import hmac
 import struct
+from collections import OrderedDict
 
 from cloud.clock import Clock
 from cloud.entropy import Entropy
@@ -28,7 +29,7 @@ class Nonces:
         self._key = hashlib.sha256(cosigner.raw_sign(b"tallystick nonce key v1")).digest()
         self._clock = clock
         self._entropy = entropy
-        self._seen: dict[bytes, int] = {}
+        self._seen: OrderedDict[bytes, int] = OrderedDict()
 
     def issue(self, log_id: str) -> str:
         """A nonce for the next signed request of this log's gateway."""

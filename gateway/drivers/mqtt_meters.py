@@ -9,6 +9,7 @@ Source: devices.md section 7; docs/protocols/mqtt_meters.md.
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -66,7 +67,7 @@ class MqttMeters:
         meaning = ["mqtt_meters", settings.dialect, settings.channel, dict(sorted(settings.fields.items()))]
         self.cfg = hashlib.sha256(msgspec.json.encode(meaning)).hexdigest()
         self._dialect: Dialect = _dialect(settings)
-        self._last: dict[str, tuple[bytes, float]] = {}
+        self._last: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self._faults: set[str] = set()
 
     @property
@@ -130,7 +131,7 @@ class MqttMeters:
         known = self._last.pop(topic, None)
         self._last[topic] = (payload, now)
         if len(self._last) > REMEMBERED:
-            del self._last[next(iter(self._last))]
+            self._last.popitem(last=False)
         return known is not None and known[0] == payload and now - known[1] < TWICE
 
 
