@@ -58,7 +58,7 @@ READ_IN: dict[str, str] = {
     "cloud/stock/repository.py": OWN_BASE,
     "cloud/time_windows.py": "own: what this module has just written",
     "cloud/web/entrance.py": "own: a form field at most, cut at its limit before",
-    "cloud/web/finance.py": "by: forms of the cloud's pages, test_pages.py",
+    "cloud/web/forms.py": "by: forms of the cloud's pages, test_pages.py",
     "cloud/web/gather.py": OWN_BASE,
     "firmware_sim/devices/mqtt_cabinet.py": TWIN,
     "firmware_sim/devices/mqtt_meters.py": TWIN,
