@@ -258,19 +258,19 @@ async def _work(config: Any) -> bool:  # noqa: ANN401 - imported late
     loop.add_signal_handler(signal.SIGHUP, gateway.sync_now)
     pid = config.gateway.state / PID_FILE
 
-    async def note_pid() -> None:
+    async def when_ready() -> None:
         # Not before the journal is ours: another gateway may be running, and its file must stay.
         await gateway.ready.wait()
         pid.write_text(str(os.getpid()), "ascii")
         _look_away()
 
-    noting = asyncio.create_task(note_pid())
+    readying = asyncio.create_task(when_ready())
     try:
         await gateway.run()
     finally:
-        if noting.done():
+        if readying.done():
             pid.unlink(missing_ok=True)
-        noting.cancel()
+        readying.cancel()
     return gateway.again
 
 

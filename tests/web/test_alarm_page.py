@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
+from tests.cloud.trade import Trade
 from tests.cloud.twins import CloudTwin
 from tests.cloud.unproven.test_unproven import a_shop, unproven, verdicts
 from tests.web.shop import Browsing
@@ -13,24 +14,21 @@ LATER = 3 * 3_600_000
 SAID = {"outcome": "confirmed", "who": "storekeeper", "evidence": "looked into slot 1"}
 
 
-def overdue(cloud: CloudTwin) -> tuple[str, Browsing]:
-    """A draw past its deadline, by name, and the supplier's browser."""
+def overdue(cloud: CloudTwin) -> tuple[Trade, str, Browsing]:
+    """A draw past its deadline, by name, with its shop and the supplier's browser."""
     trade, _ = a_shop(cloud)
     cloud.clock.ms = trade.at + LATER
     (one,) = unproven(trade, overdue=True)
-    return str(one["record"]), Browsing(cloud)
+    return trade, str(one["record"]), Browsing(cloud)
 
 
 def test_an_owner_decides_in_the_page_and_the_gateway_is_told(cloud: CloudTwin) -> None:
-    trade, _ = a_shop(cloud)
-    cloud.clock.ms = trade.at + LATER
-    (one,) = unproven(trade, overdue=True)
-    browsing = Browsing(cloud)
+    trade, record, browsing = overdue(cloud)
     before = browsing.get("/alarms")
 
-    done = browsing.post("/alarms/verdicts", urlencode({"record": one["record"]} | SAID))
+    done = browsing.post("/alarms/verdicts", urlencode({"record": record} | SAID))
 
-    assert f'<option value="{one["record"]}">' in before.text
+    assert f'<option value="{record}">' in before.text
     assert (done.status_code, done.headers["location"]) == (303, "/alarms")
     assert list(verdicts(trade)["cab-1"].values()) == [
         {"outcome": "confirmed", "evidence": SAID["evidence"], "who": "storekeeper"}
@@ -40,7 +38,7 @@ def test_an_owner_decides_in_the_page_and_the_gateway_is_told(cloud: CloudTwin) 
 
 
 def test_a_verdict_without_name_or_ground_or_by_the_drawer_is_refused_in_words(cloud: CloudTwin) -> None:
-    record, browsing = overdue(cloud)
+    _, record, browsing = overdue(cloud)
 
     answers = [
         browsing.post("/alarms/verdicts", urlencode({"record": record} | SAID | wrong)).status_code
@@ -55,7 +53,7 @@ def test_a_verdict_without_name_or_ground_or_by_the_drawer_is_refused_in_words(c
 
 
 def test_who_may_only_read_sees_no_form_and_decides_nothing(cloud: CloudTwin) -> None:
-    record, _ = overdue(cloud)
+    _, record, _ = overdue(cloud)
     reader = signed_in(cloud, "read")
 
     answer = reader.post("/alarms/verdicts", urlencode({"record": record} | SAID))
@@ -65,7 +63,7 @@ def test_who_may_only_read_sees_no_form_and_decides_nothing(cloud: CloudTwin) ->
 
 
 def test_a_form_of_another_site_decides_nothing(cloud: CloudTwin) -> None:
-    record, browsing = overdue(cloud)
+    _, record, browsing = overdue(cloud)
 
     answer = browsing.post("/alarms/verdicts", urlencode({"record": record} | SAID), sec_fetch_site="cross-site")
 
@@ -73,7 +71,7 @@ def test_a_form_of_another_site_decides_nothing(cloud: CloudTwin) -> None:
 
 
 def test_a_customers_people_do_not_see_the_suppliers_alarms(cloud: CloudTwin) -> None:
-    record, _ = overdue(cloud)
+    _, record, _ = overdue(cloud)
     customer = signed_in(cloud, "customer:cust")
 
     answer = customer.get("/alarms")
