@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
+from math import gcd
 from typing import Literal
 
 import msgspec
@@ -44,15 +45,23 @@ def cut(use: Use, edges: Sequence[int], how: Splitting) -> list[Use]:
 
 def cut_by_windows(uses: Sequence[Use], windows: Sequence[Window], how: Splitting) -> dict[str, list[Use]]:
     """Uses by the name of the window they fall into. ``windows`` are contiguous and cover all uses."""
+    if not uses:
+        return {}
     starts = [window.from_ms for window in windows]
     found: dict[str, list[Use]] = {}
+    # A cell of the clock (mostly an hour) divides every edge: it lies in one window, which is looked for once.
+    size = gcd(*starts[1:]) or windows[0].to_ms - windows[0].from_ms
+    cells: dict[int, list[Use]] = {}
     for use in uses:
-        at = bisect_right(starts, use.at) - 1
-        if use.until <= windows[at].to_ms:
-            found.setdefault(windows[at].name, []).append(use)
+        cell = use.at // size
+        if use.until and use.until > (cell + 1) * size:
+            edges = starts[bisect_right(starts, use.at) - 1 : bisect_right(starts, use.until)]
+            for part in cut(use, edges, how):
+                found.setdefault(windows[bisect_right(starts, part.at) - 1].name, []).append(part)
             continue
-        last = bisect_right(starts, use.until)
-        for part in cut(use, starts[at:last], how):
-            place = bisect_right(starts, part.at) - 1
-            found.setdefault(windows[place].name, []).append(part)
+        members = cells.get(cell)
+        if members is None:
+            name = windows[bisect_right(starts, use.at) - 1].name
+            members = cells[cell] = found.setdefault(name, [])
+        members.append(use)
     return found

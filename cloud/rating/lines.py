@@ -17,11 +17,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.calendar import Period
-from cloud.money import (
-    RoundingPolicy,
-    parse_amount,
-    short_text,
-)
+from cloud.money import RoundingPolicy, parse_amount, short_text
 from cloud.rating.uses import Use
 from wire.canonical import MAX_INTEGER
 from wire.quantity import MAX_SCALE
@@ -191,9 +187,9 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unk
     @property
     def hash(self) -> str:
         """SHA-256 of the line's canonical JSON, hex: what a correction names."""
-        told = _as_declared.encode(self)
+        told = b"" if self.steps else _as_declared.encode(self)
         # It ends so when nothing follows that only some lines have; a quotation mark inside a text is escaped.
-        if not told.endswith(b'"version":%d}' % self.version):
+        if not told.endswith(_ending(self.version)):
             told = _sorted.encode(self)
         return sha256(told).hexdigest()
 
@@ -230,6 +226,12 @@ class ChargeTerms(BaseModel):
 
 _sorted = msgspec.json.Encoder(order="sorted")
 _as_declared = msgspec.json.Encoder(order="deterministic")
+
+
+@lru_cache(maxsize=1024)
+def _ending(version: int) -> bytes:
+    """How the canonical JSON of a line ends that only says what every line says."""
+    return b'"version":%d}' % version
 
 
 def number(exact: Fraction) -> str:

@@ -251,6 +251,8 @@ def _between(uses: Sequence[Use], span: tuple[int, int]) -> list[Use]:
     """Uses in ``[from, to)``; an interval that crosses the border is cut there, by time."""
     from_ms, to_ms = span
     found = [use for use in uses if from_ms <= use.at < to_ms and use.until <= to_ms]
+    if len(found) == len(uses):
+        return found
     for use in uses:
         if (
             use.until > use.at
@@ -265,8 +267,10 @@ def _between(uses: Sequence[Use], span: tuple[int, int]) -> list[Use]:
 def _levels_before(uses: Sequence[Use], span: tuple[int, int], how: Aggregation) -> Fraction:
     """The level at the beginning of a span: from the uses before it, or the declared one."""
     opening = Fraction(how.opening)
+    if how.function not in ("time_weighted", "latest"):
+        return opening
     earlier = [use for use in uses if use.at < span[0]]
-    if how.function not in ("time_weighted", "latest") or not earlier:
+    if not earlier:
         return opening
     return opening + total(earlier) if how.level == "changed_by_use" else latest(earlier)
 

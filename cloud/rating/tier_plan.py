@@ -7,11 +7,12 @@ last tier, continued from another version) is left to it. Full tiers are always 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloud.money import POWERS, UNROUNDED_PLACES, ending, rounded_units, trimmed_text
-from cloud.rating.line_amounts import multiplied_line, scaled_line
+from cloud.money import POWERS, UNROUNDED_PLACES, ending, rounded_units, trimmed_text, units_text
+from cloud.rating.line_amounts import multiplied_line, scaled_texts, written_line
 from cloud.rating.lines import Line, Measured, Pricing, Step, exact_price
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class _Rung(NamedTuple):
     tiers under it come to, and their ``rows``.
     """
 
-    place: int
+    what: str
     above: int
     up_to: int | None
     price: int
@@ -32,6 +33,23 @@ class _Rung(NamedTuple):
     flat_rows: tuple[Step, ...]
     below: int
     rows: tuple[Step, ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is no more than quantity x price."""
+        return not self.rows and not self.flat and " " not in self.shown
+
+
+class _Scale(NamedTuple):
+    """The tiers for quantities of one denominator: what makes such a quantity units of ``places`` and shows it, the
+    tiers' upper bounds in these units, and the tiers.
+    """
+
+    to_units: int
+    places: int
+    shown: tuple[int, int]
+    bounds: tuple[int, ...]
+    rungs: tuple[_Rung, ...]
 
 
 class TierPlan:
@@ -44,60 +62,73 @@ class TierPlan:
         self._bound_places = max([_places(part) for _, part in bounds], default=0)
         self._price_places = max(_places(part) for _, part in prices) + (2 if percent else 0)
         self._rungs = tuple(self._made(terms, percent=percent))
+        # By denominator: of these only the divisors of 10**12 have a scale.
+        self._scales: dict[int, _Scale] = {}
 
-    def _made(self, terms: TieredTerms, *, percent: bool) -> list[_Rung]:
+    def _made(self, terms: TieredTerms, *, percent: bool) -> Iterator[_Rung]:
         bound, price = POWERS[self._bound_places], POWERS[self._price_places]
-        found: list[_Rung] = []
-        below, rows = 0, ()
+        below: int = 0
+        rows: tuple[Step, ...] = ()
         for reach in terms.reaches:
+            what = f"tier {reach.place}"
             above = int(reach.above * bound)
             up_to = None if reach.up_to is None else int(reach.up_to * bound)
             each = int(reach.price * price / (100 if percent else 1))
             flat = int(reach.flat * price)
             shown = f"{reach.tier.unit_price} %" if percent else reach.tier.unit_price
-            flat_row = Step(f"tier {reach.place} flat", unit_price=reach.tier.flat, amount=self._text(flat, 0))
+            flat_row = Step(f"{what} flat", unit_price=reach.tier.flat, amount=self._text(flat, 0))
             flat_rows = (flat_row,) if flat else ()
-            found.append(_Rung(reach.place, above, up_to, each, shown, flat, flat_rows, below, rows))
+            yield _Rung(what, above, up_to, each, shown, flat, flat_rows, below, rows)
             if up_to is not None and not self._volume:
-                full = self._row(reach.place, up_to - above, shown, (up_to - above) * each, self._bound_places)
+                full = self._row(what, up_to - above, shown, (up_to - above) * each, self._bound_places)
                 below, rows = below + (up_to - above) * each + flat * bound, (*rows, full, *flat_rows)
-        return found
+
+    def _scale(self, denominator: int) -> _Scale | None:
+        decimal = ending(denominator)
+        if decimal is None:
+            return None
+        places = max(decimal[1], self._bound_places)
+        if places + self._price_places > UNROUNDED_PLACES:
+            return None
+        zoom, unit = POWERS[places - self._bound_places], POWERS[places]
+        rungs = [
+            one._replace(
+                above=0 if self._volume else one.above * zoom, below=one.below * zoom + one.flat * unit
+            )
+            for one in self._rungs
+        ]  # fmt: skip
+        bounds = tuple([one.up_to * zoom for one in self._rungs if one.up_to is not None])
+        to_units = decimal[0] * POWERS[places - decimal[1]]
+        made = self._scales[denominator] = _Scale(to_units, places, decimal, bounds, tuple(rungs))
+        return made
 
     def line(self, measured: Measured, kind: str, pricing: Pricing) -> Line | None:
         """The line of a quantity above zero; None where only fractions can tell."""
         numerator, denominator = measured.quantity.as_integer_ratio()
-        decimal = ending(denominator)
-        if numerator <= 0 or decimal is None:
+        scale = self._scales.get(denominator) or self._scale(denominator)
+        if numerator <= 0 or scale is None:
             return None
-        places = max(decimal[1], self._bound_places)
-        zoom = POWERS[places - self._bound_places]
-        if places + self._price_places > UNROUNDED_PLACES:
+        to_units, places, shown, bounds, rungs = scale
+        units = numerator * to_units
+        at = bisect_left(bounds, units)
+        if at == len(rungs):
             return None
-        units = numerator * decimal[0] * POWERS[places - decimal[1]]
-        for rung in self._rungs:
-            if rung.up_to is None or units <= rung.up_to * zoom:
-                return self._line(rung, measured, (units, places, zoom), kind, pricing)
-        return None
-
-    def _line(self, rung: _Rung, measured: Measured, size: tuple[int, int, int], kind: str, pricing: Pricing) -> Line:
-        units, places, zoom = size
-        part = units if self._volume else units - rung.above * zoom
-        amount = part * rung.price
-        if not rung.rows and not rung.flat and " " not in rung.shown:
+        rung = rungs[at]
+        if rung.is_plain:
             return multiplied_line(measured, kind, rung.shown, pricing)
-        steps: Sequence[Step] = (
-            *rung.rows,
-            self._row(rung.place, part, rung.shown, amount, places),
-            *rung.flat_rows,
-        )
-        exact = rung.below * zoom + amount + rung.flat * POWERS[places]
+        part = units - rung.above
+        amount = part * rung.price
+        exact = rung.below + amount
         # What a unit costs in the mean, to twelve places.
         mean = rounded_units(exact, units * POWERS[self._price_places], UNROUNDED_PLACES, "half_up")
-        each = trimmed_text(mean, UNROUNDED_PLACES)
-        return scaled_line(measured, kind, each, (exact, places + self._price_places), pricing, steps)
+        steps = [*rung.rows, self._row(rung.what, part, rung.shown, amount, places), *rung.flat_rows]
+        return written_line(
+            measured, kind, trimmed_text(mean, UNROUNDED_PLACES), units_text(numerator * shown[0], shown[1]),
+            *scaled_texts(exact, places + self._price_places, pricing), pricing, steps,
+        )  # fmt: skip
 
-    def _row(self, place: int, units: int, shown: str, amount: int, places: int) -> Step:
-        return Step(f"tier {place}", trimmed_text(units, places), self._unit, shown, self._text(amount, places))
+    def _row(self, what: str, units: int, shown: str, amount: int, places: int) -> Step:
+        return Step(what, trimmed_text(units, places), self._unit, shown, self._text(amount, places))
 
     def _text(self, amount: int, places: int) -> str:
         return trimmed_text(amount, places + self._price_places)

@@ -7,9 +7,10 @@ told again counts once. Values are scaled integers, so sums are exact and quick.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from operator import attrgetter
+from itertools import accumulate, islice
+from operator import attrgetter, eq, mul, sub
 from typing import Literal
 
 import msgspec
@@ -52,12 +53,21 @@ class Told(msgspec.Struct, frozen=True):
 
 in_order = attrgetter("at", "source", "id")
 """The one order of uses: by time, then by source and id."""
+_at = attrgetter("at")
+
+
+def ordered(uses: Iterable[Use]) -> list[Use]:
+    """The uses in their one order: by time alone, as long as no two are of one instant."""
+    by_time = sorted(uses, key=_at)
+    instants = [use.at for use in by_time]
+    tied = any(map(eq, instants, islice(instants, 1, None)))
+    return sorted(by_time, key=in_order) if tied else by_time
 
 
 def told_once(uses: Iterable[Use]) -> Told:
     """Each use once; of one (source, id) with two contents the earlier (then smaller) stays."""
     told = list(uses)
-    if len({(use.source, use.id) for use in told}) == len(told):
+    if len({use.id for use in told}) == len(told) or len({(use.source, use.id) for use in told}) == len(told):
         # The usual case, and events are what comes most: nothing was told twice.
         return Told(told, [])
     kept: list[Use] = []
@@ -75,8 +85,7 @@ def told_once(uses: Iterable[Use]) -> Told:
     return Told(kept, conflicts)
 
 
-def _whole_order(use: Use) -> tuple[int, str, str, int, int, int, str]:
-    return (use.at, use.source, use.id, use.scale, use.value, use.until, use.price)
+_whole_order = attrgetter("at", "source", "id", "scale", "value", "until", "price")
 
 
 def total(uses: Sequence[Use]) -> Fraction:
@@ -131,14 +140,14 @@ def time_weighted(
     mean over ``[from, to)``, ``hour`` level-hours, and so on. ``opening`` is the level at the beginning.
     """
     from_ms, to_ms = span
-    ordered = sorted(uses, key=in_order)
-    values, places = scaled_values(ordered, places_of(opening))
-    level, since, area = int(opening * 10**places), from_ms, 0
-    for use, value in zip(ordered, values, strict=True):
-        at = min(max(use.at, from_ms), to_ms)
-        area += level * (at - since)
-        level, since = (level + value if changes else value), at
-    area += level * (to_ms - since)
+    in_time = ordered(uses)
+    values, places = scaled_values(in_time, places_of(opening))
+    first = int(opening * 10**places)
+    levels = [*accumulate(values, initial=first)] if changes else [first, *values]
+    instants = [use.at for use in in_time]
+    if instants and (instants[0] < from_ms or instants[-1] > to_ms):
+        instants = [min(max(at, from_ms), to_ms) for at in instants]
+    area = sum(map(mul, levels, map(sub, [*instants, to_ms], [from_ms, *instants])))
     return Fraction(area, (to_ms - from_ms if per == "period" else PER[per]) * 10**places)
 
 
@@ -148,11 +157,3 @@ def places_of(number: Fraction) -> int:
     while 10**places % number.denominator:
         places += 1
     return places
-
-
-def buckets(uses: Sequence[Use], bucket_of: Callable[[int], str]) -> dict[str, list[Use]]:
-    """Uses by the bucket (an hour, a day of the local clock) that their instant falls into."""
-    found: dict[str, list[Use]] = {}
-    for use in uses:
-        found.setdefault(bucket_of(use.at), []).append(use)
-    return found

@@ -11,11 +11,10 @@ from typing import Literal
 
 import msgspec
 
-from cloud.rating.buckets import BucketNames
+from cloud.rating.buckets import greatest_of_each
 from cloud.rating.lines import Line, Measured, Pricing
 from cloud.rating.tiers import TieredTerms, tier_rows
 from cloud.rating.usage_terms import Bucket, Row, amount_lines, billable, usage_lines
-from cloud.rating.uses import buckets, greatest
 
 KIND = "bucketed_maximum"
 MEASURE = "usage"
@@ -38,8 +37,7 @@ class Terms(TieredTerms):
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line, with a row for each bucket or for each tier of the sum."""
-    found = buckets(measured.uses, BucketNames(terms.bucket, pricing.zone).of)
-    peaks = {name: greatest(uses) for name, uses in sorted(found.items())}
+    peaks = dict(sorted(greatest_of_each(measured.uses, terms.bucket, pricing.zone).items()))
     summed = msgspec.structs.replace(measured, quantity=sum(peaks.values(), Fraction(0)))
     if terms.tiers_apply == "to_the_sum":
 

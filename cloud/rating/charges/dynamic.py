@@ -6,8 +6,10 @@ here, and here it is an error.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from fractions import Fraction
 from functools import lru_cache
+from itertools import repeat
 from typing import Literal
 
 from cloud.money import parse_amount
@@ -38,12 +40,17 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line: the sum of what the events cost, each priced by itself."""
     values, places = scaled_values(measured.uses)
     by_unit = terms.price_is == "unit_price"
+    # Uses of one price are added up first: of prices there are fewer than of uses.
+    at_price: defaultdict[str, int] = defaultdict(int)
+    for use, value in zip(measured.uses, values if by_unit else repeat(1), strict=by_unit):
+        at_price[use.price] += value
+    if "" in at_price:
+        bare = next(use for use in measured.uses if not use.price)
+        raise RatingError(f"event {bare.id or bare.at} brings no price; a validity rule should have refused it")
     sums: dict[int, int] = {}
-    for use, value in zip(measured.uses, values, strict=True):
-        if not use.price:
-            raise RatingError(f"event {use.id or use.at} brings no price; a validity rule should have refused it")
-        price, price_places = _scaled(use.price)
-        sums[price_places] = sums.get(price_places, 0) + (price * value if by_unit else price)
+    for price, value in at_price.items():
+        units, price_places = _scaled(price)
+        sums[price_places] = sums.get(price_places, 0) + units * value
     amount = sum((Fraction(units, 10 ** (of + (places if by_unit else 0))) for of, units in sums.items()), Fraction(0))
     exact = amount * exact_price(terms.multiplier)
     row = Row(f"{len(measured.uses)} events, each at its own price", measured.quantity, measured.unit, "", exact)

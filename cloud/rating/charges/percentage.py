@@ -7,8 +7,10 @@ own charge, so the events must be known one by one.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import accumulate
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -16,7 +18,7 @@ from pydantic import Field
 from cloud.rating.lines import Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Price
 from cloud.rating.usage_terms import Row, UsageTerms, amount_lines, billable
-from cloud.rating.uses import Use, in_order, places_of, scaled_values
+from cloud.rating.uses import Use, ordered, places_of, scaled_values
 
 KIND = "percentage"
 MEASURE = "usage"
@@ -37,7 +39,7 @@ class Terms(UsageTerms):
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line: percent of what is not free, fixed fees of the charged events, what bounds for each event change."""
     rate, fixed = exact_price(terms.percent) / 100, exact_price(terms.fixed)
-    based, charged, bounded = _counted(terms, sorted(measured.uses, key=in_order) or [_whole(measured)])
+    based, charged, bounded = _counted(terms, _in_order(measured, terms) or [_whole(measured)])
     rows = billable(measured, terms, pricing).rows
     rows.append(Row("percent", based, measured.unit, f"{terms.percent} %", based * rate))
     if fixed:
@@ -45,6 +47,11 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     if bounded:
         rows.append(Row("least and most for each event", None, "", "", bounded))
     return amount_lines(KIND, measured, terms, pricing, rows)
+
+
+def _in_order(measured: Measured, terms: Terms) -> Sequence[Use]:
+    """The events in order of time, where that decides which of them are free."""
+    return ordered(measured.uses) if terms.free_events or terms.free_amount is not None else measured.uses
 
 
 def _whole(measured: Measured) -> Use:
@@ -61,18 +68,35 @@ def _counted(terms: Terms, uses: Sequence[Use]) -> tuple[Fraction, int, Fraction
     amounts, places = scaled_values(uses, max([places_of(one) for one in known], default=0))
     unit = 10**places
     free = None if terms.free_amount is None else int(exact_price(terms.free_amount) * unit)
-    based, charged, running = 0, 0, 0
+    parts = _charged(amounts, terms.free_events, free)
+    return Fraction(sum(parts), unit), len(parts), _bounds(terms, parts, places)
+
+
+def _charged(amounts: Sequence[int], free_events: int, free: int | None) -> Sequence[int]:
+    """What is charged of each charged event's amount (in order): without the free events and the free amount."""
+    if free is None:
+        return amounts[free_events:]
+    if not amounts or min(amounts) < 0:
+        return _charged_one_by_one(amounts, free_events, free)
+    reached = list(accumulate(amounts))
+    crossing = bisect_right(reached, free)
+    last = min(free_events or len(amounts), len(amounts))
+    if crossing >= last:
+        return amounts[last:]
+    return [min(reached[crossing] - free, amounts[crossing]), *amounts[crossing + 1 :]]
+
+
+def _charged_one_by_one(amounts: Sequence[int], free_events: int, free: int) -> list[int]:
+    """As ``_charged``, where amounts below zero give back some of the free amount."""
     parts: list[int] = []
+    running = 0
     for place, amount in enumerate(amounts):
         running += amount
-        part: int | None = amount
-        if (free is not None or terms.free_events) and (not terms.free_events or place < terms.free_events):
-            beyond = 0 if free is None else running - free
-            part = min(beyond, amount) if beyond > 0 else None
-        if part is not None:
-            based, charged = based + part, charged + 1
-            parts.append(part)
-    return Fraction(based, unit), charged, _bounds(terms, parts, places)
+        if free_events and place >= free_events:
+            parts.append(amount)
+        elif running > free:
+            parts.append(min(running - free, amount))
+    return parts
 
 
 def _bounds(terms: Terms, parts: Sequence[int], places: int) -> Fraction:

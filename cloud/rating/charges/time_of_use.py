@@ -57,8 +57,9 @@ class Terms(UsageTerms):
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """A line for each window in which something was used; bounds over all of them."""
-    span = (measured.from_ms, max(measured.to_ms, *(max(use.at + 1, use.until) for use in measured.uses), 0))
-    span = (min(span[0], *(use.at for use in measured.uses), span[1]), span[1])
+    first = min([use.at for use in measured.uses], default=measured.from_ms)
+    last = max([max(use.at + 1, use.until) for use in measured.uses], default=measured.to_ms)
+    span = (min(measured.from_ms, first), max(measured.to_ms, last))
     windows = windows_between(*span, terms.windows, pricing.zone)
     found = cut_by_windows(measured.uses, windows, terms.split)
     free_of_bounds = terms.model_copy(update={"minimum": None, "maximum": None})
