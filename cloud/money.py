@@ -38,6 +38,9 @@ EXPONENTS: Mapping[str, int] = {
 }
 UNROUNDED_PLACES = 12
 POWERS: Sequence[int] = [10**places for places in range(64)]
+# Digits before and after the point, by places: made once, because texts of amounts are what a line costs most.
+_BEFORE: Sequence[slice] = [slice(None, -places) for places in range(64)]
+_AFTER: Sequence[slice] = [slice(-places, None) for places in range(64)]
 _AMOUNT = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,12})?\Z")
 
 
@@ -175,7 +178,7 @@ def units_text(units: int, places: int) -> str:
         return "-" + units_text(-units, places)
     if len(digits) <= places:
         digits = digits.zfill(places + 1)
-    return f"{digits[:-places]}.{digits[-places:]}"
+    return f"{digits[_BEFORE[places]]}.{digits[_AFTER[places]]}"
 
 
 def trimmed_text(units: int, places: int) -> str:

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloud.money import POWERS, UNROUNDED_PLACES, ending, rounded_units, trimmed_text, units_text
+from cloud.money import POWERS, UNROUNDED_PLACES, ending, trimmed_text, units_text
 from cloud.rating.line_amounts import multiplied_line, scaled_texts, written_line
 from cloud.rating.lines import Line, Measured, Pricing, Step, exact_price
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 class _Rung(NamedTuple):
     """A tier: its bounds in units of the plan's bounds, price and flat fee in units of its prices; ``below``: what full
-    tiers under it come to, and their ``rows``.
+    tiers under it come to, and their ``rows``; ``is_plain``: what ends in it is no more than quantity x price.
     """
 
     what: str
@@ -33,11 +33,7 @@ class _Rung(NamedTuple):
     flat_rows: tuple[Step, ...]
     below: int
     rows: tuple[Step, ...]
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it is no more than quantity x price."""
-        return not self.rows and not self.flat and " " not in self.shown
+    is_plain: bool
 
 
 class _Scale(NamedTuple):
@@ -78,7 +74,8 @@ class TierPlan:
             shown = f"{reach.tier.unit_price} %" if percent else reach.tier.unit_price
             flat_row = Step(f"{what} flat", unit_price=reach.tier.flat, amount=self._text(flat, 0))
             flat_rows = (flat_row,) if flat else ()
-            yield _Rung(what, above, up_to, each, shown, flat, flat_rows, below, rows)
+            plain = not (rows or flat or percent)
+            yield _Rung(what, above, up_to, each, shown, flat, flat_rows, below, rows, plain)
             if up_to is not None and not self._volume:
                 full = self._row(what, up_to - above, shown, (up_to - above) * each, self._bound_places)
                 below, rows = below + (up_to - above) * each + flat * bound, (*rows, full, *flat_rows)
@@ -113,18 +110,19 @@ class TierPlan:
         at = bisect_left(bounds, units)
         if at == len(rungs):
             return None
-        rung = rungs[at]
-        if rung.is_plain:
-            return multiplied_line(measured, kind, rung.shown, pricing)
-        part = units - rung.above
-        amount = part * rung.price
-        exact = rung.below + amount
-        # What a unit costs in the mean, to twelve places.
-        mean = rounded_units(exact, units * POWERS[self._price_places], UNROUNDED_PLACES, "half_up")
-        steps = [*rung.rows, self._row(rung.what, part, rung.shown, amount, places), *rung.flat_rows]
+        what, above, _, price, each, _, flat_rows, below, rows, is_plain = rungs[at]
+        if is_plain:
+            return multiplied_line(measured, kind, each, pricing)
+        amount = (units - above) * price
+        exact = below + amount
+        exact_places = places + self._price_places
+        # What a unit costs in the mean, to twelve places; half up, as nothing here is below zero.
+        count = units * POWERS[self._price_places]
+        mean = (exact * POWERS[UNROUNDED_PLACES] + count // 2) // count
+        row = Step(what, trimmed_text(units - above, places), self._unit, each, trimmed_text(amount, exact_places))
         return written_line(
             measured, kind, trimmed_text(mean, UNROUNDED_PLACES), units_text(numerator * shown[0], shown[1]),
-            *scaled_texts(exact, places + self._price_places, pricing), pricing, steps,
+            *scaled_texts(exact, exact_places, pricing), pricing, [*rows, row, *flat_rows],
         )  # fmt: skip
 
     def _row(self, what: str, units: int, shown: str, amount: int, places: int) -> Step:

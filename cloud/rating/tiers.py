@@ -159,13 +159,13 @@ def planned_line(
     kind: str, measured: Measured, terms: TieredTerms, pricing: Pricing, *, volume: bool = False, percent: bool = False
 ) -> Line | None:
     """The line of a plain quantity by integers; None where only ``tier_rows`` can tell."""
-    if not terms.is_plain or measured.before or measured.rows or terms.bounds == "exclusive":
-        return None
     plan = terms.plans.get(measured.unit)
     if plan is None:
+        if not terms.is_plain or terms.bounds == "exclusive":
+            return None
         # A plan takes as long as some lines by fractions: it is made when a second line asks for it.
         if measured.unit not in terms.plans:
             terms.plans[measured.unit] = None
             return None
         plan = terms.plans[measured.unit] = TierPlan(terms, measured.unit, volume=volume, percent=percent)
-    return plan.line(measured, kind, pricing)
+    return None if measured.rows or measured.before else plan.line(measured, kind, pricing)

@@ -195,10 +195,13 @@ class Billable(NamedTuple):
 PriceQuantity = Callable[[Fraction, Fraction, str], list[Row]]
 
 
+_WHOLE = Share(1, 1, Fraction(1))
+
+
 def share_of(measured: Measured, proration: Proration, pricing: Pricing) -> Share:
     """The part of the whole period that what was measured makes up."""
     if measured.whole is None or measured.actual is None:
-        return Share(1, 1, Fraction(1))
+        return _WHOLE
     return share((measured.from_ms, measured.to_ms), measured.whole, measured.actual, proration, pricing.zone)
 
 

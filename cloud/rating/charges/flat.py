@@ -6,13 +6,14 @@ and divide by two different periods. The amount is multiplied before it is divid
 
 from __future__ import annotations
 
+from math import prod
 from typing import Literal
 
 import msgspec
 from pydantic import Field
 
 from cloud.calendar import Proration
-from cloud.rating.line_amounts import price_line
+from cloud.rating.line_amounts import price_line, ratio_line
 from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Positive, Price
 from cloud.rating.usage_terms import ONE_PERIOD, Discounts, Row, part_of_period, share_of
@@ -38,15 +39,18 @@ class Terms(ChargeTerms):
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line: amount x quantity x the part of the period."""
     part = share_of(measured, terms.proration, pricing)
-    exact = exact_price(terms.amount) * exact_price(terms.quantity) * part.ratio
-    for discount in terms.discounts:
-        exact -= discount.off(exact, part.ratio)
     served = msgspec.structs.replace(
         measured, quantity=exact_price(terms.quantity), unit=ONE_PERIOD, effect="fixed", level="C"
     )
+    if not terms.discounts:
+        factors = [one.as_integer_ratio() for one in (exact_price(terms.amount), served.quantity, part.ratio)]
+        ratio = prod([above for above, _ in factors]), prod([below for _, below in factors])
+        rows = [] if part.ratio == 1 else [part_of_period(part, terms.proration.count)]
+        return [ratio_line(served, KIND, terms.amount, ratio, pricing, [row.step for row in rows])]
+    exact = exact_price(terms.amount) * exact_price(terms.quantity) * part.ratio
+    for discount in terms.discounts:
+        exact -= discount.off(exact, part.ratio)
     line = price_line(served, KIND, terms.amount, exact, pricing)
-    if part.ratio == 1 and not terms.discounts:
-        return [line]
     rows = [part_of_period(part, terms.proration.count)]
     rows += [Row(discount.words, None, "", "", None) for discount in terms.discounts]
     return [msgspec.structs.replace(line, steps=[row.step for row in rows])]
