@@ -18,7 +18,6 @@ from cloud.money import (
     ending,
     rounded_units,
     short_text,
-    trimmed_text,
     units_text,
 )
 from cloud.rating.lines import Amount, Line, Measured, Pricing, Step, exact_price, number
@@ -88,15 +87,18 @@ def _ratio_texts(numerator: int, denominator: int, digits: int, mode: str) -> tu
 def scaled_texts(units: int, places: int, pricing: Pricing) -> tuple[str, str]:
     """The texts of an exact amount of ``units * 10**-places``, at most twelve: unrounded, and payable."""
     digits = EXPONENTS[pricing.currency]
-    if places <= digits:
-        due = units * POWERS[digits - places]
-    elif units > 0 and pricing.rounding.mode == "half_up":
+    unrounded = units_text(units, places)
+    if places == digits:
+        amount = unrounded
+    elif places > digits and units > 0 and pricing.rounding.mode == "half_up":
         # As ``rounded_units``, for what comes most.
         unit = POWERS[places - digits]
-        due = (units + unit // 2) // unit
+        amount = units_text((units + unit // 2) // unit, digits)
+    elif places > digits:
+        amount = units_text(rounded_units(units, POWERS[places - digits], 0, pricing.rounding.mode), digits)
     else:
-        due = rounded_units(units, POWERS[places - digits], 0, pricing.rounding.mode)
-    return trimmed_text(units, places), units_text(due, digits)
+        amount = units_text(units * POWERS[digits - places], digits)
+    return unrounded.rstrip("0").rstrip(".") if places and unrounded[-1] == "0" else unrounded, amount
 
 
 def written_line(

@@ -187,10 +187,10 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unk
     @property
     def hash(self) -> str:
         """SHA-256 of the line's canonical JSON, hex: what a correction names."""
-        told = b"" if self.steps else _as_declared.encode(self)
+        told = b"" if self.steps else _as_declared(self)
         # It ends so when nothing follows that only some lines have; a quotation mark inside a text is escaped.
         if not told.endswith(_ending(self.version)):
-            told = _sorted.encode(self)
+            told = _sorted(self)
         return sha256(told).hexdigest()
 
     def content_hash(self) -> str:
@@ -224,8 +224,8 @@ class ChargeTerms(BaseModel):
         return []
 
 
-_sorted = msgspec.json.Encoder(order="sorted")
-_as_declared = msgspec.json.Encoder(order="deterministic")
+_sorted = msgspec.json.Encoder(order="sorted").encode
+_as_declared = msgspec.json.Encoder(order="deterministic").encode
 
 
 @lru_cache(maxsize=1024)
