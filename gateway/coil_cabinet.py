@@ -16,7 +16,7 @@ import msgspec
 from gateway import cabinet_results
 from gateway.clock import Clock
 from gateway.device_events import Dispensed, Event, Request, Scalar
-from gateway.ports import Confirm, Line, LinkDown
+from gateway.ports import Confirm, Line, LinkDown, NothingSent
 from gateway.premises import CabinetUnreachableError, Given, Premises
 from gateway.recording import Stamp, happened
 from gateway.vending import Fact
@@ -182,18 +182,12 @@ class CoilCabinet:
 
     async def _command(self, ask: Callable[[], Request]) -> tuple[list[Event] | None, str]:
         """The events of an answer, None for none; and the reason for which certainly no byte of it was sent."""
-        sent = False
-
-        def worded() -> Request:
-            nonlocal sent
-            request = ask()
-            sent = True
-            return request
-
         try:
-            return await self._line.exchange(self.device, worded), ""
-        except (LinkDown, ValueError) as error:
-            return None, "" if sent else (str(error)[:100] or "the line is away")
+            return await self._line.exchange(self.device, ask), ""
+        except (NothingSent, ValueError) as error:
+            return None, str(error)[:100] or "the line is away"
+        except LinkDown:
+            return None, ""
 
     def _expect(self, intent: Intent, key: RecordKey, confirm: Confirm, *, recovered: bool = False) -> Open:
         """From now on a result of this slot ends this attempt."""

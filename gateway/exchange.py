@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator
 from typing import NamedTuple, Protocol, TypeVar
 
 from gateway.device_events import Event, Request, SerialDriver
-from gateway.ports import SerialLink, SerialSettings
+from gateway.ports import NothingSent, SerialLink, SerialSettings
 
 # An adapter may hold what it heard for so long (FTDI's latency timer is 16 ms), and the system may be busy.
 ADAPTER_SECONDS = 0.05
@@ -175,7 +175,7 @@ def exchange(
 ) -> Steps[Answer]:
     """The steps of one exchange; `begun`: it was asked already, and this was heard."""
     asked = ask(request, pace, patience)
-    before = (yield asked.say) if begun is None else begun[0]
+    before = (yield from _said(asked.say)) if begun is None else begun[0]
     driver.counters.noise_bytes += len(before.data)
     answers = request.answer_baud or asked.say.baud
     char = pace.char(answers)
@@ -203,6 +203,14 @@ def exchange(
     return Answer(events, [], start, done, max(took, 0.0), prompt=looks == 1, begins=usual)
 
 
+def _said(say: Say) -> Steps[Heard]:
+    """What was heard before; raises NothingSent where the line broke before the question had been handed to it."""
+    try:
+        return (yield say)
+    except OSError as error:
+        raise NothingSent(str(error)) from error
+
+
 def carried_out(steps: Steps[T], do: Callable[[Step], Heard]) -> T:
     """Carries out all steps with a function that may block."""
     heard: Heard | None = None
@@ -212,7 +220,11 @@ def carried_out(steps: Steps[T], do: Callable[[Step], Heard]) -> T:
         except StopIteration as end:
             result: T = end.value
             return result
-        heard = do(step)
+        try:
+            heard = do(step)
+        except OSError as error:
+            steps.throw(error)  # it knows what a broken line means at this step
+            raise
 
 
 class StepByStep:
@@ -232,15 +244,23 @@ class StepByStep:
             except StopIteration as end:
                 result: T = end.value
                 return result
-            if isinstance(step, InTurn):
-                # One after another: whoever owns time here does not sleep.
-                ask = step.asks[0]
-                before = await self._say(ask.say)
-                start = before.at
-                heard = await self._hear(Hear(start + ask.until, start + ask.first, 0.0, ask.say.baud))
-                step.told.append((before, heard))
-                continue
-            heard = await (self._say(step) if isinstance(step, Say) else self._hear(step))
+            try:
+                heard = await self._done(step)
+            except OSError as error:
+                steps.throw(error)
+                raise
+
+    async def _done(self, step: Step) -> Heard:
+        if isinstance(step, Say):
+            return await self._say(step)
+        if isinstance(step, Hear):
+            return await self._hear(step)
+        # One after another: whoever owns time here does not sleep.
+        ask = step.asks[0]
+        before = await self._say(ask.say)
+        heard = await self._hear(Hear(before.at + ask.until, before.at + ask.first, 0.0, ask.say.baud))
+        step.told.append((before, heard))
+        return heard
 
     async def _say(self, step: Say) -> Heard:
         junk = b""

@@ -14,7 +14,8 @@ from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.device_events import DoorState, Event, LockReply, Request
-from gateway.ports import Confirm, Line, LinkDown
+from gateway.drivers.doors import Seen
+from gateway.ports import Confirm, Line, LinkDown, NothingSent
 from gateway.premises import CabinetUnreachableError, Given
 from gateway.recording import Stamp, happened
 from gateway.vending import Fact
@@ -32,8 +33,10 @@ LOST_SECONDS = 60.0
 UNSEEN_SECONDS = 10.0
 # An answer that comes later than this is not waited for by anybody.
 LATE_SECONDS = 1.2
-# What a board said of a door so many seconds of line time ago still holds for the next question about it.
-FRESH = 1.0
+# What a board said of a door less than so many seconds ago still holds when somebody badges: a whole watch of all doors
+# is never further away (it is 5 s where nothing else is set), and whoever badges should not wait for one more. An open
+# door or an empty place is looked at again: somebody may just have put that right.
+FRESH = 6.0
 
 
 class LockDriver(Protocol):
@@ -48,6 +51,9 @@ class LockDriver(Protocol):
 
     def status(self, slot: str) -> Request:
         """Ask for the door; moves nothing."""
+
+    def last(self, slot: str) -> Seen | None:
+        """The board's last word about a door; None: it has said nothing since the line was opened."""
 
 
 class LockCabinet:
@@ -64,7 +70,6 @@ class LockCabinet:
         self._told_late: set[str] = set()
         self._moved: set[str] = set()
         self._goods: dict[str, bool] = {}
-        self._seen_closed: dict[str, float] = {}
         self._tries: int = getattr(driver, "tries", 2)
         self._news = asyncio.Event()
 
@@ -75,12 +80,12 @@ class LockCabinet:
 
     async def look(self, slot: str) -> Mapping[str, int]:
         """The door must be closed and the board must answer before anyone is promised anything."""
-        heard = self._seen_closed.get(slot)
-        if heard is not None and slot not in self._open and self._clock.line() - heard < FRESH:
-            # Told a moment ago: whoever badges need not wait for the question and its answer again.
-            return self._snapshot(slot)
         try:
-            closed = await self._closed(slot)
+            seen = self._driver.last(slot)
+            if seen is None or not seen.closed or not self._goods.get(slot, True) or self._age(seen) >= FRESH:
+                closed = await self._closed(slot)
+            else:
+                closed = True
         except (LinkDown, ValueError) as error:
             raise CabinetUnreachableError(str(error)) from error
         if closed is None:
@@ -98,6 +103,8 @@ class LockCabinet:
                 word = await self._unlock(slot) if word == "failed" else word
             if word == "opened":
                 return await self._until_closed(intent, confirm)
+            if word == "never":
+                return Given(Fact.NOT_OPENED, 0, "not_commanded", "no byte of the command was sent")
             if word == "failed":
                 return Given(Fact.NOT_OPENED, 0, "failed", "door_closed", self._snapshot(slot))
             return await self._evidence(intent, confirm, UNSEEN_SECONDS)
@@ -131,7 +138,7 @@ class LockCabinet:
         self._serving.add(slot)
         try:
             word = await self._unlock(slot)
-            if word == "failed":
+            if word in ("failed", "never"):
                 return False
             since = self._clock.line()
             while word == "unknown" and self._clock.line() - since < UNSEEN_SECONDS:
@@ -166,10 +173,8 @@ class LockCabinet:
         was_open = event.slot in self._open
         if event.closed:
             self._open.discard(event.slot)
-            self._seen_closed[event.slot] = self._clock.line()
         else:
             self._open.add(event.slot)
-            self._seen_closed.pop(event.slot, None)
         if event.slot in self._serving or was_open is not event.closed:
             return ()
         name = "door_closed" if event.closed else "door_forced"
@@ -183,11 +188,13 @@ class LockCabinet:
         return [happened("door_open", at, self.device, slot=slot) for slot in news]
 
     async def _unlock(self, slot: str) -> str:
-        """What became of the latch: "opened", "failed" (proven) or "unknown"."""
+        """What became of the latch: "opened", "failed" (proven), "never" (nothing was sent) or "unknown"."""
         sent = self._clock.mono_ms()
         self._moved.discard(slot)
         try:
             events = await self._line.exchange(self.device, lambda: self._driver.open(slot))
+        except NothingSent:
+            return "never"
         except LinkDown:
             events = None
         reply = next((event for event in events or () if isinstance(event, LockReply)), None)
@@ -260,6 +267,10 @@ class LockCabinet:
                 await self._news.wait()
         except TimeoutError:
             return
+
+    def _age(self, seen: Seen) -> float:
+        """Seconds since the board said so."""
+        return (self._clock.line() - seen.at) * self._clock.scale
 
     async def _patiently(self, slot: str, seconds: float) -> bool | None:
         """The door, as soon as the board answers; None when it does not for so long."""

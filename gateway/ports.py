@@ -30,6 +30,10 @@ class LinkDown(OSError):
     """The wire or broker is not there now. The session closes the link, waits and opens it again."""
 
 
+class NothingSent(LinkDown):
+    """The wire went away before this command: not one whole frame of it has left, so nothing can have moved."""
+
+
 class NotStored(Exception):
     """The journal did not take these records: nobody may hear "got it", and nothing may be vended. Tell them again."""
 
@@ -283,7 +287,8 @@ class Line(Protocol):
     """What a cabinet, a switch or an air unit needs of the session of its line."""
 
     async def exchange(self, device: str, ask: Callable[[], Request]) -> list[Event] | None:
-        """One command before all polls; the events of its answer, None when nothing answered. Raises LinkDown."""
+        """One command before all polls; the events of its answer, None when nothing answered. Raises LinkDown, of it
+        NothingSent where the command certainly has not left."""
 
 
 class Switch(Protocol):

@@ -18,7 +18,7 @@ from gateway import recording
 from gateway.device_events import Event, Request, SerialDriver
 from gateway.exchange import Pace, Performer, StepByStep
 from gateway.line_quality import LineQuality
-from gateway.ports import DeviceStatus, Journal, LinkDown, NotStored, Ports, SerialLink, SerialSettings
+from gateway.ports import DeviceStatus, Journal, LinkDown, NothingSent, NotStored, Ports, SerialLink, SerialSettings
 from gateway.record_queue import RecordQueue
 from gateway.recording import Stamp, happened, stamp
 from gateway.rounds import Rounds, Told
@@ -126,10 +126,12 @@ class SerialSession:
     async def exchange(self, device: str, ask: Callable[[], Request]) -> list[Event] | None:
         """Sends one command before all polls; its events, or None when nothing answered. Raises LinkDown."""
         if self._link is None:
-            raise LinkDown(f"line {self.name} ({self._settings.port}) is not open: is the adapter plugged in?")
+            raise NothingSent(f"line {self.name} ({self._settings.port}) is not open: is the adapter plugged in?")
         answer: asyncio.Future[list[Event] | None] = asyncio.get_running_loop().create_future()
         self._jobs.append((device, ask, answer))
         self._wake.set()
+        if hasattr(self._link, "nudge"):
+            self._link.nudge()
         return await answer
 
     async def _keep_open(self) -> None:
@@ -141,18 +143,23 @@ class SerialSession:
                 self._link, pause = link, 1.0
                 performer: Any = link if hasattr(link, "perform") else StepByStep(link, self._clock.line)
                 self._performer = performer
-                for driver in self._drivers.values():
-                    driver.restarted()
+                self._forget()
                 await self._serve(link)
             except LinkDown as error:
                 log.warning("line %s: %s; trying again in %.0f s", self.name, error, pause)
             finally:
                 self._link = None
+                self._forget()
                 self._fail_jobs()
                 await link.close()
             self.progress = self._clock.line()
             await self._clock.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _forget(self) -> None:
+        """Whatever was learnt of the devices was learnt on a line that is no more."""
+        for driver in self._drivers.values():
+            driver.restarted()
 
     async def _serve(self, link: SerialLink) -> None:
         assert self._performer is not None
@@ -302,7 +309,7 @@ class SerialSession:
         while self._jobs:
             _, _, answer = self._jobs.popleft()
             if not answer.done():
-                answer.set_exception(LinkDown(f"line {self.name} went away"))
+                answer.set_exception(NothingSent(f"line {self.name} went away"))
 
     def _answers(self, device: str) -> bool | None:
         """Whether it is there. One that talks by itself is as long as it does."""

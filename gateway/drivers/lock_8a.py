@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.device_events import Counters, DeviceFault, DoorState, Event, LockReply, Request, Want
 from gateway.drivers.check_bytes import xor8
+from gateway.drivers.doors import Seen
 
 OPEN, STATUS = 0x8A, 0x80
 OPEN_MARK, STATUS_MARK = 0x11, 0x33
@@ -67,7 +68,8 @@ class Lock8A:
         self._open_is = "" if settings.open_is == "learn" else settings.open_is
         self._raw: dict[int, bool] = {}
         self._echoes: bool | None = {"yes": True, "no": False, "learn": None}[settings.echo]
-        self._seen: dict[int, bool] = {}
+        self._seen: dict[int, Seen] = {}
+        self._now = 0.0
         self._sent = b""
         self._tail = bytearray()
         self._received = 0
@@ -99,8 +101,13 @@ class Lock8A:
         """All doors."""
         return self._ask(STATUS, 0, STATUS_MARK)
 
-    def feed(self, data: bytes, now: float) -> list[Event]:  # noqa: ARG002 - nothing here depends on time
+    def last(self, slot: str) -> Seen | None:
+        """The board's last word about a door; None: it has said nothing since the line was opened."""
+        return self._seen.get(self._lock(slot))
+
+    def feed(self, data: bytes, now: float) -> list[Event]:
         """Only the last frame's length is kept; a frame is known by its end, so the pieces do not matter."""
+        self._now = now
         events: list[Event] = []
         for byte in data:
             if self.answered:
@@ -198,9 +205,10 @@ class Lock8A:
         events: list[Event] = []
         for lock, is_11 in marked.items():
             closed = not self._is_open(is_11)
-            if always or self._seen.get(lock) is not closed:
+            seen = self._seen.get(lock)
+            if always or seen is None or seen.closed is not closed:
                 events.append(DoorState(str(lock), closed, frame))
-            self._seen[lock] = closed
+            self._seen[lock] = Seen(closed, self._now)
         return events
 
     def _learn(self, marked: dict[int, bool], frame: bytes) -> list[Event]:

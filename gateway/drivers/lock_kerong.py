@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.device_events import Counters, DoorState, Event, LockReply, Request, Want
 from gateway.drivers.check_bytes import sum8
+from gateway.drivers.doors import Seen
 
 STX, ETX = 0x02, 0x03
 STATUS, UNLOCK, STATUS_REPLY, STATUS_BYTES = 0x30, 0x31, 0x35, 9
@@ -73,6 +74,7 @@ class LockKerong:
         self.wants: Sequence[Want] = (Want("doors", settings.watch),) if settings.watch else ()
         self.cfg = hashlib.sha256(msgspec.json.encode(["lock_kerong", settings.model, settings.ir])).hexdigest()
         self._seen: dict[int, tuple[bool, bool | None]] = {}
+        self._now = self._told_at = 0.0
         self._named = 0
         self._sent = b""
         self._tail = bytearray()
@@ -102,8 +104,14 @@ class LockKerong:
         """All doors."""
         return self._whole()
 
-    def feed(self, data: bytes, now: float) -> list[Event]:  # noqa: ARG002 - nothing here depends on time
+    def last(self, slot: str) -> Seen | None:
+        """The board's last word about a door; None: it has said nothing since the line was opened."""
+        told = self._seen.get(self._lock(slot))
+        return None if told is None else Seen(told[0], self._told_at)
+
+    def feed(self, data: bytes, now: float) -> list[Event]:
         """A frame is known by its end, so the pieces do not matter."""
+        self._now = now
         events: list[Event] = []
         for byte in data:
             if self.answered:
@@ -186,6 +194,7 @@ class LockKerong:
     def _doors(self, shut: int, goods: int | None, frame: bytes) -> list[Event]:
         """Doors whose state is news; one asked for by name is always told."""
         self._finish(frame)
+        self._told_at = self._now
         events: list[Event] = []
         for lock in range(self.settings.locks):
             closed, item = bool(shut >> lock & 1), None if goods is None else bool(goods >> lock & 1)

@@ -34,6 +34,7 @@ from gateway.device_events import (
     Want,
 )
 from gateway.drivers.check_bytes import xor8
+from gateway.drivers.doors import Seen
 
 HEAD = b"WKLY"
 FLASH, OPEN, QUERY, QUERY_ALL, MOVED, TURN = 0x81, 0x82, 0x83, 0x84, 0x85, 0x90
@@ -84,6 +85,8 @@ class LockWkly:
         every = settings.watch if settings.whole else max(settings.watch / max(len(self._doors), 1), ONE_DOOR_EVERY)
         self.wants: Sequence[Want] = (Want("doors", every),) if settings.watch and self._doors else ()
         self._next = 0
+        self._seen: dict[str, Seen] = {}
+        self._now = 0.0
         self._sent = b""
         self._tail = bytearray()
         self._given = self._asked = 0
@@ -123,8 +126,13 @@ class LockWkly:
         self._next = (self._next + 1) % len(self._doors)
         return self.status(str(self._doors[self._next]))
 
-    def feed(self, data: bytes, now: float) -> list[Event]:  # noqa: ARG002 - nothing here depends on time
+    def last(self, slot: str) -> Seen | None:
+        """The board's last word about a door; None: it has said nothing since the line was opened."""
+        return self._seen.get(slot)
+
+    def feed(self, data: bytes, now: float) -> list[Event]:
         """A frame is known by its end: its length and check fit what stands before. So the pieces do not matter."""
+        self._now = now
         events: list[Event] = []
         for byte in data:
             self._tail.append(byte)
@@ -150,6 +158,7 @@ class LockWkly:
     def restarted(self) -> None:
         """The line was opened anew: half a frame is none."""
         self._tail.clear()
+        self._seen.clear()
         self.answered = True
 
     def _lock(self, slot: str) -> int:
@@ -200,7 +209,7 @@ class LockWkly:
         if len(data) != 2 or data[0] not in self._doors or data[1] > 1:
             self.counters.refuse("layout")
             return []
-        return [DoorState(str(data[0]), data[1] == 1, frame)]
+        return [self._door(str(data[0]), data[1] == 1, frame)]
 
     def _answer(self, command: int, data: bytes, frame: bytes) -> list[Event]:
         if command == QUERY_ALL:
@@ -215,7 +224,7 @@ class LockWkly:
         slot, done, closed = str(data[1]), data[0] == DONE, data[2] == 1
         if command == OPEN:
             return [LockReply(slot, done and not closed, frame)]
-        return [DoorState(slot, closed, frame)] if done else []
+        return [self._door(slot, closed, frame)] if done else []
 
     def _all(self, data: bytes, frame: bytes) -> list[Event]:
         states = data[1:]
@@ -223,7 +232,11 @@ class LockWkly:
             self.counters.refuse("layout")
             return []
         self.answered = True
-        return [DoorState(str(door), states[door - 1] == 1, frame) for door in self._doors]
+        return [self._door(str(door), states[door - 1] == 1, frame) for door in self._doors]
+
+    def _door(self, slot: str, closed: bool, frame: bytes) -> DoorState:  # noqa: FBT001 - the bit itself
+        self._seen[slot] = Seen(closed, self._now)
+        return DoorState(slot, closed, frame)
 
     def _turned(self, data: bytes, frame: bytes) -> list[Event]:
         """One piece, or the end of it: the board tells how many are left, so a lost answer does not lose a piece."""

@@ -54,6 +54,8 @@ class SerialPort:
     async def open(self) -> None:
         """Opens the port for ourselves alone; raises LinkDown."""
         self._stop, self._stopper = socket.socketpair()
+        self._bell, self._ringer = socket.socketpair()
+        self._ringer.settimeout(0)
         name = f"line {self._settings.name}"
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name, initializer=_exact_timers)
         self._port = await self._run(self._opened)
@@ -71,6 +73,12 @@ class SerialPort:
         if seconds <= 0 and self._port is not None and not self._waiting():
             return b""
         return await self._run(self._read, max(seconds, 0))
+
+    def nudge(self) -> None:
+        """Somebody wants the line: a `read` that still waits for its first byte ends."""
+        if self._port is not None:
+            with contextlib.suppress(BlockingIOError):  # it has been rung often enough
+                self._ringer.send(b"!")
 
     async def speed(self, baud: int) -> None:
         """Changes over after the last bit has left; raises LinkDown."""
@@ -257,15 +265,19 @@ class SerialPort:
 
     def _read(self, seconds: float) -> bytes:
         data = b""
-        while len(data) < MOST and self._readable(self._silence if data else seconds):
+        while len(data) < MOST and self._readable(self._silence if data else seconds, heeds=not data):
             data += self._take(ready=True)
             self._quiet = line_now()
         return data
 
-    def _readable(self, seconds: float) -> bool:
+    def _readable(self, seconds: float, *, heeds: bool = False) -> bool:
+        """Whether a byte is there, at the latest after so many seconds; who `heeds` the bell waits no longer."""
         if self._port is None:
             return False
-        ready, _, _ = select.select([self._fd, self._stop.fileno()], [], [], seconds)
+        bell = [self._bell.fileno()] if heeds else []
+        ready, _, _ = select.select([self._fd, self._stop.fileno(), *bell], [], [], seconds)
+        if heeds and bell[0] in ready:
+            self._bell.recv(MOST)
         return self._fd in ready
 
     def _waiting(self) -> int:
@@ -279,6 +291,8 @@ class SerialPort:
             with contextlib.suppress(OSError, serial.SerialException):
                 port.close()
         self._stop.close()
+        self._bell.close()
+        self._ringer.close()
 
 
 def _exact_timers() -> None:

@@ -56,3 +56,23 @@ def test_an_unplugged_adapter_ends_a_read() -> None:
         await link.close()
 
     asyncio.run(talk())
+
+
+def test_a_read_that_waits_for_its_first_byte_ends_when_somebody_wants_the_line() -> None:
+    async def talk() -> bytes:
+        master, slave = pty.openpty()
+        tty.setraw(slave)
+        link = SerialPort(SerialSettings("t", os.ttyname(slave)))
+        await link.open()
+        reading = asyncio.create_task(link.read(3600))
+        await asyncio.sleep(0)
+
+        link.nudge()
+
+        heard = await reading
+        await link.close()
+        os.close(slave)
+        os.close(master)
+        return heard
+
+    assert asyncio.run(talk()) == b""

@@ -50,7 +50,7 @@ def test_an_adapter_that_is_pulled_out_and_put_back_is_opened_again(tmp_path: Pa
     async def play(site: Site) -> None:
         site.close_door_after(3)
         site.port.unplug()
-        await site.clock.sleep(3)
+        await site.clock.sleep(10)
         away = await take_draw(site.premises, site.cabinet, "B0017", "1")
         detail = site.session.devices()[0].detail
         site.port.plug()
@@ -60,6 +60,18 @@ def test_an_adapter_that_is_pulled_out_and_put_back_is_opened_again(tmp_path: Pa
 
         assert (away.outcome, away.reason, back.outcome) == ("refused", "unreachable", "confirmed")
         assert detail == "the line is not open"
+
+    on_a_site(tmp_path, play)
+
+
+def test_an_adapter_that_went_a_moment_ago_lets_nothing_go_and_charges_nothing(tmp_path: Path) -> None:
+    async def play(site: Site) -> None:
+        site.port.unplug()
+
+        result = await take_draw(site.premises, site.cabinet, "B0017", "1")
+
+        (draw,) = [record for record in await site.records() if isinstance(record, Draw)]
+        assert (result.outcome, draw.qty, draw.actuation) == ("not_dispensed", 0, "not_commanded")
 
     on_a_site(tmp_path, play)
 
