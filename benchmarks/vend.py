@@ -2,9 +2,9 @@
 
 `./run python benchmarks/vend.py [--quick] [--json]`. 10,000 badges and 200 limits are cached, thousands of draws are
 remembered, the journal syncs every commit. Two boards: a lock board as it is set up, to which people come at any moment
-of its watch (decision, intent, mark, open), and an FA FB controller that asks us five times a second: its command must be in the answer to the
-first poll after the commit, so what is counted there is polls. The line is a pseudo-terminal with a twin and real byte
-times behind it.
+of its watch (decision, intent, mark, open), and an FA FB controller that asks us five times a second: its command must
+be in the answer to the first poll after the commit, so what is counted there is polls. The line is a pseudo-terminal
+with a twin and real byte times behind it.
 """
 
 from __future__ import annotations

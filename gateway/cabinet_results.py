@@ -43,7 +43,9 @@ def late(event: Dispensed, unverified: Draw, confirm: Confirm, at: Stamp) -> Dra
 
 
 def unasked(event: Dispensed, device: str, cfg: str, premises: Premises, at: Stamp) -> Draw:
-    """Nobody here asked for it; it happened all the same."""
+    """Nobody here asked for it; it happened all the same. Where its name is one of our commands, of which this card
+    knows nothing (it was put back, and the rest is still on its way from the cloud), it ends that attempt.
+    """
     desired = premises.desired.current
     place, planogram = premises.place(device, event.slot)
     holder = desired.badges.get(event.badge)
@@ -53,7 +55,8 @@ def unasked(event: Dispensed, device: str, cfg: str, premises: Premises, at: Sta
     return Draw(
         v=1, z="", src=device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
         did=event.did, who=holder.person if holder else pseudonym(event.badge), raw=frame_hash(event.raw), cfg=cfg,
-        q=flags, slot=event.slot, item=place.item if place else "unknown", asked=event.qty, qty=end.qty,
+        q=flags, intent=attempt_of(event.cmd_id), slot=event.slot, item=place.item if place else "unknown",
+        asked=event.qty, qty=end.qty,
         outcome=end.outcome, actuation=event.motor, confirmation=event.drop,
         planogram=planogram, rules=desired.rules or desired.version, after=after(event),
     )  # fmt: skip
@@ -74,6 +77,12 @@ def after(event: Dispensed) -> dict[str, int]:
     if event.at is not None:
         numbers["device_ms"] = event.at
     return numbers
+
+
+def attempt_of(cmd_id: str) -> str:
+    """The attempt ("ep/n") that a command's name stands for; "" where it is no name of ours."""
+    boot, _, n = cmd_id.rpartition("-")
+    return f"{boot}/{n}" if boot and n.isascii() and n.isdecimal() else ""
 
 
 def pseudonym(badge: str) -> str:

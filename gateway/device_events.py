@@ -146,9 +146,8 @@ class VendRequested(msgspec.Struct, frozen=True):
 
 
 class Dispensed(msgspec.Struct, frozen=True):
-    """What a cabinet says about one dispense.
-
-    `qty` is what its drop sensor saw, `ctr` that sensor's counter afterwards; `badge` where it decided alone.
+    """What a cabinet says about one dispense: `qty` is what its drop sensor saw, `ctr` that sensor's counter after it;
+    `badge` where it decided alone; `old`: something newer was heard before, so its counter has moved on since.
     """
 
     did: str
@@ -164,10 +163,11 @@ class Dispensed(msgspec.Struct, frozen=True):
     local: bool = False
     at: int | None = None
     raw: bytes = b""
+    old: bool = False
 
 
 class CabinetState(msgspec.Struct, frozen=True):
-    """The retained self-portrait of a cabinet: slot -> drop counter, level. Never causes a record of goods."""
+    """The retained self-portrait of a cabinet: slot -> drop counter, level; an old one has none. Causes no record."""
 
     online: bool
     boot: int

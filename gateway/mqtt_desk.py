@@ -182,7 +182,7 @@ class Desk:
         return happened("draw_refused", at, self.device, slot=event.slot, data=why, raw=event.raw, did=event.did)
 
     def _result(self, event: Dispensed, at: Stamp) -> Record:
-        if event.ctr is not None:
+        if event.ctr is not None and not event.old:
             self._counters[event.slot] = event.ctr
         if not event.cmd_id:
             return cabinet_results.unasked(event, self.device, self.cfg, self.premises, at)
@@ -203,7 +203,7 @@ class Desk:
 
     def _portrait(self, event: CabinetState, at: Stamp) -> Record | None:
         was, self.online = self.online, event.online
-        if event.online:
+        if event.online and event.counters:
             self._counters, self._levels = dict(event.counters), dict(event.levels)
         if event.retained:
             return None

@@ -128,14 +128,23 @@ class MqttSession:
         await self._link.publish(topic, payload, qos=qos)
 
     async def _pick_up(self, premises: Premises) -> None:
-        """Attempts that the boot before left open: their results may be the first messages that come."""
-        try:
-            attempts = await premises.journal.open_attempts()
-            for device, desk in self.desks.items():
-                desk.driver.remember(await premises.journal.told(device, 200))
-        except NotStored as error:
-            log.warning("broker %s: what the boot before left open is not known: %s", self.name, error)
-            return
+        """Attempts that the boot before left open: their results may be the first messages that come. Nothing is heard
+        before they are known: a result that finds nobody waiting is a piece of its own, and would be billed twice.
+        """
+        while True:
+            try:
+                await self._look_back(premises)
+            except NotStored as error:
+                log.warning("broker %s waits: what the boot before left open is not known: %s", self.name, error)
+                self.progress = self._clock.line()
+                await self._clock.sleep(1.0)
+            else:
+                return
+
+    async def _look_back(self, premises: Premises) -> None:
+        attempts = await premises.journal.open_attempts()
+        for device, desk in self.desks.items():
+            desk.driver.remember(await premises.journal.told(device, 200))
         for attempt in attempts:
             place = self.desks.get(attempt.intent.src)
             if place is not None and attempt.commanded and attempt.key.ep != self._clock.boot:

@@ -109,19 +109,29 @@ class SerialSession:
 
     async def _remember(self) -> None:
         """Before the line is opened: a board that repeats its last message may do so across our restart, and its first
-        words may be the end of an attempt that the boot before has left open.
+        words may be the end of an attempt that the boot before has left open. Heard before that is known, they would
+        count as a piece of their own.
         """
-        try:
-            for device, driver in self._drivers.items():
-                if hasattr(driver, "remember"):
-                    driver.remember(await self._journal.told(device, 5), self._clock.boot)
-            resuming = {one: each for one, each in self._interpreters.items() if hasattr(each, "resume")}
-            for attempt in await self._journal.open_attempts() if resuming else ():
-                cabinet: Any = resuming.get(attempt.intent.src)
-                if cabinet is not None and attempt.commanded and attempt.key.ep != self._clock.boot:
-                    cabinet.resume(attempt.intent, attempt.key)
-        except NotStored as error:
-            log.warning("line %s: what its boards said last is not known: %s", self.name, error)
+        while True:
+            try:
+                await self._pick_up()
+            except NotStored as error:
+                log.warning("line %s waits: what its boards said last is not known: %s", self.name, error)
+                self.progress = self._clock.line()
+                await self._clock.sleep(1.0)
+            else:
+                return
+
+    async def _pick_up(self) -> None:
+        resuming = {one: each for one, each in self._interpreters.items() if hasattr(each, "resume")}
+        attempts = await self._journal.open_attempts() if resuming else ()
+        for device, driver in self._drivers.items():
+            if hasattr(driver, "remember"):
+                driver.remember(await self._journal.told(device, 5), self._clock.boot)
+        for attempt in attempts:
+            cabinet: Any = resuming.get(attempt.intent.src)
+            if cabinet is not None and attempt.commanded and attempt.key.ep != self._clock.boot:
+                cabinet.resume(attempt.intent, attempt.key)
 
     async def exchange(self, device: str, ask: Callable[[], Request]) -> list[Event] | None:
         """Sends one command before all polls; its events, or None when nothing answered. Raises LinkDown."""

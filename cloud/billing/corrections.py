@@ -37,12 +37,14 @@ replace = msgspec.structs.replace
 class Chain(msgspec.Struct, frozen=True):
     """The statements a settlement stands on: ``opening`` is the last one before the periods that are settled (None at
     the agreement's beginning); ``later`` are those that closed these periods before, oldest first (none: nothing is
-    late). ``settled``: for each log of the settlement, the index up to which ``opening`` and those before held it.
+    late). ``settled``: for each log of the settlement, the index up to which ``opening`` and those before held it;
+    ``first``: the index at which its range begins.
     """
 
     opening: Head | None
     later: tuple[Head, ...]
     settled: tuple[int, ...]
+    first: tuple[int, ...]
 
     @property
     def base(self) -> Head | None:
@@ -127,6 +129,7 @@ def _scope(period: Period, versions: Sequence[Version], chain: Chain) -> Scope:
         closed=() if base is None else (*base.closed, base.period),
         versions=tuple(versions),
         settled=chain.settled,
+        first=chain.first,
         registers=() if opening is None else tuple(opening.registers),
         since_ms=chain.later[0].period.from_ms if chain.later else period.from_ms,
     )

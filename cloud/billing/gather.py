@@ -125,7 +125,7 @@ def gather(
         dated = date_leaves(position, source.records, source.ends, source.receipts)
         facts += [Fact(dated[index], source.records[index]) for index in sorted(source.records)]
     settled = tuple(max(source.settled, source.start) for source in sources)
-    chain = Chain(opening, tuple(later), settled)
+    chain = Chain(opening, tuple(later), settled, tuple(source.start for source in sources))
     told = events_needed(tx, tenant, versions, opening, chain.base, kept=None if kept is None else RUNNING_EVENTS)
     return Gathered(sources, [*facts, *map(event_fact, told)], chain)
 

@@ -19,14 +19,16 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
     ``since_ms``: where the settlement begins: with the period itself, or with an earlier one that is worked out again
     because of what came late; ``until_ms``: where it ends (0: with the period). ``settled``: for each log, the index up
-    to which the statements before ``since_ms`` held its leaves. ``registers``: where those left the meters. ``open``:
-    the period is still running, so that a silent meter is not silent at its end.
+    to which the statements before ``since_ms`` held its leaves; ``first``: the one at which its range begins, before
+    which nothing was left to settle. ``registers``: where those left the meters. ``open``: the period is still running,
+    so that a silent meter is not silent at its end.
     """
 
     period: Period
     closed: tuple[Period, ...]
     versions: tuple[Version, ...]
     settled: tuple[int, ...]
+    first: tuple[int, ...] = ()
     registers: tuple[RegisterState, ...] = ()
     since_ms: int = 0
     until_ms: int = 0
@@ -62,7 +64,12 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     def is_due(self, at: int, known: LeafRef) -> bool:
         """Whether something that happened at ``at`` and became known with a leaf is settled now: it is not of a later
         period, and no statement before had it in hand.
+
+        A leaf from before the range is shown because a later one refers to it. It was settled, whatever time it has
+        here: one without a synchronised clock is dated by cosignatures, and those of its own days are not in the range.
         """
+        if self.first and known.index < self.first[known.log]:
+            return False
         in_hand = known.index < self.settled[known.log]
         return at < self.ends_ms and not (in_hand and at < self.begins_ms)
 

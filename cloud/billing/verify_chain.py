@@ -46,7 +46,7 @@ def check_chain(
         if not set(before.signed_by) <= set(now.signed_by):
             findings.append(Finding(0, "agreement", f"a signature under version {now.version} is no longer named"))
     _check_ranges(head, opening, later, versions, findings)
-    return Chain(opening, tuple(later), _settled(head, opening))
+    return Chain(opening, tuple(later), _settled(head, opening), tuple(log.from_ for log in head.logs))
 
 
 def check_since(chain: Chain, versions: Sequence[Version], facts: Sequence[Fact], findings: list[Finding]) -> None:

@@ -133,6 +133,7 @@ class MqttCabinet:
         self._decoder = msgspec.json.Decoder(Told)
         self._portraits = msgspec.json.Decoder(Portrait)
         self._last: tuple[int, int] | None = None
+        self._pictured = (0, 0)
         self._missing: set[tuple[int, int]] = set()
         self._tries = 0
         self._gone: list[tuple[int, int, int]] = []
@@ -219,9 +220,10 @@ class MqttCabinet:
         kind = told.type
         if kind == "dispense.result" and told.slot and told.motor:
             local, at = told.auth == "local", believed(told)
+            old = (told.boot, told.seq) < max(self._last or (0, 0), self._pictured)
             return [Dispensed(
                 did, told.cmd_id, told.slot, told.qty, told.motor, told.drop, told.ms, told.ctr, told.reason,
-                told.badge, local, at, payload,
+                told.badge, local, at, payload, old,
             )]  # fmt: skip
         if kind == "vend.request" and told.slot and told.badge:
             return [VendRequested(
@@ -302,8 +304,12 @@ class MqttCabinet:
         if state.online and state.seq and self._last is not None and (state.boot, state.seq) > self._last:
             self._behind = (state.boot, state.seq)
             self._asked_at = now
-        counters = {slot: one.ctr for slot, one in state.slots.items()}
-        levels = {slot: one.level for slot, one in state.slots.items()}
+        if state.online:
+            self._pictured = max(self._pictured, (state.boot, state.seq))
+        old = state.online and state.seq > 0 and (state.boot, state.seq) < (self._last or (0, 0))
+        slots = {} if old else state.slots
+        counters = {slot: one.ctr for slot, one in slots.items()}
+        levels = {slot: one.level for slot, one in slots.items()}
         return [CabinetState(state.online, state.boot, counters, levels, retained)]
 
     def _unknown(self, payload: bytes, now: float, error: Exception) -> list[Event]:

@@ -1,6 +1,5 @@
 """After a restore: what the cloud holds of our own log and we do not any more. Runs on the journal's thread.
 
-Entries from the mirror wait apart until the root over ours and theirs is one we signed and the cloud cosigned.
 Entries from the mirror wait apart until the root over ours and theirs is one that we signed and that is cosigned.
 """
 
@@ -77,6 +76,7 @@ def adopt(db: sqlite3.Connection, state: LogState, proven: Proven) -> LogState |
             db.execute(
                 "INSERT INTO entries (log, idx, record) VALUES (?, ?, ?)", (state.log, index, _record(db, index, leaf))
             )
+        _end_vends(db)
         _keep_note(db, state, frontier, proven)
         db.execute("DELETE FROM mirrored")
     return read_log(db, state.origin)
@@ -115,6 +115,14 @@ def _note_vend(db: sqlite3.Connection, leaf: bytes) -> None:
     if isinstance(record, Intent):
         # Whether its command left stood on the card that is gone: it may have.
         mark_commanded(db, record.key)
+
+
+def _end_vends(db: sqlite3.Connection) -> None:
+    """Devices have gone on talking: what became of an attempt may stand here already, without a place in the log."""
+    unsealed = db.execute("SELECT r.leaf FROM records r LEFT JOIN entries e ON e.record = r.id WHERE e.record IS NULL")
+    for (leaf,) in unsealed.fetchall():
+        if b'"k":"draw"' in leaf or b'"k":"loan"' in leaf:
+            _note_vend(db, leaf)
 
 
 def _keep_note(db: sqlite3.Connection, state: LogState, frontier: Frontier, proven: Proven) -> None:
