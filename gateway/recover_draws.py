@@ -7,18 +7,21 @@ cannot prove stays unverified and its slot waits for a count. The command is nev
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 
-from gateway.ports import Attempt
+from gateway.ports import Attempt, NotStored
 from gateway.premises import Cabinet, Given, Premises
 from gateway.recording import stamp
 from gateway.take_draw import finish, never_sent
 from gateway.vending import Fact
 
+log = logging.getLogger(__name__)
+
 
 async def recover_draws(premises: Premises, cabinets: Mapping[str, Cabinet]) -> int:
     """Ends every open attempt of earlier boots; the number of them. A cabinet serves again when its own are ended."""
-    found = await premises.journal.open_attempts()
+    found = await _left_open(premises)
     attempts = [attempt for attempt in found if attempt.key.ep != premises.clock.boot]
     by_cabinet: dict[str, list[Attempt]] = {}
     for attempt in attempts:
@@ -29,6 +32,15 @@ async def recover_draws(premises: Premises, cabinets: Mapping[str, Cabinet]) -> 
         for device, theirs in by_cabinet.items():
             group.create_task(_recover(premises, device, cabinets.get(device), theirs))
     return len(attempts)
+
+
+async def _left_open(premises: Premises) -> list[Attempt]:
+    while True:
+        try:
+            return await premises.journal.open_attempts()
+        except NotStored as error:
+            log.warning("what the boot before left open is not known yet: %s", error)
+            await premises.clock.sleep(1.0)
 
 
 async def _recover(premises: Premises, device: str, cabinet: Cabinet | None, attempts: Sequence[Attempt]) -> None:

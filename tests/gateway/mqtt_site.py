@@ -17,7 +17,7 @@ from gateway import boot, drivers
 from gateway.clock import Clock, virtual_clock
 from gateway.journal.store import Journal
 from gateway.mqtt_session import MqttSession
-from gateway.ports import BrokerSettings, Desired, LinkDown, Message, Planogram, Ports, Slot
+from gateway.ports import Attempt, BrokerSettings, Desired, LinkDown, Message, NotStored, Planogram, Ports, Slot
 from gateway.premises import Premises
 from gateway.recover_draws import recover_draws
 from gateway.shelf import Shelf
@@ -27,6 +27,22 @@ from wire.records import DeviceEvent, Draw, Record, decode
 T = TypeVar("T", bound=Record)
 CABINET = "cab-7"
 SLOTS = {"1-03": 8, "1-04": 8}
+
+
+class Stumbling:
+    """A journal that cannot tell at first what the boot before left open."""
+
+    def __init__(self, journal: Journal, refusals: int) -> None:
+        self._journal, self._refusals = journal, refusals
+        self.append, self.mark_commanded = journal.append, journal.mark_commanded
+        self.told, self.said = journal.told, journal.said
+
+    async def open_attempts(self) -> list[Attempt]:
+        """Not stored, so many times; then as the journal."""
+        self._refusals -= 1
+        if self._refusals >= 0:
+            raise NotStored("the journal could not be read: disk I/O error")
+        return await self._journal.open_attempts()
 
 
 def planned() -> Desired:
@@ -55,8 +71,8 @@ class MqttSite:
         self.tasks: list[asyncio.Task[Any]] = []
         self._salts = itertools.count()
 
-    async def power_on(self) -> None:
-        """The gateway starts, from what is on its disk."""
+    async def power_on(self, refusals: int = 0) -> None:
+        """The gateway starts, from what is on its disk, which at first refuses so often to say what is open."""
         self.clock = virtual_clock(
             f"{next(self.boots):016x}", self.loop, origin_ms=MORNING + int(self.loop.time() * 1000)
         )
@@ -69,7 +85,7 @@ class MqttSite:
         self.session = MqttSession(BrokerSettings("broker", "memory"), {CABINET: driver}, ports)
         shelf = Shelf()
         await boot.remember(self.journal, [CABINET], shelf.apply)
-        self.premises = Premises(self.clock, self.journal, Told(planned()), shelf)
+        self.premises = Premises(self.clock, Stumbling(self.journal, refusals), Told(planned()), shelf)
         self.session.serve(self.premises)
         self.tasks = [
             asyncio.create_task(self.session.run()),

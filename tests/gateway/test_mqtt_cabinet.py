@@ -94,6 +94,27 @@ def test_what_is_told_again_is_no_new_gap() -> None:
     assert len(driver.outgoing) == 1
 
 
+def test_a_result_that_is_told_again_is_known_to_be_old() -> None:
+    driver = cabinet()
+    result: dict[str, Any] = {"kind": "dispense.result", "slot": "1-03", "qty": 1, "motor": "ok", "drop": "seen"}
+    driver.feed("vend/v1/cab-7/state", b'{"v":1,"online":true,"boot":17,"seq":3}', 0.0)
+
+    told = [one.old for seq in (2, 4, 3) for one in driver.feed(EVT, evt(seq, **result), 0.0) if hasattr(one, "old")]
+
+    assert told == [True, False, True]
+
+
+def test_a_portrait_from_before_the_newest_event_says_no_counters() -> None:
+    driver = cabinet()
+    driver.remember(["17/8/B17S8"])
+    slots = b'"slots":{"1-03":{"level":5,"ctr":9}}'
+
+    (old,) = driver.feed("vend/v1/cab-7/state", b'{"v":1,"online":true,"boot":17,"seq":7,' + slots + b"}", 0.0)
+    (new,) = driver.feed("vend/v1/cab-7/state", b'{"v":1,"online":true,"boot":17,"seq":8,' + slots + b"}", 0.0)
+
+    assert (old.counters, new.counters) == ({}, {"1-03": 9})
+
+
 def test_the_end_of_the_boot_before_can_be_a_gap_too() -> None:
     driver = cabinet()
     driver.feed(EVT, evt(7), 0.0)

@@ -84,6 +84,21 @@ def test_a_power_cut_at_any_moment_of_a_draw_counts_it_once(tmp_path: Path, afte
     on_an_mqtt_site(tmp_path, play)
 
 
+@pytest.mark.parametrize("refusals", [1, 2, 5])
+def test_a_result_is_not_heard_before_it_is_known_who_waited_for_it(tmp_path: Path, refusals: int) -> None:
+    async def play(site: MqttSite) -> None:
+        site.badge("1-03")
+        await site.clock.sleep(0.5)
+        await site.power_off()
+        await site.power_on(refusals)
+        await site.clock.sleep(200)
+
+        assert await site.draws() == [("1-03", 1, "confirmed")]
+        assert await site.journal.open_attempts() == []
+
+    on_an_mqtt_site(tmp_path, play)
+
+
 def test_a_result_that_comes_after_we_gave_up_decides_the_draw(tmp_path: Path) -> None:
     async def play(site: MqttSite) -> None:
         site.twin.synced = False

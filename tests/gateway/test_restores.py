@@ -365,3 +365,27 @@ def test_a_command_that_the_lost_card_knew_of_may_have_left(tmp_path: Path) -> N
         assert (attempt.key, attempt.commanded) == (key, True)
 
     play(main())
+
+
+def test_an_attempt_whose_end_was_told_again_before_the_mirror_came_is_not_open(tmp_path: Path) -> None:
+    folder, image = tmp_path / "gateway", tmp_path / "image"
+
+    async def main() -> None:
+        cloud = new_cloud()
+        async with a_journal(folder) as journal:
+            await journal.append(readings(2))
+        await deliver(folder, cloud, 2)
+        shutil.copytree(folder, image)
+        async with a_journal(folder, OTHER_BOOT) as journal:
+            (key,) = await journal.append([intent(OTHER_BOOT)])
+        await deliver(folder, cloud, 3, OTHER_BOOT)
+
+        async with a_journal(image, THIRD_BOOT) as journal:
+            await journal.append([draw(f"{key.ep}/{key.n}", THIRD_BOOT, did="17/4/m")])
+            async with an_uplink(journal, cloud) as uplink:
+                await cosigned(uplink, 4)
+            attempts = await journal.open_attempts()
+
+        assert attempts == []
+
+    play(main())

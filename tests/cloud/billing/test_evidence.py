@@ -124,6 +124,31 @@ def test_a_record_told_again_by_its_device_is_billed_once(cloud: CloudTwin) -> N
     assert refusals(trade.bundle(second)) == []
 
 
+def test_a_record_without_a_time_of_its_own_that_is_told_again_later_is_billed_once(
+    cloud: CloudTwin,
+) -> None:
+    trade = Trade(cloud)
+    trade.to("2026-11-01", 10)
+    trade.draw(t=0, ts="U", did="boot1/77")
+    trade.send()
+    trade.reboot()
+    trade.to("2026-11-01", 23)
+    trade.draw()
+    trade.to("2026-11-02", 1)
+    trade.send()
+    first = trade.close(FIRST, "2026-11-02")
+    trade.reboot()
+    trade.to("2026-11-02", 9)
+    trade.draw(did="boot1/77")
+    trade.send()
+
+    second = trade.close("2026-11-02", "2026-11-03")
+
+    assert lines_of(first)[0] == ("drill-8", "2", "2.40")
+    assert lines_of(second) == [("", "1", "10.00")]
+    assert refusals(trade.bundle(first)) == refusals(trade.bundle(second)) == []
+
+
 def test_a_return_of_goods_from_a_closed_period_shows_the_draw_it_takes_back(cloud: CloudTwin) -> None:
     trade = Trade(cloud)
     trade.draw()
