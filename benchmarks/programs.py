@@ -65,6 +65,17 @@ class CloudProgram:
         answer.raise_for_status()
         return answer.json() if answer.content else {}
 
+    def every(self, path: str) -> list[Any]:
+        """All items of a list, page by page; ``path`` has a query."""
+        items: list[Any] = []
+        after = ""
+        while True:
+            page = self.ask("GET", f"{path}&limit=200{after}")
+            items += page["items"]
+            if not page.get("next"):
+                return items
+            after = f"&after={page['next']}"
+
     def furnish(self) -> None:
         """Parties and goods."""
         for party in ("sup", "cust"):

@@ -138,11 +138,10 @@ def _people(cloud: CloudProgram, port: int, sites: list[Site], result: Result) -
         if [one["total"]["amount"] for one in made] != [due]:
             totals = [one["total"]["amount"] for one in made]
             result.findings.append(f"agr-{number}: statements of {totals} instead of one of {due}")
-    proposed = cloud.ask("GET", "/v1/orders?state=proposed")["items"]
-    for one in proposed:
+    for one in cloud.every("/v1/orders?state=proposed"):
         _insist(cloud, port, f"/v1/orders/{one['order_id']}/confirmation", None, f"order-{one['order_id']}")
-    orders = cloud.ask("GET", "/v1/orders")["items"]
-    slots = [(one["device_id"], one["slot"]) for one in orders if one["state"] in ("proposed", "ordered")]
+    orders = [one for state in ("proposed", "ordered") for one in cloud.every(f"/v1/orders?state={state}")]
+    slots = [(one["device_id"], one["slot"]) for one in orders]
     if len(slots) != len(set(slots)) or not slots:
         result.findings.append(f"orders stand twice or not at all: {sorted(slots)}")
 
