@@ -7,6 +7,7 @@ flagged; physical facts win over rules.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 from gateway.device_events import Dispensed, Scalar
 from gateway.ports import Confirm
@@ -85,6 +86,7 @@ def attempt_of(cmd_id: str) -> str:
     return f"{boot}/{n}" if boot and n.isascii() and n.isdecimal() else ""
 
 
+@lru_cache(maxsize=1024)
 def pseudonym(badge: str) -> str:
     """A badge that no list names: the same word for the same badge, and not the badge."""
     return f"badge-{hashlib.sha256(badge.encode()).hexdigest()[:16]}" if badge else ""

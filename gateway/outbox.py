@@ -19,6 +19,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.25, 30.0
 REFUSED_WAIT = 60.0
 LONGEST_RETRY_AFTER = 300.0
 FAR, SLOW = 0.15, 2.0
+# Seconds from one send to the next where so many leaves come meanwhile that the requests would cost more than they.
+BUSY_LINGER, BUSY = 0.1, 64
 CLOCK_STEP = 0.001
 
 
@@ -26,7 +28,8 @@ class Outbox:
     """Times in seconds of one running clock.
 
     ``chance`` yields numbers in [0, 1), for jitter. ``linger``: a send begins at least so long after the one before, so
-    that a busy gateway sends batches and an idle one sends at once.
+    that a busy gateway sends batches and an idle one sends at once. After a piece that was large, but not full, the
+    next is given more time; full ones follow each other, since there a backlog waits.
     """
 
     def __init__(self, chance: Callable[[], float], *, linger: float = 0.03) -> None:
@@ -64,7 +67,8 @@ class Outbox:
         Full pieces grow where the way there and back takes most of the time: a near cloud gains nothing by them.
         """
         self._calm()
-        self._not_before = began + self._linger
+        busy = BUSY <= leaves < self.limit
+        self._not_before = began + (max(BUSY_LINGER, self._linger) if busy else self._linger)
         if leaves >= self.limit and FAR <= now - began < SLOW:
             self.limit = min(self.limit * 2, LARGEST)
 

@@ -24,6 +24,7 @@ Word = Annotated[str, msgspec.Meta(max_length=100)]
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**52)]
 KNOWN = frozenset({"boot", "vend.request", "dispense.result", "door", "lost"})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
 # Malformed messages that are told at once, and the seconds between two afterwards.
 BURST, PAUSE = 10, 60.0
 REASK = 10.0
@@ -353,7 +354,7 @@ def believed(told: Head) -> int | None:
         moment = datetime.fromisoformat(told.t)
     except ValueError:
         return None
-    return (moment - EPOCH) // timedelta(milliseconds=1) if moment.tzinfo else None
+    return (moment - EPOCH) // MILLISECOND if moment.tzinfo else None
 
 
 def scalars(payload: bytes) -> dict[str, Scalar]:
