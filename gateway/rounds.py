@@ -28,7 +28,7 @@ KNOWN = 4
 # little. A device that is slow now and then only creeps.
 SOONER, ROW, LATER, MOMENT, CREEP = 10e-6, 16, 40e-6, 300e-6, 2e-6
 # Questions that are asked before their answers are worked out: so many, and for so long.
-AHEAD, AHEAD_SECONDS = 64, 0.4
+AHEAD, AHEAD_SECONDS = 64, 1.0
 
 
 class Told(NamedTuple):

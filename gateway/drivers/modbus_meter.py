@@ -138,12 +138,12 @@ class ModbusMeter:
         self._now = now
         self._faults.discard("exception")
         events: list[Event] = []
-        raw = self.profile.raw
+        raw, plain = self.profile.raw, {} if self._faults else self._plain
         for want in wants:
             at = 3 + 2 * (want.address - first)
             data = frame[at : at + 2 * want.width]
-            register = self._plain.get(want.name)
-            value = None if register is None or self._faults else raw(register, data)
+            register = plain.get(want.name)
+            value = None if register is None else raw(register, data)
             if register is not None and value is not None:
                 events.append(Measured(register.name, value, register.scale, register.unit, frame))
             else:
