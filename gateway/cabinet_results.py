@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 
+from msgspec.structs import replace
+
 from gateway.device_events import Dispensed, Scalar
 from gateway.ports import Confirm
 from gateway.premises import Given, Premises
@@ -18,7 +20,7 @@ from gateway.take_count import resolved
 from gateway.take_draw import draw
 from gateway.vending import OutOfOrderError, State, dispensed, verdict
 from wire.ids import RecordKey
-from wire.records import DeviceEvent, Draw, DrawResolved, Intent, Loan
+from wire.records import ClockState, DeviceEvent, Draw, DrawResolved, Intent, Loan
 
 
 def asked_for(
@@ -53,13 +55,23 @@ def unasked(event: Dispensed, device: str, cfg: str, premises: Premises, at: Sta
     fact, qty = dispensed(event, place.confirm if place else "none", event.qty, None)
     end = verdict(fact, qty)
     flags = ["autonomous" if event.local else "unasked", *([end.incident] if end.incident else [])]
+    item = place.item if place else "unknown"
+    blank = _blank(device, cfg, at.b, at.ts, event.slot, item, planogram, desired.rules or desired.version)
+    return replace(
+        blank, t=at.t, m=at.m, did=event.did, who=holder.person if holder else pseudonym(event.badge),
+        raw=frame_hash(event.raw), q=flags, intent=attempt_of(event.cmd_id), asked=event.qty, qty=end.qty,
+        outcome=end.outcome, actuation=event.motor, confirmation=event.drop, after=after(event),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _blank(
+    device: str, cfg: str, boot: str, ts: ClockState, slot: str, item: str, planogram: int, rules: int
+) -> Draw:  # fmt: skip
+    """A draw from a slot without what changes from one to the next: a copy of it costs a quarter of a whole record."""
     return Draw(
-        v=1, z="", src=device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
-        did=event.did, who=holder.person if holder else pseudonym(event.badge), raw=frame_hash(event.raw), cfg=cfg,
-        q=flags, intent=attempt_of(event.cmd_id), slot=event.slot, item=place.item if place else "unknown",
-        asked=event.qty, qty=end.qty,
-        outcome=end.outcome, actuation=event.motor, confirmation=event.drop,
-        planogram=planogram, rules=desired.rules or desired.version, after=after(event),
+        v=1, z="", src=device, ep=boot, n=0, t=0, ts=ts, b=boot, m=0, cfg=cfg, slot=slot, item=item, asked=0, qty=0,
+        outcome="void", actuation="", confirmation="", planogram=planogram, rules=rules,
     )  # fmt: skip
 
 
