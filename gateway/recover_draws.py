@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 async def recover_draws(premises: Premises, cabinets: Mapping[str, Cabinet]) -> int:
     """Ends every open attempt of earlier boots; the number of them. A cabinet serves again when its own are ended."""
-    found = await _left_open(premises)
+    found = await _left_open(premises, cabinets)
     attempts = [attempt for attempt in found if attempt.key.ep != premises.clock.boot]
     by_cabinet: dict[str, list[Attempt]] = {}
     for attempt in attempts:
@@ -34,13 +34,18 @@ async def recover_draws(premises: Premises, cabinets: Mapping[str, Cabinet]) -> 
     return len(attempts)
 
 
-async def _left_open(premises: Premises) -> list[Attempt]:
+async def _left_open(premises: Premises, cabinets: Mapping[str, Cabinet]) -> list[Attempt]:
+    """What the journal says; as long as it cannot, no cabinet serves anybody."""
     while True:
         try:
-            return await premises.journal.open_attempts()
+            found = await premises.journal.open_attempts()
         except NotStored as error:
             log.warning("what the boot before left open is not known yet: %s", error)
+            premises.recovering.update(cabinets)
             await premises.clock.sleep(1.0)
+        else:
+            premises.recovering.difference_update(cabinets)
+            return found
 
 
 async def _recover(premises: Premises, device: str, cabinet: Cabinet | None, attempts: Sequence[Attempt]) -> None:

@@ -27,8 +27,10 @@ KNOWN = 4
 # later after one that was a moment late: so one look in five comes too early, whatever the device's habits, and costs
 # little. A device that is slow now and then only creeps.
 SOONER, ROW, LATER, MOMENT, CREEP = 10e-6, 16, 40e-6, 300e-6, 2e-6
-# Questions that are asked before their answers are worked out: so many, and for so long.
-AHEAD, AHEAD_SECONDS = 64, 1.0
+# Questions that are asked before their answers are worked out: so many, and for so long; of slow ones a few, since the
+# way from one to the other costs the processor as much as some answers do.
+AHEAD, AHEAD_SECONDS = 64, 0.4
+A_FEW, A_FEW_SECONDS = 10, 1.0
 
 
 class Told(NamedTuple):
@@ -58,16 +60,19 @@ class Habit(msgspec.Struct):
     sooner: float = MOMENT
     row: int = 0
 
-    def learn(self, took: float, *, prompt: bool = False) -> None:
-        """One more answer; old extremes fade."""
+    def learn(self, took: float, *, prompt: bool = False, of: int = 1) -> None:
+        """One more answer, ``of`` so many that were all looked for at the same time; old extremes fade.
+
+        Together they move the next look as one does: each by a whole step would overshoot by as many.
+        """
         if prompt and self.answers:
-            self.quickest = max(self.quickest - self.sooner, 0.0)
+            self.quickest = max(self.quickest - self.sooner / of, 0.0)
             self.row += 1
             if self.row % ROW == 0:
                 self.sooner = min(2 * self.sooner, MOMENT)
         else:
             step = LATER if took < self.quickest + MOMENT else CREEP
-            self.quickest = self.quickest + step if self.answers else took
+            self.quickest = self.quickest + step / of if self.answers else took
             self.sooner, self.row = (SOONER, 0) if self.answers else (MOMENT, 0)
         self.slowest = max(took, self.slowest * 0.99)
         self.answers += 1
@@ -135,7 +140,9 @@ class Rounds:
         ahead: list[Ahead] = []
         turn: Turn | int = first
         wall, spent = self._clock.wall_ms(), 0.0
-        while isinstance(turn, Turn) and len(ahead) < AHEAD and spent < AHEAD_SECONDS and self.schedule.healthy(turn):
+        while isinstance(turn, Turn) and self.schedule.healthy(turn):
+            if len(ahead) >= AHEAD or spent >= (AHEAD_SECONDS if len(ahead) >= A_FEW else A_FEW_SECONDS):
+                break
             known = self._usual.get((turn.device, turn.places))
             if known is None or self._drivers[turn.device].pending() is not None:
                 break
@@ -153,15 +160,19 @@ class Rounds:
         line, now = self._clock.line(), stamp(self._clock)
         turns: dict[tuple[str, Places], Turn] = {}
         for one, begun in zip(ahead, step.told, strict=False):
-            if self._again(one, begun, line, now):
+            if self._again(one, begun, (line, now), len(step.told)):
                 turns[one.turn.device, one.turn.places] = one.turn
             else:
                 yield from self._poll(one.turn, (one.usual.ask, begun))
         for key in turns:
             self._settle(key)
 
-    def _again(self, one: Ahead, begun: tuple[Heard, Heard], line: float, now: Stamp) -> bool:
-        """Works out the usual answer to a usual question; False where it is anything else. `now` was at `line`."""
+    def _again(self, one: Ahead, begun: tuple[Heard, Heard], clock: tuple[float, Stamp], of: int) -> bool:
+        """Works out the usual answer to a usual question, one ``of`` so many; False where it is anything else.
+
+        ``clock``: line time and stamp of one moment.
+        """
+        line, now = clock
         turn, (request, asked), (before, heard) = one.turn, one.usual, begun
         if before.data or len(heard.data) != asked.whole:
             return False
@@ -170,7 +181,7 @@ class Rounds:
             return False
         say = asked.say
         took = heard.at - before.at - (len(say.data) + asked.whole) * say.char - say.quiet
-        self._habits[turn.device].learn(max(took, 0.0), prompt=not heard.late)
+        self._habits[turn.device].learn(max(took, 0.0), prompt=not heard.late, of=of)
         ago = int((line - before.at) * 1000 * self._clock.scale)
         self.schedule.answered(turn, now.m - ago, now.t - ago)
         ago = int((line - heard.at) * 1000 * self._clock.scale)
