@@ -226,11 +226,12 @@ def _stay_small() -> None:
 
 def _look_away() -> None:
     """What stands when the gateway is ready lives as long as it does: the garbage collector need not go through it
-    again and again while events come in. It is left to look at what came later, and rarely: few records make a circle.
+    again and again while events come in. It is left to look at what came later: each request to the cloud leaves
+    circles behind, and where they wait for long the memory that events need is never the same twice.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
+    gc.set_threshold(2_000, 10, 20)
 
 
 async def _work(config: Any) -> bool:  # noqa: ANN401 - imported late
