@@ -16,6 +16,7 @@ from gateway.block_reads import Limits
 from gateway.clock import Clock
 from gateway.device_events import Event, Request
 from gateway.exchange import ADAPTER_SECONDS, Answer, Ask, Heard, InTurn, Pace, Patience, Steps, ask, exchange
+from gateway.ports import LinkDown, NothingSent
 from gateway.recording import Stamp, stamp
 from gateway.schedule import LineSchedule, Places, Turn
 
@@ -211,8 +212,14 @@ class Rounds:
         for _ in range(PARTS):
             if request is None or request.data == asked:
                 break
-            asked = request.data
-            answer = yield from self._exchange(device, request, patient=True)
+            before, asked = asked, request.data
+            try:
+                answer = yield from self._exchange(device, request, patient=True)
+            except NothingSent as error:
+                if before:
+                    # Nothing of this part; the command itself has left.
+                    raise LinkDown(str(error)) from error
+                raise
             if answer.events is None:
                 return None
             found += answer.events

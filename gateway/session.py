@@ -157,9 +157,9 @@ class SerialSession:
                 await self._serve(link)
             except LinkDown as error:
                 log.warning("line %s: %s; trying again in %.0f s", self.name, error, pause)
+                self._forget()
             finally:
                 self._link = None
-                self._forget()
                 self._fail_jobs()
                 await link.close()
             self.progress = self._clock.line()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+import pytest
+
 from gateway.clock import Clock
-from gateway.device_events import Measured
+from gateway.device_events import Counters, Measured, Request
 from gateway.drivers.modbus_meter import MeterSettings, ModbusMeter
 from gateway.drivers.modbus_profile import Profile, Register
 from gateway.drivers.modbus_rtu import crc
 from gateway.exchange import Ask, Hear, Heard, InTurn, Pace, Say, Step, carried_out
+from gateway.ports import LinkDown, NothingSent
 from gateway.rounds import MOMENT, Habit, Rounds, Told
 
 PROFILE = Profile(
@@ -185,3 +188,40 @@ def test_who_needs_two_questions_is_asked_both_each_time() -> None:
 
     assert wire.readings("v") == list(range(1, 41, 2))
     assert wire.readings("far") == [50] * 20
+
+
+class Board:
+    """A device whose command has an answer of two parts."""
+
+    wants: tuple[()] = ()
+
+    def __init__(self) -> None:
+        self.counters = Counters()
+        self.answered = True
+        self._parts = [Request(b"more", 4, 0.1)]
+
+    def pending(self) -> Request | None:
+        """What follows the command; nothing before it."""
+        return self._parts.pop() if self._parts and not self.answered else None
+
+    def command(self) -> Request:
+        """The command."""
+        self.answered = False
+        return Request(b"open", 0, 0.1)
+
+
+@pytest.mark.parametrize(("broken", "known"), [(b"open", True), (b"more", False)])
+def test_only_a_command_that_has_not_left_itself_is_said_to_have_moved_nothing(broken: bytes, known: bool) -> None:
+    board = Board()
+    clock = Clock("b" * 16, wall=lambda: 0, line=lambda: 0.0, synchronised=lambda: True)
+    rounds = Rounds({"b": board}, Pace(10, 9600), clock, lambda: False, lambda _: None)
+
+    def do(step: Step) -> Heard:
+        if isinstance(step, Say) and step.data == broken:
+            raise OSError("the adapter is gone")
+        return Heard(b"", 0.0)
+
+    with pytest.raises(LinkDown) as raised:
+        carried_out(rounds.command("b", board.command), do)
+
+    assert isinstance(raised.value, NothingSent) is known
