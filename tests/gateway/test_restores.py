@@ -37,6 +37,7 @@ from tests.gateway.desk import (
     refill,
 )
 from tests.gateway.fake_cloud import FakeCloud
+from wire.ids import RecordKey
 from wire.records import GatewayEvent
 from wire.seal import Signer
 
@@ -344,19 +345,23 @@ def test_a_new_epoch_names_the_log_before_and_seals_again_what_was_not_cosigned(
     play(main())
 
 
-def test_a_command_that_the_lost_card_knew_of_may_have_left(tmp_path: Path) -> None:
-    folder, image = tmp_path / "gateway", tmp_path / "image"
+async def an_image_from_before_an_attempt(folder: Path, image: Path, cloud: FakeCloud) -> RecordKey:
+    """Two readings on the image; the attempt after them is in the cloud. The attempt's key."""
+    async with a_journal(folder) as journal:
+        await journal.append(readings(2))
+    await deliver(folder, cloud, 2)
+    shutil.copytree(folder, image)
+    async with a_journal(folder, OTHER_BOOT) as journal:
+        (key,) = await journal.append([intent(OTHER_BOOT)])
+        await journal.mark_commanded(key)
+    await deliver(folder, cloud, 3, OTHER_BOOT)
+    return key
 
+
+def test_a_command_that_the_lost_card_knew_of_may_have_left(tmp_path: Path) -> None:
     async def main() -> None:
-        cloud = new_cloud()
-        async with a_journal(folder) as journal:
-            await journal.append(readings(2))
-        await deliver(folder, cloud, 2)
-        shutil.copytree(folder, image)
-        async with a_journal(folder, OTHER_BOOT) as journal:
-            (key,) = await journal.append([intent(OTHER_BOOT)])
-            await journal.mark_commanded(key)
-        await deliver(folder, cloud, 3, OTHER_BOOT)
+        cloud, image = new_cloud(), tmp_path / "image"
+        key = await an_image_from_before_an_attempt(tmp_path / "gateway", image, cloud)
 
         async with a_journal(image, THIRD_BOOT) as journal, an_uplink(journal, cloud) as uplink:
             await cosigned(uplink, 3)
@@ -368,17 +373,9 @@ def test_a_command_that_the_lost_card_knew_of_may_have_left(tmp_path: Path) -> N
 
 
 def test_an_attempt_whose_end_was_told_again_before_the_mirror_came_is_not_open(tmp_path: Path) -> None:
-    folder, image = tmp_path / "gateway", tmp_path / "image"
-
     async def main() -> None:
-        cloud = new_cloud()
-        async with a_journal(folder) as journal:
-            await journal.append(readings(2))
-        await deliver(folder, cloud, 2)
-        shutil.copytree(folder, image)
-        async with a_journal(folder, OTHER_BOOT) as journal:
-            (key,) = await journal.append([intent(OTHER_BOOT)])
-        await deliver(folder, cloud, 3, OTHER_BOOT)
+        cloud, image = new_cloud(), tmp_path / "image"
+        key = await an_image_from_before_an_attempt(tmp_path / "gateway", image, cloud)
 
         async with a_journal(image, THIRD_BOOT) as journal:
             await journal.append([draw(f"{key.ep}/{key.n}", THIRD_BOOT, did="17/4/m")])
