@@ -16,13 +16,14 @@ from typing import Protocol
 import msgspec
 
 from gateway import cabinet_results
+from gateway.access import Asked
 from gateway.clock import Clock
 from gateway.device_events import CabinetState, DeviceFault, Dispensed, Event, Publish, VendRequested
 from gateway.drivers.mqtt_cabinet import MqttCabinet
 from gateway.ports import Confirm, LinkDown, NotStored, RecordRefused
 from gateway.premises import CabinetUnreachableError, Given, Premises
 from gateway.recording import Stamp, device_event, happened
-from gateway.take_draw import carry_out, denied, intend
+from gateway.take_draw import carry_out, denied, intend, named, tags
 from gateway.vending import counted
 from wire.ids import RecordKey
 from wire.records import Draw, Intent, Record
@@ -149,7 +150,7 @@ class Desk:
                 self.expect(record, key).request = event.mid
                 self._broker.start(self, record, key)
             else:
-                self.premises.busy.discard(self.device)
+                self._never_mind(event)
         elif isinstance(event, VendRequested) and new:
             reason = record.confirmation if isinstance(record, Draw) else "refused"
             until = self._clock.wall_ms() + self.driver.settings.patience * 1000
@@ -158,24 +159,29 @@ class Desk:
     def refused(self, event: Event) -> None:
         """The journal will never have the record of this event."""
         if isinstance(event, VendRequested):
-            self.premises.busy.discard(self.device)
+            self._never_mind(event)
         elif isinstance(event, Dispensed):
             self._end(event.cmd_id, None)
 
     # Events into records
 
     def _request(self, event: VendRequested, at: Stamp) -> Record:
-        decision = self.premises.decide(self.device, event.badge, event.slot, event.qty)
+        asked = Asked(self.device, event.slot, event.qty, badge=event.badge, for_=event.for_)
+        asked = named(self.premises, asked)
+        decision = self.premises.judge(asked)
         late = event.at is not None and at.ts == "S" and at.t - event.at > self.driver.settings.patience * 1000
         if decision.allowed and late:
             decision = msgspec.structs.replace(decision, allowed=False, reason="too_late")
-        elif decision.allowed and self.device in self.premises.busy | self.premises.service:
-            reason = "service_mode" if self.device in self.premises.service else "busy"
-            decision = msgspec.structs.replace(decision, allowed=False, reason=reason)
+        elif decision.allowed and (closed := self.premises.closed(self.device) or self._busy()):
+            decision = msgspec.structs.replace(decision, allowed=False, reason=closed)
         if decision.allowed:
             self.premises.busy.add(self.device)
             before = self._snapshot(event.slot)
-            return intend(decision, at, self, event.qty, before=before, for_=event.for_, did=event.did)
+            q = tags(self.premises, asked)
+            intent = intend(decision, at, self, event.qty, before=before, for_=decision.for_, did=event.did, q=q)
+            # The next message may be the same person at another cabinet.
+            self.premises.uses.hold(intent)
+            return intent
         if decision.slot is not None:
             return denied(decision, at, self, event.qty, did=event.did)
         why = {"reason": decision.reason}
@@ -192,11 +198,11 @@ class Desk:
             record, attempt.given = cabinet_results.asked_for(event, attempt.intent, attempt.key, confirm, at)
             self._planned[event.cmd_id] = attempt
             return record
-        unverified = self.premises.shelf.unverified(self.device, event.slot, "/".join(event.cmd_id.rsplit("-", 1)))
+        shelf, intent = self.premises.shelf, cabinet_results.attempt_of(event.cmd_id)
+        unverified = shelf.unverified(self.device, event.slot, intent) if intent else None
         if unverified is not None:
             return cabinet_results.late(event, unverified, confirm, at)
-        named = "/".join(event.cmd_id.rsplit("-", 1))
-        ended = self.premises.uses.lent(self.device, named) or self.premises.shelf.decided(self.device, named)
+        ended = intent and (self.premises.uses.lent(self.device, intent) or shelf.decided(self.device, intent))
         if event.motor == "none" or event.cmd_id in self._done or ended:
             return cabinet_results.spare("result_unasked", event, self.device, at)
         return cabinet_results.unasked(event, self.device, self.cfg, self.premises, at)
@@ -211,7 +217,15 @@ class Desk:
         changed = was is not None and was is not event.online
         return happened("online" if event.online else "offline", at, self.device) if changed else None
 
+    def _busy(self) -> str:
+        return "busy" if self.device in self.premises.busy else ""
+
     # Ends
+
+    def _never_mind(self, event: VendRequested) -> None:
+        """Nobody is served by this request: it was told again, or cannot be written down."""
+        self.premises.busy.discard(self.device)
+        self.premises.uses.never_was(self.device, event.did)
 
     def _end(self, named: str, key: RecordKey | None) -> None:
         attempt = self._planned.pop(named, None)

@@ -74,7 +74,7 @@ async def _draw(premises: Premises, cabinet: Cabinet, asked: Asked, due: int | N
     decision = premises.judge(asked)
     if not decision.allowed or decision.slot is None:
         return await refuse(premises, cabinet, decision, asked.slot, asked.quantity)
-    q = _tags(premises, asked)
+    q = tags(premises, asked)
     if due is not None:
         before["due"] = due
     intent = intend(decision, stamp(premises.clock), cabinet, asked.quantity, before=before, for_=decision.for_, q=q)
@@ -229,7 +229,7 @@ def named(premises: Premises, asked: Asked) -> Asked:
     return msgspec.structs.replace(asked, serial=only[0]) if len(only) == 1 else asked
 
 
-def _tags(premises: Premises, asked: Asked) -> tuple[str, ...]:
+def tags(premises: Premises, asked: Asked) -> tuple[str, ...]:
     """What an intent remembers for the record that ends it: that it lends, which lot is next, which one was named."""
     lot = premises.shelf.look(asked.cabinet, asked.slot).piece(asked.serial)
     named = (("lot", lot.lot if lot else ""), ("serial", asked.serial))

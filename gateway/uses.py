@@ -78,6 +78,7 @@ class Uses:
         self._offsets: dict[str, int] = {}
         self._order: deque[Use] = deque()
         self._lent: set[tuple[str, str]] = set()
+        self._held: dict[tuple[str, str], Use] = {}
         self._span = 0
         self._gone = 0
 
@@ -88,12 +89,23 @@ class Uses:
         return bool(self._span) and self._gone > now - self._span
 
     def hold(self, intent: Intent) -> Use:
-        """Counts what is about to be intended, until `release`: two cabinets may ask for one person at once."""
-        return self._add(intent, intent.asked, opened=True)
+        """Counts what is about to be intended: two cabinets may ask for one person at once. Until `release`; one that
+        a device names (`did`) also until the journal holds it, or `never_was`.
+        """
+        held = self._add(intent, intent.asked, opened=True)
+        if intent.did:
+            self._held[intent.src, intent.did] = held
+        return held
 
     def release(self, held: Use) -> None:
         """The intent is on disk and counts itself, or will never be."""
         held.qty, held.open = 0, False
+
+    def never_was(self, src: str, did: str) -> None:
+        """What a device asked for under this name will not be intended after all."""
+        held = self._held.pop((src, did), None)
+        if held is not None:
+            self.release(held)
 
     def lent(self, src: str, intent: str) -> bool:
         """Whether this attempt ended as a loan."""
@@ -105,6 +117,7 @@ class Uses:
             self._offsets[record.b] = record.t - record.m
         match record:
             case Intent():
+                self.never_was(record.src, record.did)
                 self._add(record, record.asked, opened=True)
             case Draw():
                 self._end(record)

@@ -134,7 +134,7 @@ async def static(request: Request, name: str, v: str = "") -> Response:
     """One of our own files; kept by the browser for ever when it is asked for by its version."""
     file = site_of(request).rendering.files.get(name)
     if file is None:
-        return Response(status_code=404, headers=dict(guard.HEADERS))
+        return Response("no such file", 404, dict(guard.HEADERS), "text/plain")
     tag = f'"{file.version}"'
     kept = "public, max-age=31536000, immutable" if v == file.version else "no-cache"
     headers = {**guard.HEADERS, "Cache-Control": kept, "ETag": tag}

@@ -1,5 +1,6 @@
 """The long runs: ``python -m tests.fuzz --inputs 1000000`` (codecs, minutes each), ``--entrances 20000`` (inputs of
-each parser), ``--requests 500`` (rounds over every operation of the API); ``--only NAME`` and ``--seed`` narrow them.
+each parser), ``--requests 500`` (rounds over every operation of the API), ``--pages 2000`` (rounds over every page of
+the cloud); ``--only NAME`` and ``--seed`` narrow them.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cloud.databases import _migrate
 from tests.cloud.twins import CloudTwin
 from tests.fuzz.attack import attack
+from tests.fuzz.cloud_pages import PageAttack
 from tests.fuzz.codecs import all_codecs
 from tests.fuzz.entrances import ENTRANCES
 from tests.fuzz.fuzzing import FoundError, fuzz
@@ -27,12 +30,13 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=0, help="inputs a codec")
     parser.add_argument("--entrances", type=int, default=0, help="inputs a parser")
     parser.add_argument("--requests", type=int, default=0, help="rounds over the API")
+    parser.add_argument("--pages", type=int, default=0, help="rounds over the cloud's pages")
     parser.add_argument("--only", "--codec", default="", help="only this codec or parser")
     parser.add_argument("--seed", default="long", help="another seed is another million")
     given = parser.parse_args()
-    if not (given.inputs or given.entrances or given.requests):
+    if not (given.inputs or given.entrances or given.requests or given.pages):
         given.inputs = 1_000_000
-    found = [*_codecs(given), *_entrances(given), *_requests(given)]
+    found = [*_codecs(given), *_entrances(given), *_requests(given), *_pages(given)]
     sys.stderr.write("\n".join([*found, f"{len(found)} found"]) + "\n")
     return 1 if found else 0
 
@@ -60,14 +64,30 @@ def _entrances(given: argparse.Namespace) -> Iterator[str]:
 def _requests(given: argparse.Namespace) -> Iterator[str]:
     if not given.requests:
         return
+    with _a_cloud() as cloud:
+        run = Attack(cloud, shop(cloud))
+        run.run(given.requests, given.seed)
+        sys.stderr.write(f"requests: {run.statuses}\n")
+        yield from run.wrong
+
+
+def _pages(given: argparse.Namespace) -> Iterator[str]:
+    if not given.pages:
+        return
+    with _a_cloud() as cloud:
+        run = PageAttack(cloud, shop(cloud))
+        run.run(given.pages, given.seed)
+        sys.stderr.write(f"pages: {run.statuses}\n")
+        yield from run.wrong
+
+
+@contextmanager
+def _a_cloud() -> Iterator[CloudTwin]:
     with tempfile.TemporaryDirectory() as folder:
         address = f"sqlite:///{folder}/cloud.db"
         asyncio.run(_migrate(address))
         with CloudTwin(address, Path(folder) / "state") as cloud:
-            run = Attack(cloud, shop(cloud))
-            run.run(given.requests, given.seed)
-            sys.stderr.write(f"requests: {run.statuses}\n")
-            yield from run.wrong
+            yield cloud
 
 
 if __name__ == "__main__":

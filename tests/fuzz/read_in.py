@@ -26,6 +26,7 @@ ROUTES, DRIVER, PAGES = (
     "by: every driver, codecs.py",
     "by: every local page, test_local_pages.py",
 )
+FORMS = "by: every page of the cloud, test_cloud_pages.py"
 TWIN = "own: a twin of a device; it is part of no product"
 OWN_BASE, OWN_DISK = "own: a row we wrote", "own: a file in our state folder"
 
@@ -57,8 +58,8 @@ READ_IN: dict[str, str] = {
     "cloud/site_rules/set_rules.py": OWN_BASE,
     "cloud/stock/repository.py": OWN_BASE,
     "cloud/time_windows.py": "own: what this module has just written",
-    "cloud/web/entrance.py": "own: a form field at most, cut at its limit before",
-    "cloud/web/forms.py": "by: forms of the cloud's pages, test_pages.py",
+    "cloud/web/entrance.py": FORMS,
+    "cloud/web/forms.py": FORMS,
     "cloud/web/gather.py": OWN_BASE,
     "firmware_sim/devices/mqtt_cabinet.py": TWIN,
     "firmware_sim/devices/mqtt_meters.py": TWIN,

@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from firmware_sim.cabinet_client import CabinetClient
 from firmware_sim.devices.mqtt_cabinet import MqttCabinet as CabinetTwin
 from firmware_sim.faults import MqttFaults, MqttPlan
@@ -20,6 +22,7 @@ from gateway.mqtt_session import MqttSession
 from gateway.ports import Attempt, BrokerSettings, Desired, LinkDown, Message, NotStored, Planogram, Ports, Slot
 from gateway.premises import Premises
 from gateway.recover_draws import recover_draws
+from gateway.rules import Rules
 from gateway.shelf import Shelf
 from tests.gateway.site import MORNING, Told, desired, no_line
 from wire.records import DeviceEvent, Draw, Record, decode
@@ -113,9 +116,13 @@ class MqttSite:
         """The names of all device events, in order."""
         return [record.event for record in await self.records(DeviceEvent)]
 
-    def badge(self, slot: str, badge: str = "B0017", qty: int = 1) -> None:
-        """Somebody holds up a badge and chooses a slot."""
-        self.client.did(self.twin.badge(badge, slot, self.client.now, qty))
+    def badge(self, slot: str, badge: str = "B0017", qty: int = 1, *, for_: str = "") -> None:
+        """Somebody holds up a badge, chooses a slot, and may name what it is for."""
+        self.client.did(self.twin.badge(badge, slot, self.client.now, qty, for_=for_))
+
+    def rule(self, **rules: Any) -> None:
+        """The cloud has sent new rules."""
+        self.premises.desired = Told(msgspec.structs.replace(planned(), book=Rules(version=9, **rules)))
 
     def _link(self) -> MemoryMqttLink[Message]:
         return MemoryMqttLink(

@@ -7,14 +7,22 @@ from pathlib import Path
 import pytest
 
 from firmware_sim.faults import MqttPlan
+from gateway.rules import Item, Job
 from gateway.take_draw import take_draw
 from tests.gateway.mqtt_site import CABINET, MqttSite, on_an_mqtt_site
-from wire.records import DeviceEvent, Draw, DrawResolved, Intent
+from wire.records import DeviceEvent, Draw, DrawResolved, Intent, Refill
 
 AUTONOMOUS = (
     b'{"v":1,"mid":"x","boot":9,"seq":1,"t":"","clk":"unsynced","type":"dispense.result","cmd_id":"",'
     b'"slot":"1-03","qty":1,"motor":"ok","drop":"seen"'
 )
+
+
+def filled(boot: str, slot: str, qty: int, *, lot: str = "", serial: str = "") -> Refill:
+    return Refill(
+        v=1, z="", src=CABINET, ep=boot, n=0, t=0, ts="S", b=boot, m=0, slot=slot, item=f"item-{slot}", qty=qty,
+        lot=lot, serial=serial,
+    )  # fmt: skip
 
 
 def test_a_badge_at_the_cabinet_becomes_one_draw(tmp_path: Path) -> None:
@@ -39,6 +47,52 @@ def test_an_unknown_badge_is_refused_at_the_cabinet_and_the_refusal_is_kept(tmp_
 
         assert site.twin.display
         assert await site.draws() == [("1-03", 0, "denied")]
+
+    on_an_mqtt_site(tmp_path, play)
+
+
+def test_a_draw_at_the_cabinet_names_the_lot_or_the_number_of_what_left(tmp_path: Path) -> None:
+    async def play(site: MqttSite) -> None:
+        site.rule(items=(Item("item-1-03", serial=True), Item("item-1-04", lot=True)))
+        boot = site.clock.boot
+        await site.premises.keep(filled(boot, "1-03", 1, serial="S-1"), filled(boot, "1-04", 5, lot="L-7"))
+        for slot in ("1-03", "1-04"):
+            site.badge(slot)
+            await site.clock.sleep(10)
+
+        assert [(one.slot, one.qty, one.lot, one.serial) for one in await site.records(Draw)] == [
+            ("1-03", 1, "", "S-1"),
+            ("1-04", 1, "L-7", ""),
+        ]
+        held = [site.premises.shelf.look(CABINET, slot) for slot in ("1-03", "1-04")]
+        assert [(one.on_hand, one.serials) for one in held] == [(0, []), (4, [])]
+
+    on_an_mqtt_site(tmp_path, play)
+
+
+def test_what_a_request_at_the_cabinet_is_for_is_judged_and_charged(tmp_path: Path) -> None:
+    async def play(site: MqttSite) -> None:
+        site.rule(items=(Item("item-1-03", needs_job=True),), jobs=(Job("J-1"),))
+        for for_ in ("", "/J-9", "J-1"):
+            site.badge("1-03", for_=for_)
+            await site.clock.sleep(10)
+
+        told = [
+            (one.outcome, one.for_, one.confirmation) for one in await site.records(Draw) if one.outcome == "denied"
+        ]
+        assert told == [("denied", "", "needs_job"), ("denied", "/J-9", "unknown_job")]
+        assert [one.for_ for one in await site.records(Draw) if one.qty] == ["J-1"]
+
+    on_an_mqtt_site(tmp_path, play)
+
+
+def test_a_cabinet_whose_last_attempts_are_not_settled_refuses_by_that_name(tmp_path: Path) -> None:
+    async def play(site: MqttSite) -> None:
+        site.premises.recovering.add(CABINET)
+        site.badge("1-03")
+        await site.clock.sleep(10)
+
+        assert [(one.outcome, one.confirmation) for one in await site.records(Draw)] == [("denied", "recovering")]
 
     on_an_mqtt_site(tmp_path, play)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.periods import DAY_MS
 from gateway.rules import Limit, Rules
 from gateway.uses import RECENT, Now, Uses
-from wire.records import Draw
+from wire.records import Draw, Intent
 
 START = 1_790_000_000_000
 MINUTE = 60_000
@@ -75,3 +75,29 @@ def test_a_record_that_is_fed_twice_counts_once() -> None:
     fed(uses, 3)
 
     assert used(uses, at) == 3
+
+
+def intent(n: int, did: str) -> Intent:
+    return Intent(
+        v=1, z="", src="cab", ep="e", n=n, t=START, ts="S", b="e", m=0, did=did, who="p-1", slot="1", item="glove",
+        asked=2,
+    )  # fmt: skip
+
+
+def test_what_a_device_asks_for_counts_from_the_question_on_and_once() -> None:
+    uses = Uses()
+
+    uses.hold(intent(0, "1/7/a"))
+    asked = used(uses, START)
+    uses.apply(intent(1, "1/7/a"))
+
+    assert (asked, used(uses, START)) == (2, 2)
+
+
+def test_a_question_that_leads_to_nothing_counts_no_more() -> None:
+    uses = Uses()
+
+    uses.hold(intent(0, "1/7/a"))
+    uses.never_was("cab", "1/7/a")
+
+    assert used(uses, START) == 0
