@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.ports import Badge, Desired, Planogram, Slot
 from gateway.reasons import ASK, SENTENCES, WHOM, Reason
-from gateway.rules import CabinetRules, Item, Person, Share, WhenOld
+from gateway.rules import CabinetRules, Item, Person, Rules, Share, WhenOld, account
 from gateway.uses import Left, Now, Uses, price_of
 
 
@@ -63,6 +63,8 @@ class Situation(msgspec.Struct, frozen=True):
 
 
 NOTHING_KNOWN = Situation()
+# Who may refill, count, and decide what nobody has proven, where the rules name nobody else.
+LOOK_AFTER = frozenset({"restocker", "counter", "supplier", "supervisor"})
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -120,9 +122,10 @@ def decide(
     person = rules.person(name)
     groups = frozenset((*person.groups, *(holder.groups if holder else ())))
     found = Verdict(q=[])
-    for_ = asked.for_ or person.cost_centre
+    for_ = _charge(rules, asked.for_, person)
     found.no(_known(desired, planogram, place, name))
-    found.no(_barred(desired, asked, person))
+    found.no(_barred(desired, asked.badge, person))
+    found.no("" if asked.person else _badge_alone(desired, asked.cabinet, person))
     if place is not None:
         found.no(_piece(place, asked, at))
         item = rules.item(place.item)
@@ -167,13 +170,31 @@ def _known(desired: Desired, planogram: Planogram | None, place: Slot | None, pe
     return "" if person else "unknown_badge"
 
 
-def _barred(desired: Desired, asked: Asked, person: Person) -> Reason:
+def may_look_after(desired: Desired, cabinet: str, badge: str) -> Reason:
+    """Why this badge alone may not refill or count here. Where nobody has such a role, everybody on the list may."""
+    holder = desired.badges.get(badge)
+    if holder is None:
+        return "unknown_badge"
+    person = desired.book.person(holder.person)
+    trusted = not desired.has_roles(LOOK_AFTER) or roles(desired, holder, person.person) & LOOK_AFTER
+    return (
+        _barred(desired, badge, person) or _badge_alone(desired, cabinet, person) or ("" if trusted else "role_needed")
+    )
+
+
+def _barred(desired: Desired, badge: str, person: Person) -> Reason:
     blocked = desired.book.blocked
-    if asked.badge and asked.badge in blocked.badges:
+    if badge and badge in blocked.badges:
         return "badge_blocked"
     if person.person in blocked.persons:
         return "person_blocked"
     return "" if person.active else "person_inactive"
+
+
+def _badge_alone(desired: Desired, cabinet: str, person: Person) -> Reason:
+    """Whether a badge by itself is enough here; a session has asked for the rest before."""
+    need = person.identify or desired.book.cabinet(cabinet).identify
+    return "pin_needed" if need in ("pin", "badge_and_pin") else ""
 
 
 def _piece(place: Slot, asked: Asked, at: Situation) -> Reason:
@@ -205,6 +226,12 @@ def _reserved(desired: Desired, asked: Asked, now: Now | None) -> Reason:
     return "slot_reserved" if len(here) > len(over) and asked.waiting not in {one.id for one in here} else ""
 
 
+def _charge(rules: Rules, for_: str, person: Person) -> str:
+    """What a record says is charged: what was asked for; a job without an account of its own is on the person's."""
+    centre, job = rules.charged(for_)
+    return for_ if centre else account(person.cost_centre, job)
+
+
 def _account(desired: Desired, item: Item, person: Person, for_: str) -> Reason:
     """Whether what is to be charged is there, open, and this person's to charge."""
     rules = desired.book
@@ -218,9 +245,9 @@ def _account(desired: Desired, item: Item, person: Person, for_: str) -> Reason:
         if known is None or not known.open or (person.jobs and job not in person.jobs):
             return "unknown_job"
     if rules.cost_centres and centre:
-        account = rules.cost_centre(centre)
+        known_centre = rules.cost_centre(centre)
         mine = not person.cost_centres or centre in (*person.cost_centres, person.cost_centre)
-        if account is None or not account.open or not mine:
+        if known_centre is None or not known_centre.open or not mine:
             return "unknown_cost_centre"
     return ""
 
@@ -266,7 +293,10 @@ def _limits(
         )
         if not mine or (limit.quantity is None and limit.value_minor is None):
             continue
-        stands = at.uses.standing(limit, rules, at.now, person=person, groups=groups, for_=for_, prices=prices)
+        stands = at.uses.standing(
+            limit, rules, at.now, person=person, for_=for_, prices=prices,
+            members=desired.members(groups.intersection(limit.groups or groups)) if limit.each == "group" else (),
+        )  # fmt: skip
         by_value = limit.value_minor is not None
         if by_value and not worth:
             found.q.append("unpriced")

@@ -33,7 +33,7 @@ from gateway.run_controls import Controls, Ordered, Steered, UnitState, UnknownU
 from gateway.shelf import Shelf
 from gateway.status import Status
 from gateway.take_count import take_count
-from gateway.take_draw import DrawResult, take_draw
+from gateway.take_draw import BUSY, DrawResult, take_draw
 from gateway.take_refill import take_refill
 from gateway.uplink import Uplink
 from gateway.wiring import Site, cabinet_ids, wire_up
@@ -110,6 +110,8 @@ class Gateway:
     ) -> DrawResult:
         """Somebody takes something. Raises UnknownCabinetError."""
         premises, place = self._place(cabinet)
+        if self.kiosk is not None and self.kiosk.visitors.stands_there(cabinet, badge):
+            return BUSY
         return await take_draw(premises, place, badge, slot, quantity=quantity, for_=for_, serial=serial)
 
     async def refill(self, cabinet: str, slot: str, quantity: int, badge: str) -> DrawResult:

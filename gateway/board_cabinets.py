@@ -76,6 +76,10 @@ class MixedCabinet:
         """Of the locks."""
         return self._locks.standing_open
 
+    async def closed(self, slot: str) -> bool | None:
+        """Of the locks; a motor has no door."""
+        return None if self._coils.drives(slot) else await self._locks.closed(slot)
+
     async def admit(self, slot: str) -> bool:
         """Of a lock; a motor's slot is filled by hand."""
         return self._coils.drives(slot) or await self._locks.admit(slot)

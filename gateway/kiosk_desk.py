@@ -11,22 +11,21 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from gateway.access import Asked
+from gateway.access import LOOK_AFTER, Asked
 from gateway.fill_slot import Filled, fill_slot
 from gateway.kiosk_view import offer
 from gateway.periods import DAY_MS
 from gateway.ports import UnknownCabinetError
-from gateway.premises import Cabinet, Premises
+from gateway.premises import Cabinet, Premises, standing_open
 from gateway.rules import Waiting, account
 from gateway.take_count import take_count_as
 from gateway.take_draw import DrawResult, take
 from gateway.take_return import Condition, found, take_loan_back, take_report, take_return
 from gateway.take_verdict import Outcome, take_verdict
 from gateway.take_visit import begin_visit, end_visit, open_door
-from gateway.visitors import IDLE_SECONDS, SessionOverError, Visitor, Visitors, standing_open
+from gateway.visitors import IDLE_SECONDS, SessionOverError, Visitor, Visitors
 from wire.pin import check_pin
 
-COUNTERS = frozenset({"restocker", "counter", "supplier", "supervisor"})
 LONGEST_WATCH = 20.0
 
 
@@ -158,7 +157,7 @@ class KioskDesk:
     async def count(self, token: str, slot: str, quantity: int) -> DrawResult:
         """Somebody counted a slot."""
         visitor = self.visitors.get(token)
-        if not visitor.roles & COUNTERS:
+        if not visitor.roles & LOOK_AFTER:
             return DrawResult("refused", reason="role_needed", sentence="This is for whoever looks after the cabinet.")
         cabinet = self.cabinet(visitor.cabinet)
         return await take_count_as(self.premises, cabinet, slot, quantity, visitor.person.person)

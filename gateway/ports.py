@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
@@ -250,7 +251,7 @@ class Verdict(msgspec.Struct, frozen=True):
     who: str
 
 
-class Desired(msgspec.Struct, frozen=True):
+class Desired(msgspec.Struct, frozen=True, dict=True):
     """What the cloud last told us, signed; kept on disk, so that a shop without network goes on. 0: never.
 
     `orders`: by cabinet and slot; `verdicts`: by cabinet and record ("ep/n").
@@ -264,6 +265,25 @@ class Desired(msgspec.Struct, frozen=True):
     credit: dict[str, Share] = {}
     orders: dict[str, dict[str, OpenOrder]] = {}
     verdicts: dict[str, dict[str, Verdict]] = {}
+
+    @cached_property
+    def _members(self) -> dict[str, frozenset[str]]:
+        """Persons by group, by the rules and by the list of badges."""
+        found: dict[str, set[str]] = {}
+        said = [(one.person, one.groups) for one in self.book.persons]
+        said += [(one.person, one.groups) for one in self.badges.values()]
+        for person, groups in said:
+            for group in groups:
+                found.setdefault(group, set()).add(person)
+        return {group: frozenset(people) for group, people in found.items()}
+
+    def members(self, groups: frozenset[str]) -> frozenset[str]:
+        """Everybody in any of these groups."""
+        return frozenset().union(*(self._members.get(group, frozenset()) for group in groups))
+
+    def has_roles(self, roles: frozenset[str]) -> bool:
+        """Whether anybody here is in any of these groups."""
+        return not roles.isdisjoint(self._members)
 
     def order(self, cabinet: str, place: Slot) -> str:
         """The number of the slot's open order; none that is about another item than lies there now."""

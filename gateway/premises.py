@@ -77,6 +77,20 @@ class Cabinet(Protocol):
         """After a restart: finds out what became of a command, without moving anything."""
 
 
+def standing_open(cabinet: Cabinet) -> frozenset[str]:
+    """The doors of a cabinet that stand open now, as far as it can tell."""
+    return frozenset(getattr(cabinet, "standing_open", ()))
+
+
+async def still_open(cabinet: Cabinet) -> bool:
+    """Whether any door stands open after another look: somebody may just have shut it, and not every board watches."""
+    for slot in standing_open(cabinet):
+        look = getattr(cabinet, "closed", None)
+        if look is not None:
+            await look(slot)
+    return bool(standing_open(cabinet))
+
+
 class Premises:
     """Handed to every use case. `busy` holds the cabinets that serve someone right now, `service` those that are being
     refilled, `recovering` those whose last attempts are not settled yet, `sees_serials` those that tell by a tag which

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from gateway.access import may_look_after
 from gateway.ports import NotStored, RecordRefused, Slot
 from gateway.premises import Cabinet, Premises
+from gateway.reasons import ASK, SENTENCES, WHOM
 from gateway.recording import Stamp, stamp
 from gateway.shelf import Resolution, ref
 from gateway.take_draw import DrawResult, not_stored
@@ -12,10 +14,17 @@ from wire.records import Count, DrawResolved
 
 async def take_count(premises: Premises, cabinet: Cabinet, slot: str, quantity: int, badge: str) -> DrawResult:
     """Records `quantity` pieces as seen, by whose badge it is."""
-    decision = premises.decide(cabinet.device, badge, slot, 1)
-    if decision.slot is None or not decision.person:
-        return DrawResult("refused", reason=decision.reason, sentence=decision.sentence)
-    return await take_count_as(premises, cabinet, slot, quantity, decision.person)
+    if no := not_trusted(premises, cabinet.device, badge):
+        return no
+    person = premises.desired.current.badges[badge].person
+    return await take_count_as(premises, cabinet, slot, quantity, person)
+
+
+def not_trusted(premises: Premises, cabinet: str, badge: str) -> DrawResult | None:
+    """Why nobody takes this badge's word about what lies here."""
+    reason = may_look_after(premises.desired.current, cabinet, badge)
+    ask = WHOM[ASK.get(reason, "")]
+    return DrawResult("refused", reason=reason, sentence=SENTENCES[reason], ask=ask) if reason else None
 
 
 async def take_count_as(premises: Premises, cabinet: Cabinet, slot: str, quantity: int, person: str) -> DrawResult:

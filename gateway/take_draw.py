@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.access import Asked, Decision
 from gateway.ports import Confirm, JournalFull, NotStored, RecordRefused
-from gateway.premises import Cabinet, CabinetUnreachableError, Given, Premises
+from gateway.premises import Cabinet, CabinetUnreachableError, Given, Premises, still_open
 from gateway.reasons import SENTENCES as ACCESS_SENTENCES
 from gateway.recording import Stamp, happened, stamp
 from gateway.vending import Fact, State, verdict
@@ -52,7 +52,7 @@ async def take(premises: Premises, cabinet: Cabinet, asked: Asked, *, due: int |
         return BUSY
     closed = premises.closed(cabinet.device)
     if closed:
-        return DrawResult("refused", reason=closed, sentence=REFUSALS[closed])
+        return DrawResult("refused", reason=closed, sentence=ACCESS_SENTENCES[closed])
     premises.busy.add(cabinet.device)
     task = asyncio.create_task(_draw(premises, cabinet, asked, due))
     _running.add(task)
@@ -63,6 +63,9 @@ async def take(premises: Premises, cabinet: Cabinet, asked: Asked, *, due: int |
 
 async def _draw(premises: Premises, cabinet: Cabinet, asked: Asked, due: int | None) -> DrawResult:
     asked = named(premises, asked)
+    if await still_open(cabinet):
+        # What is behind that door belongs to whoever opened it; nothing more is opened beside it.
+        return DrawResult("refused", reason="door_open", sentence=ACCESS_SENTENCES["door_open"])
     decision = premises.judge(asked)
     if not decision.allowed or decision.slot is None:
         return await refuse(premises, cabinet, decision, asked.slot, asked.quantity)
@@ -257,10 +260,6 @@ def never_sent(intent: Intent, key: RecordKey, at: Stamp) -> Draw | Loan:
 
 
 LOAN = "loan"
-REFUSALS = {
-    "service_mode": ACCESS_SENTENCES["service_mode"],
-    "recovering": ACCESS_SENTENCES["recovering"],
-}
 SENTENCES = {
     "lent": "Lent to you. Bring it back here.",
     "confirmed": "Taken. Thank you.",

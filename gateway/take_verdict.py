@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Literal
 
+from gateway.access import LOOK_AFTER
 from gateway.ports import NotStored, RecordRefused
 from gateway.premises import Premises
 from gateway.reasons import WHOM
@@ -24,8 +25,6 @@ log = logging.getLogger(__name__)
 
 Outcome = Literal["confirmed", "not_dispensed"]
 FACTS: dict[Outcome, Fact] = {"confirmed": Fact.WITNESSED_GONE, "not_dispensed": Fact.WITNESSED_HERE}
-# Who decides where the rules name nobody: those who may count.
-OWNERS = frozenset({"restocker", "counter", "supplier", "supervisor"})
 WRONG = {
     "not_open": "This draw is not open: nobody has to decide it.",
     "not_your_verdict": "Somebody else decides this draw.",
@@ -38,7 +37,8 @@ def owns(premises: Premises, visitor: Visitor, cabinet: str) -> bool:
     """Whether this person may decide the unproven draws of a cabinet."""
     owner = premises.desired.current.book.cabinet(cabinet).resolve_owner
     if not owner:
-        return bool(visitor.roles & OWNERS)
+        # Those who may count.
+        return bool(visitor.roles & LOOK_AFTER)
     return owner == visitor.person.person or owner in visitor.roles
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import msgspec
 
 from gateway.ports import NotStored, RecordRefused
-from gateway.premises import Cabinet, CabinetUnreachableError, Premises
+from gateway.premises import Cabinet, CabinetUnreachableError, Premises, standing_open
 from gateway.recording import happened, stamp
 from gateway.stock_words import Stock, stock_word
 from gateway.take_draw import DrawResult, not_stored
 from gateway.take_return import SHUT, Admitting
-from gateway.visitors import Visitor, standing_open
+from gateway.visitors import Visitor
 
 RESTOCKER = "restocker"
 

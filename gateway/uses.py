@@ -154,12 +154,14 @@ class Uses:
         return self._by_key.get(key) if key else None
 
     def standing(
-        self, limit: Limit, rules: Rules, now: Now, *, person: str, groups: frozenset[str], for_: str,
-        prices: Mapping[str, int] | None = None,
+        self, limit: Limit, rules: Rules, now: Now, *, person: str, for_: str,
+        prices: Mapping[str, int] | None = None, members: Iterable[str] = (),
     ) -> Left:  # fmt: skip
-        """How a limit stands for somebody who asks now; money where the limit is one of money."""
+        """How a limit stands for somebody who asks now; money where the limit is one of money. `members`: whose draws
+        a limit of a group adds up besides his own.
+        """
         centre, job = rules.charged(for_)
-        mine = self._whose(limit, rules, person, groups)
+        mine = self._whose(limit, {*members, person})
         total = 0
         for use in mine:
             if not _about(limit, use) or not self.within(limit, use, rules, now):
@@ -207,13 +209,9 @@ class Uses:
             total += use.qty * (price_of(use.item, rules, share.prices) or 0)
         return total
 
-    def _whose(self, limit: Limit, rules: Rules, person: str, groups: frozenset[str]) -> Iterable[Use]:
-        if limit.each == "person":
-            return self._by_person.get(person, ())
-        if limit.each == "group":
-            wanted = groups & frozenset(limit.groups) if limit.groups else groups
-            members = {one.person for one in rules.persons if wanted & frozenset(one.groups)} | {person}
-            return (use for name in members for use in self._by_person.get(name, ()))
+    def _whose(self, limit: Limit, people: Iterable[str]) -> Iterable[Use]:
+        if limit.each in ("person", "group"):
+            return (use for name in people for use in self._by_person.get(name, ()))
         return self._order
 
     def _add(self, record: Intent | Draw | Loan, qty: int, *, opened: bool = False) -> Use:

@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.access import roles
 from gateway.ports import NotStored
-from gateway.premises import Cabinet, Premises
+from gateway.premises import Cabinet, Premises, standing_open, still_open
 from gateway.reasons import SENTENCES, WHOM, Whom
 from gateway.recording import happened, stamp
 from gateway.rules import Identify, Person, Waiting
@@ -61,11 +61,6 @@ class SessionOverError(LookupError):
     """There is no such session any more. Badge again."""
 
 
-def standing_open(cabinet: Cabinet) -> frozenset[str]:
-    """The doors of a cabinet that stand open now, as far as it can tell."""
-    return frozenset(getattr(cabinet, "standing_open", ()))
-
-
 class Visitors:
     """The sessions of all cabinets, one each."""
 
@@ -82,6 +77,11 @@ class Visitors:
         visitor = self._here.get(cabinet)
         return visitor if visitor is not None and not self._late(visitor) else None
 
+    def stands_there(self, cabinet: str, badge: str) -> bool:
+        """Whether somebody else than this badge's owner is served there now."""
+        here = self.at(cabinet)
+        return here is not None and here.badge != badge
+
     def get(self, token: str) -> Visitor:
         """The session of a token, touched. Raises SessionOverError."""
         for visitor in self._here.values():
@@ -97,6 +97,8 @@ class Visitors:
     async def open(self, cabinet: Cabinet, *, badge: str = "", code: str = "", pin: str = "") -> Visitor | DrawResult:
         """A session, or why there is none. The journal holds that somebody was let in before he is."""
         closed = self._closed(cabinet, badge, code)
+        if isinstance(closed, DrawResult) and closed.reason == "door_open" and not await still_open(cabinet):
+            closed = self._closed(cabinet, badge, code)
         if closed is not None:
             return closed
         found = await self._identified(cabinet.device, badge, code, pin)

@@ -27,9 +27,7 @@ def fed(uses: Uses, count: int) -> int:
 
 
 def used(uses: Uses, at: int) -> int:
-    left = uses.standing(
-        MONTHLY.limits[0], MONTHLY, Now(at, "S", "e", at - START), person="p-1", groups=frozenset(), for_=""
-    )
+    left = uses.standing(MONTHLY.limits[0], MONTHLY, Now(at, "S", "e", at - START), person="p-1", for_="")
     return left.used
 
 
