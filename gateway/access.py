@@ -11,9 +11,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from gateway.handed_out import flag
 from gateway.ports import Badge, Desired, Planogram, Slot
 from gateway.reasons import ASK, SENTENCES, WHOM, Reason
-from gateway.rules import CabinetRules, Item, Person, Rules, Share, WhenOld, account
+from gateway.rules import CabinetRules, Item, Person, Rules, Share, Waiting, WhenOld, account
 from gateway.uses import Left, Now, Uses, price_of
 
 
@@ -50,7 +51,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 class Situation(msgspec.Struct, frozen=True):
     """What holds at the moment of asking, besides the rules. `off`: the slot is out of order; `serials` are known to
-    lie there; `sees`: the cabinet itself sees which one leaves.
+    lie there; `sees`: the cabinet itself sees which one leaves; `handed`: goods put by that are gone (``handed_out``).
     """
 
     uses: Uses | None = None
@@ -60,6 +61,7 @@ class Situation(msgspec.Struct, frozen=True):
     expired: bool = False
     serials: tuple[str, ...] = ()
     sees: bool = False
+    handed: frozenset[str] = frozenset()
 
 
 NOTHING_KNOWN = Situation()
@@ -116,7 +118,7 @@ def decide(
     """The decision for one request. `age_seconds` None: the age is not known, which alone refuses nobody."""
     rules = desired.book
     planogram = desired.planograms.get(asked.cabinet)
-    place = planogram.find(asked.slot) if planogram else None
+    place = _lies_there(desired, asked, planogram.find(asked.slot) if planogram else None)
     holder = desired.badges.get(asked.badge)
     name = asked.person or (holder.person if holder else "")
     person = rules.person(name)
@@ -129,7 +131,7 @@ def decide(
     if place is not None:
         found.no(_piece(place, asked, at))
         item = rules.item(place.item)
-        found.no(_reserved(desired, asked, at.now))
+        found.no(_reserved(desired, asked, at))
         if (item.groups and not groups & frozenset(item.groups)) or (place.item in rules.blocked.items):
             found.no("item_blocked" if place.item in rules.blocked.items else "not_your_item")
         if item.loan_days and not asked.lend:
@@ -158,6 +160,13 @@ def decide(
         left=found.left,
         asks=found.asks or (rules.help if ASK.get(found.reason) == "supervisor" else ""),
     )
+
+
+def _lies_there(desired: Desired, asked: Asked, place: Slot | None) -> Slot | None:
+    """The slot as it is asked for: goods put by in it are what was put by, whatever lies there otherwise."""
+    waiting = desired.book.put_by(asked.cabinet, asked.slot) if asked.waiting and place else ()
+    item = next((one.item for one in waiting if one.id == asked.waiting), "")
+    return msgspec.structs.replace(place, item=item) if place and item else place
 
 
 def _known(desired: Desired, planogram: Planogram | None, place: Slot | None, person: str) -> Reason:
@@ -200,7 +209,7 @@ def _badge_alone(desired: Desired, cabinet: str, person: Person) -> Reason:
 def _piece(place: Slot, asked: Asked, at: Situation) -> Reason:
     if asked.quantity < 1 or (place.capacity and asked.quantity > place.capacity):
         return "quantity"
-    if place.confirm == "door" and asked.quantity > 1:
+    if place.confirm == "door" and asked.quantity > 1 and not asked.waiting:
         return "one_at_a_time"
     if at.expired:
         return "lot_expired"
@@ -219,11 +228,22 @@ def _number(asked: Asked, at: Situation) -> Reason:
     return "serial_unknown" if all_known and asked.serial not in at.serials else ""
 
 
-def _reserved(desired: Desired, asked: Asked, now: Now | None) -> Reason:
-    """Goods put by are for whom they are put by, as long as they are."""
-    here = [one for one in desired.book.waiting if (one.cabinet, one.slot) == (asked.cabinet, asked.slot)]
-    over = [one for one in here if one.until_ms and now is not None and now.ts == "S" and now.t >= one.until_ms]
-    return "slot_reserved" if len(here) > len(over) and asked.waiting not in {one.id for one in here} else ""
+def _reserved(desired: Desired, asked: Asked, at: Situation) -> Reason:
+    """Goods put by are for whom they are put by, once, and as long as they are."""
+    here = desired.book.put_by(asked.cabinet, asked.slot)
+    if asked.waiting:
+        mine = next((one for one in here if one.id == asked.waiting), None)
+        if mine is not None and flag(mine) in at.handed:
+            return "picked_up_before"
+        return "" if mine is not None and not is_over(mine, at.now) else "pickup_over"
+    # Also when they were fetched: what nobody has put there since is an empty compartment, and a door that is opened
+    # in front of it would count as a piece.
+    return "slot_reserved" if any(not is_over(one, at.now) for one in here) else ""
+
+
+def is_over(one: Waiting, now: Now | None) -> bool:
+    """Whether goods are put by no longer; a clock that is not sure ends nothing."""
+    return bool(one.until_ms and now is not None and now.ts == "S" and now.t >= one.until_ms)
 
 
 def _charge(rules: Rules, for_: str, person: Person) -> str:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from gateway.access import LOOK_AFTER, Asked
+from gateway.access import LOOK_AFTER, Asked, is_over
 from gateway.fill_slot import Filled, fill_slot
-from gateway.kiosk_view import offer
+from gateway.kiosk_view import is_for, offer
 from gateway.periods import DAY_MS
 from gateway.ports import UnknownCabinetError
 from gateway.premises import Cabinet, Premises, standing_open
@@ -104,8 +104,8 @@ class KioskDesk:
     ) -> DrawResult:  # fmt: skip
         """He takes something, or borrows it."""
         visitor = self.visitors.get(token)
-        if cost_centre or job:
-            visitor.for_ = account(cost_centre, job)
+        # What was chosen for the piece before is not charged with this one.
+        visitor.for_ = account(cost_centre, job)
         asked = Asked(
             visitor.cabinet, slot, quantity, badge=visitor.badge, person=visitor.person.person, for_=visitor.for_,
             lend=lend, waiting=waiting.id if waiting else "", serial=serial,
@@ -133,24 +133,26 @@ class KioskDesk:
         """The owner of an unproven draw says what he has seen."""
         return await take_verdict(self.premises, self.visitors.get(token), record, outcome, evidence)
 
-    async def pick_up(self, token: str, named: str) -> DrawResult:
-        """Goods put by for this person."""
+    async def pick_up(self, token: str, named: str, serial: str = "") -> DrawResult:
+        """Goods put by for this person, or for an order he may charge."""
         visitor = self.visitors.get(token)
         for one in self.premises.desired.current.book.waiting:
-            if one.id == named and one.cabinet == visitor.cabinet and one.person == visitor.person.person:
-                return await self._hand_out(token, one)
+            if one.id == named and one.cabinet == visitor.cabinet and is_for(one, visitor.person):
+                return await self._hand_out(token, one, serial)
         return DrawResult("refused", reason="not_yours", sentence="Nothing is put by for you here.")
 
-    async def pick_up_by_code(self, cabinet: str, code: str) -> DrawResult:
+    async def pick_up_by_code(self, cabinet: str, code: str, serial: str = "") -> DrawResult:
         """Goods put by for whoever knows the code; wrong ones count as wrong PINs of the cabinet."""
-        here = [one for one in self.premises.desired.current.book.waiting if one.cabinet == cabinet and one.code]
+        listed = self.premises.desired.current.book.waiting
+        # One code may have been given anew: what still lies there comes first.
+        here = sorted((one for one in listed if one.cabinet == cabinet and one.code), key=self._is_gone)
         found = await asyncio.to_thread(lambda: next((one for one in here if check_pin(code, one.code)), None))
         visitor = await self.visitors.open_for(self.cabinet(cabinet), found)
         if isinstance(visitor, DrawResult):
             return visitor
         assert found is not None
         try:
-            return await self._hand_out(visitor.token, found)
+            return await self._hand_out(visitor.token, found, serial)
         finally:
             await self.visitors.end(visitor, "picked_up")
 
@@ -239,9 +241,16 @@ class KioskDesk:
             raise SessionOverError("This visit is over. Begin it again.")
         return visitor
 
-    async def _hand_out(self, token: str, one: Waiting) -> DrawResult:
-        result = await self.draw(token, one.slot, one.qty, waiting=one)
-        if result.outcome == "confirmed":
+    def _is_gone(self, one: Waiting) -> bool:
+        return not self.premises.handed.left(one) or is_over(one, self.premises.now())
+
+    async def _hand_out(self, token: str, one: Waiting, serial: str) -> DrawResult:
+        book = self.premises.desired.current.book
+        place, _ = self.premises.place(one.cabinet, one.slot)
+        lend = bool(place and book.item(one.item or place.item).loan_days)
+        job = one.order if book.job(one.order) else ""
+        result = await self.draw(token, one.slot, one.qty, job=job, lend=lend, serial=serial, waiting=one)
+        if result.outcome in ("confirmed", "lent"):
             return msgspec.structs.replace(result, outcome="picked_up")
         return result
 

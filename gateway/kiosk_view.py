@@ -10,11 +10,12 @@ from typing import Literal
 
 import msgspec
 
-from gateway.access import Asked, Decision
+from gateway.access import Asked, Decision, is_over
 from gateway.open_questions import questions
 from gateway.periods import DAY_MS
 from gateway.ports import Slot
 from gateway.premises import Premises
+from gateway.rules import Person, Waiting
 from gateway.stock_words import Stock, stock_word
 from gateway.take_verdict import owns
 from gateway.uses import Use
@@ -81,7 +82,8 @@ def _tile(premises: Premises, cabinet: str, place: Slot, visitor: Visitor | None
             for_=visitor.for_ or visitor.person.cost_centre, lend=lend,
         )  # fmt: skip
         decision = premises.judge(asked)
-    put_by = any((one.cabinet, one.slot) == (cabinet, place.slot) for one in rules.waiting)
+    now = premises.now()
+    put_by = any(not is_over(one, now) for one in rules.put_by(cabinet, place.slot))
     off = decision is not None and decision.reason == "slot_off"
     limit = decision.limit if decision else None
     return Tile(
@@ -142,12 +144,18 @@ def mine(premises: Premises, visitor: Visitor) -> dict[str, object]:
             "qty": one.qty,
         }
         for one in rules.waiting
-        if one.person == visitor.person.person and one.cabinet == visitor.cabinet
+        if one.cabinet == visitor.cabinet and is_for(one, visitor.person)
+        if premises.handed.left(one) and not is_over(one, now)
     ]
     return {
         "draws": draws, "loans": loans, "waiting": waiting, "last_items": last,
         "questions": _questions(premises, visitor),
     }  # fmt: skip
+
+
+def is_for(one: Waiting, person: Person) -> bool:
+    """Whether goods are put by for this person: by name, or by an order that is one of his jobs."""
+    return one.person == person.person or bool(one.order and one.order in person.jobs)
 
 
 def _questions(premises: Premises, visitor: Visitor) -> list[dict[str, object]]:

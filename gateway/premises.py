@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.access import AccessPolicy, Asked, Decision, Situation, decide
 from gateway.clock import Clock
+from gateway.handed_out import HandedOut
 from gateway.pins import Tries
 from gateway.ports import Confirm, Desired, DesiredSource, Journal, NotStored, Slot
 from gateway.recording import stamp
@@ -114,6 +115,7 @@ class Premises:
         self.uses = Uses()
         self._anew: Uses | None = None
         self.tries = Tries(clock.boot)
+        self.handed = HandedOut()
         self.busy: set[str] = set()
         self.service: set[str] = set()
         self.recovering: set[str] = set()
@@ -165,6 +167,7 @@ class Premises:
             expired=bool(ends and now.ts == "S" and now.t >= ends),
             serials=tuple(held.serials),
             sees=asked.cabinet in self.sees_serials,
+            handed=self.handed.flags,
         )
         return decide(desired, self.desired.age_seconds, self.policy, asked, situation)
 
@@ -197,6 +200,7 @@ class Premises:
         if self._anew is not None:
             self._anew.apply(record)
         self.tries.apply(record)
+        self.handed.apply(record)
 
     def look_back(self) -> Uses | None:
         """For new rules: None, or the count to be fed with all that the journal holds, since they ask for more than is

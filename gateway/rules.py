@@ -113,7 +113,9 @@ class Blocked(msgspec.Struct, frozen=True):
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """Goods put by in a slot for a person or for whoever knows the code. `until_ms` 0: no end."""
+    """Goods put by in a slot for a person, for an order (whoever may charge a job of that name fetches them) or for
+    whoever knows the code. `until_ms` 0: no end.
+    """
 
     id: str
     cabinet: str
@@ -121,6 +123,7 @@ class Waiting(msgspec.Struct, frozen=True):
     item: str = ""
     qty: int = 1
     person: str = ""
+    order: str = ""
     code: str = ""
     until_ms: int = 0
 
@@ -195,6 +198,13 @@ class Rules(msgspec.Struct, frozen=True, dict=True):
         return {one.id: one for one in self.jobs}
 
     @cached_property
+    def _put_by(self) -> dict[tuple[str, str], tuple[Waiting, ...]]:
+        found: dict[tuple[str, str], tuple[Waiting, ...]] = {}
+        for one in self.waiting:
+            found[one.cabinet, one.slot] = (*found.get((one.cabinet, one.slot), ()), one)
+        return found
+
+    @cached_property
     def _limits(self) -> tuple[dict[str, tuple[Limit, ...]], tuple[Limit, ...]]:
         """Limits by an item they name, and those that name none."""
         named: dict[str, list[Limit]] = {}
@@ -222,6 +232,10 @@ class Rules(msgspec.Struct, frozen=True, dict=True):
     def job(self, name: str) -> Job | None:
         """The job of this id."""
         return self._jobs.get(name)
+
+    def put_by(self, cabinet: str, slot: str) -> tuple[Waiting, ...]:
+        """What is put by in a slot."""
+        return self._put_by.get((cabinet, slot), ())
 
     def limits_on(self, item: str) -> tuple[Limit, ...]:
         """The limits that an item can meet."""

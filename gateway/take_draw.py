@@ -11,6 +11,7 @@ import asyncio
 import msgspec
 
 from gateway.access import Asked, Decision
+from gateway.handed_out import flag
 from gateway.ports import Confirm, JournalFull, NotStored, RecordRefused
 from gateway.premises import Cabinet, CabinetUnreachableError, Given, Premises, still_open
 from gateway.reasons import SENTENCES as ACCESS_SENTENCES
@@ -236,7 +237,9 @@ def tags(premises: Premises, asked: Asked) -> tuple[str, ...]:
     """What an intent remembers for the record that ends it: that it lends, which lot is next, which one was named."""
     lot = premises.shelf.look(asked.cabinet, asked.slot).piece(asked.serial)
     named = (("lot", lot.lot if lot else ""), ("serial", asked.serial))
-    return (*((LOAN,) if asked.lend else ()), *(f"{name}:{value}" for name, value in named if value))
+    put_by = premises.desired.current.book.put_by(asked.cabinet, asked.slot)
+    handed = (flag(one) for one in put_by if one.id == asked.waiting)
+    return (*((LOAN,) if asked.lend else ()), *(f"{name}:{value}" for name, value in named if value), *handed)
 
 
 def _tagged(intent: Intent, name: str) -> str:

@@ -121,7 +121,7 @@ class Blocked(Part):
 
 
 class Waiting(Part):
-    """Goods put by for a person, or for whoever knows the code."""
+    """Goods put by for a person, for an order, or for whoever knows the code. Each is handed out once."""
 
     id: Id
     cabinet: Name
@@ -129,13 +129,14 @@ class Waiting(Part):
     item: str = Field("", max_length=64)
     qty: int = Field(1, ge=1, le=1000)
     person: str = Field("", max_length=64)
+    order: str = Field("", max_length=64, description="Whoever has a job of this name picks it up by badge.")
     code: Digits | None = None
     until_ms: int = Field(0, ge=0, le=2**53)
 
     @model_validator(mode="after")
     def _for_somebody(self) -> Self:
-        if not self.person and self.code == "":
-            raise ValueError(f"waiting {self.id}: name a person or a code")
+        if not self.person and not self.order and self.code == "":
+            raise ValueError(f"waiting {self.id}: name a person, an order or a code")
         return self
 
 

@@ -229,8 +229,8 @@ def _deeds(pages: FastAPI, gateway: Gateway, told: Teller) -> None:
     async def pick_up(request: Request, body: bodies.PickUpBody) -> Response:
         desk = desk_of(gateway)
         if body.session:
-            return told(request, await desk.pick_up(body.session, body.id), session=body.session)
-        return told(request, await desk.pick_up_by_code(body.cabinet, body.code))
+            return told(request, await desk.pick_up(body.session, body.id, body.serial), session=body.session)
+        return told(request, await desk.pick_up_by_code(body.cabinet, body.code, body.serial))
 
     @pages.post("/kiosk/v1/refills")
     async def refill(request: Request, body: bodies.GoodsBody) -> Response:

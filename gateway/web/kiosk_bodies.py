@@ -105,6 +105,7 @@ class PickUpBody(Body):
     id: str = Field(default="", max_length=64)
     cabinet: str = Field(default="", max_length=64)
     code: str = Field(default="", max_length=32)
+    serial: Serial = ""
 
 
 class VisitBody(Body):

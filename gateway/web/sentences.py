@@ -63,6 +63,8 @@ REASONS = {
     "credit": _("The credit agreed for this cabinet is used up."),
     "slot_off": _("This slot is out of order. Take another one."),
     "slot_reserved": _("What lies here is put by for somebody."),
+    "pickup_over": _("The time for picking this up is over."),
+    "picked_up_before": _("This was picked up before."),
     "lot_expired": _("What lies here is past its date."),
     "serial_needed": _("Say which one you take: its serial number."),
     "serial_unknown": _("By the books this serial number does not lie here. Take one that does."),
