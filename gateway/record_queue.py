@@ -35,11 +35,10 @@ class RecordQueue:
 
     def put(self, *records: Record) -> None:
         """Queues them; the oldest make room when the journal takes nothing for long."""
-        for record in records:
-            if len(self._queue) >= QUEUE:
-                self._queue.popleft()
-                self.dropped += 1
-            self._queue.append(record)
+        self._queue.extend(records)
+        while len(self._queue) > QUEUE:
+            self._queue.popleft()
+            self.dropped += 1
         if records:
             self._queued.set()
 

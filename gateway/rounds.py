@@ -1,8 +1,9 @@
 """The polling of one line: who is due is asked, the device's own questions first, as steps (`exchange.py`).
 
 The surprise is that nothing here waits and nothing here records: whoever owns the line carries the steps out, in its
-thread, poll after poll, and what was said is handed to `tell` with the moment it was heard. How long each device really
-takes is learnt: the line sleeps until its answer can be there, and does not wait for a dead one as for a slow one.
+thread, poll after poll, and what was said is handed to `tell`, each with the moment it was heard. How long each device
+really takes is learnt: the line sleeps until its answer can be there, and does not wait for a dead one as for a slow
+one.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ SOONER, ROW, LATER, MOMENT, CREEP = 10e-6, 16, 40e-6, 300e-6, 2e-6
 # Questions that are asked before their answers are worked out: so many, and for so long; of slow ones a few, since the
 # way from one to the other costs the processor as much as some answers do.
 AHEAD, AHEAD_SECONDS = 64, 0.4
-A_FEW, A_FEW_SECONDS = 10, 1.0
+A_FEW, A_FEW_SECONDS = 20, 1.0
 
 
 class Told(NamedTuple):
@@ -108,7 +109,7 @@ class Rounds:
         pace: Pace,
         clock: Clock,
         called: Callable[[], bool],
-        tell: Callable[[Told], None],
+        tell: Callable[[Sequence[Told]], None],
     ) -> None:
         limits = {device: getattr(driver, "limits", Limits()) for device, driver in drivers.items()}
         self.schedule = LineSchedule({device: driver.wants for device, driver in drivers.items()}, limits)
@@ -157,37 +158,51 @@ class Rounds:
 
     def _in_turn(self, ahead: Sequence[Ahead]) -> Steps[None]:
         step = InTurn(tuple(one.usual.ask for one in ahead), self._called, [])
-        yield step
+        try:
+            yield step
+        except OSError:
+            # What came before the line broke was said all the same.
+            clock = self._clock.line(), stamp(self._clock)
+            heard = (
+                self._again(one, begun, clock, len(step.told)) for one, begun in zip(ahead, step.told, strict=False)
+            )
+            self._tell([told for told in heard if told is not None])
+            raise
         line, now = self._clock.line(), stamp(self._clock)
-        turns: dict[tuple[str, Places], Turn] = {}
+        turns: dict[tuple[str, Places], None] = {}
+        said: list[Told] = []
         for one, begun in zip(ahead, step.told, strict=False):
-            if self._again(one, begun, (line, now), len(step.told)):
-                turns[one.turn.device, one.turn.places] = one.turn
-            else:
-                yield from self._poll(one.turn, (one.usual.ask, begun))
+            told = self._again(one, begun, (line, now), len(step.told))
+            if told is not None:
+                said.append(told)
+                turns[one.turn.device, one.turn.places] = None
+                continue
+            self._tell(said)
+            said = []
+            yield from self._poll(one.turn, (one.usual.ask, begun))
+        self._tell(said)
         for key in turns:
             self._settle(key)
 
-    def _again(self, one: Ahead, begun: tuple[Heard, Heard], clock: tuple[float, Stamp], of: int) -> bool:
-        """Works out the usual answer to a usual question, one ``of`` so many; False where it is anything else.
+    def _again(self, one: Ahead, begun: tuple[Heard, Heard], clock: tuple[float, Stamp], of: int) -> Told | None:
+        """What the usual answer to a usual question says, one ``of`` so many; None where it is anything else.
 
         ``clock``: line time and stamp of one moment.
         """
         line, now = clock
         turn, (request, asked), (before, heard) = one.turn, one.usual, begun
         if before.data or len(heard.data) != asked.whole:
-            return False
+            return None
         events = self._drivers[turn.device].again(turn.wants, request.data, heard.data, heard.at)
         if events is None:
-            return False
+            return None
         say = asked.say
         took = heard.at - before.at - (len(say.data) + asked.whole) * say.char - say.quiet
         self._habits[turn.device].learn(max(took, 0.0), prompt=not heard.late, of=of)
         ago = int((line - before.at) * 1000 * self._clock.scale)
         self.schedule.answered(turn, now.m - ago, now.t - ago)
         ago = int((line - heard.at) * 1000 * self._clock.scale)
-        self._tell(Told(turn.device, events, now._replace(t=now.t - ago, m=now.m - ago), answered=True))
-        return True
+        return Told(turn.device, events, Stamp(now.t - ago, now.ts, now.b, now.m - ago), answered=True)
 
     def _settle(self, key: tuple[str, Places]) -> None:
         """The next question knows what was learnt from these answers."""
@@ -258,7 +273,7 @@ class Rounds:
             heard, request = None, driver.pending()
         self._remember(turn, usual)
         if self.schedule.answered(turn, mono, wall, fit=fit):
-            self._tell(Told(turn.device, [], stamp(self._clock), answered=True, news="back"))
+            self._tell([Told(turn.device, [], stamp(self._clock), answered=True, news="back")])
 
     def _as_ever(self, turn: Turn, request: Request, answer: Answer) -> Usual | None:
         """The question whose answer came as usual, of a driver that may be asked it again before anybody looks."""
@@ -281,7 +296,7 @@ class Rounds:
         self._remember(turn, None)
         if self.schedule.missed(turn, self._clock.mono_ms(), self._clock.wall_ms()):
             self._drivers[turn.device].restarted()
-            self._tell(Told(turn.device, [], stamp(self._clock), answered=False, news="silent", why=answer.why))
+            self._tell([Told(turn.device, [], stamp(self._clock), answered=False, news="silent", why=answer.why)])
         return None
 
     def _patience(self, device: str, *, patient: bool = False, again: bool = False) -> Patience:
@@ -307,7 +322,7 @@ class Rounds:
         self._costs(device, request)
         said = answer.said if answer.events is None else answer.events
         at = stamp(self._clock, ago=self._since(answer.done) if begun else 0)
-        self._tell(Told(device, said, at, answered=answer.events is not None, why=answer.why))
+        self._tell([Told(device, said, at, answered=answer.events is not None, why=answer.why)])
         return answer
 
     def _costs(self, device: str, request: Request) -> None:

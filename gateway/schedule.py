@@ -10,7 +10,7 @@ deadline is ever further away than one period. All times are milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -46,12 +46,15 @@ class Turn(msgspec.Struct, frozen=True):
 
 class Standing(msgspec.Struct):
     """What the line knows about one device: when each of its `wants` (by table and address) is due, the first of them
-    at `earliest`. Silent since `misses` questions, it is asked again from `ready` on.
+    at `earliest`. Silent since `misses` questions, it is asked again from `ready` on. `whole`: the places of all wants;
+    `alike`: they have one period.
     """
 
     wants: tuple[Want, ...]
     due: list[int]
     limits: Limits
+    whole: Places
+    alike: bool
     plans: dict[Places, dict[int, tuple[Places, tuple[Want, ...]]]] = {}
     earliest: int = 0
     misses: int = 0
@@ -68,8 +71,7 @@ class LineSchedule:
     def __init__(self, wants: Mapping[str, Sequence[Want]], limits: Mapping[str, Limits] | None = None) -> None:
         known = limits or {}
         self._devices = {
-            device: Standing(_in_order(wanted), [0] * len(set(wanted)), known.get(device, Limits()))
-            for device, wanted in wants.items()
+            device: _standing(_in_order(wanted), known.get(device, Limits())) for device, wanted in wants.items()
         }
         self._given = 0
         self._spare_from = 0
@@ -82,12 +84,15 @@ class LineSchedule:
     def turn(self, mono: int) -> Turn | int:
         """The turn that is due, or the milliseconds until one will be."""
         first: tuple[int, str] | None = None
+        anybody = False
         for device, standing in self._devices.items():
-            if standing.due and not standing.misses and (first is None or standing.earliest < first[0]):
+            if standing.misses:
+                anybody = True
+            elif standing.due and (first is None or standing.earliest < first[0]):
                 first = (standing.earliest, device)
         slack = FOREVER if first is None else max(0, first[0] - mono)
         self._given = mono
-        silent = self._silent(mono, slack)
+        silent = self._silent(mono, slack) if anybody else FOREVER
         if isinstance(silent, Turn):
             return silent
         if first is None or slack:
@@ -171,15 +176,20 @@ class LineSchedule:
         return wait
 
 
+def _standing(wants: tuple[Want, ...], limits: Limits) -> Standing:
+    return Standing(wants, [0] * len(wants), limits, tuple(range(len(wants))), len({want.every for want in wants}) == 1)
+
+
 def _in_order(wants: Sequence[Want]) -> tuple[Want, ...]:
     return tuple(sorted(dict.fromkeys(wants), key=lambda want: (want.table, want.address)))
 
 
 def _urgent(standing: Standing, mono: int) -> tuple[Places, int]:
     """What is due (of a device of which nothing is, everything), and the most urgent of it."""
-    at = standing.due
-    due = tuple([place for place, when in enumerate(at) if when <= mono]) or tuple(range(len(at)))
-    return due, min(due, key=at.__getitem__)
+    at, first = standing.due, standing.earliest
+    if first > mono or max(at) <= mono:
+        return standing.whole, at.index(first)
+    return tuple([place for place, when in enumerate(at) if when <= mono]), at.index(first)
 
 
 def _block(standing: Standing, mono: int) -> tuple[Places, tuple[Want, ...]]:
@@ -202,7 +212,11 @@ def _planned(standing: Standing, due: Places) -> dict[int, tuple[Places, tuple[W
     return found
 
 
-def _advance(standing: Standing, places: Iterable[int], mono: int, wall: int) -> None:
+def _advance(standing: Standing, places: Sequence[int], mono: int, wall: int) -> None:
+    if standing.alike and len(places) == len(standing.due):
+        standing.earliest = mono + until_next(wall, max(1, int(standing.wants[0].every * 1000)))
+        standing.due = [standing.earliest] * len(places)
+        return
     every, next_at = 0.0, 0
     for place in places:
         wanted = standing.wants[place].every

@@ -68,7 +68,7 @@ class SerialSession:
         self._journal = journal
         self._records = RecordQueue(self.name, journal, ports.clock)
         self._interpreters: dict[str, Interpreter] = {}
-        self._told: deque[Told] = deque()
+        self._told: deque[tuple[Told, list[Record] | None]] = deque()
         self._news_at = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners = [device for device, driver in devices.items() if getattr(driver, "listens", False)]
@@ -209,33 +209,52 @@ class SerialSession:
         if not answer.done():
             answer.set_result(events)
 
-    def _tell(self, told: Told) -> None:
+    def _tell(self, said: Sequence[Told]) -> None:
         """Called where the steps are carried out: in the line's thread, or on a loop that owns time."""
-        self._told.append(told)
+        for told in said:
+            self._told.append((told, self._worded(told)))
         now = self._clock.line()
         if self._loop is not None and now - self._news_at > NEWS:
             self._news_at = self.progress = now
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._hear_news)
 
+    def _worded(self, told: Told) -> list[Record] | None:
+        """The records of what stands for itself: worked out at once, while it is at hand; None for anything else."""
+        device, driver = told.device, self._drivers[told.device]
+        if told.news or device in self._interpreters or hasattr(driver, "kept"):
+            return None
+        return recording.records(told.events, told.at, device, driver.cfg)
+
     def _hear_news(self) -> None:
         """What was said meanwhile, in the middle of a series; who waits for "got it" ends its series by itself."""
-        while self._told and not hasattr(self._drivers[self._told[0].device], "kept"):
-            told = self._told.popleft()
-            self._records.put(*(record for _, records in self._heard(told) for record in records))
+        while self._told and not hasattr(self._drivers[self._told[0][0].device], "kept"):
+            self._put(*self._told.popleft())
         self._tick()
 
     async def _hear_told(self) -> None:
         """Everything that was said. A device that waits for "got it" is told when it is on disk, event by event."""
         while self._told:
-            told = self._told.popleft()
+            told, records = self._told.popleft()
             kept = getattr(self._drivers[told.device], "kept", None)
-            for event, records in self._heard(told):
-                if kept is None or event is None:
-                    self._records.put(*records)
-                elif await self._keep(event, records, self._interpreters.get(told.device)):
+            if kept is None:
+                self._put(told, records)
+                await self._speak(told.device)
+                continue
+            for event, found in self._heard(told):
+                if event is None:
+                    self._records.put(*found)
+                elif await self._keep(event, found, self._interpreters.get(told.device)):
                     kept(event)
             await self._speak(told.device)
+
+    def _put(self, told: Told, records: list[Record] | None) -> None:
+        """Queues what was said, and goes on."""
+        if records is None:
+            records = [record for _, found in self._heard(told) for record in found]
+        else:
+            self._note(told)
+        self._records.put(*records)
 
     async def _keep(self, event: Event, records: list[Record], interpreter: Interpreter | None) -> bool:
         """Who turned the event into records hears their keys; goods that left are offered until the journal takes them,
@@ -258,8 +277,7 @@ class SerialSession:
     def _heard(self, told: Told) -> Iterator[tuple[Event | None, list[Record]]]:
         """Each event with its records, then what the exchange itself is worth."""
         device, cfg = told.device, self._drivers[told.device].cfg
-        self._answered[device], self._why[device] = told.answered, told.why
-        self._quality.note(told)
+        self._note(told)
         interpreter = self._interpreters.get(device)
         for event in told.events:
             plain = recording.record(event, told.at, device, cfg)
@@ -269,6 +287,10 @@ class SerialSession:
             yield event, records
         if told.news:
             yield None, [happened(told.news, told.at, device, data={"why": told.why} if told.why else None)]
+
+    def _note(self, told: Told) -> None:
+        self._answered[told.device], self._why[told.device] = told.answered, told.why
+        self._quality.note(told)
 
     async def _speak(self, device: str) -> None:
         """What a device must be told now is written at once."""
@@ -303,10 +325,11 @@ class SerialSession:
             if data:
                 events = driver.feed(data, now)
                 answered = alone or driver.counters.frames > before or self._answered[device] is True
-                self._told.append(Told(device, events, stamp(self._clock), answered=answered))
+                self._told.append((Told(device, events, stamp(self._clock), answered=answered), None))
             elif hasattr(driver, "idle"):
                 events = driver.idle(now)
-                self._told.append(Told(device, events, stamp(self._clock), answered=self._answered[device] is True))
+                answered = self._answered[device] is True
+                self._told.append((Told(device, events, stamp(self._clock), answered=answered), None))
         await self._hear_told()
 
     def _tick(self) -> None:

@@ -47,8 +47,13 @@ class Ref(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return RecordKey(self.src, self.ep, self.n)
 
 
-class Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="k"):
-    """What every record says. ``n`` 0 and ``z`` "" mean: not journalled yet."""
+class Base(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="k", gc=False
+):
+    """What every record says. ``n`` 0 and ``z`` "" mean: not journalled yet.
+
+    A record is a tree, never part of a circle, and there are very many: the collector need not look at them.
+    """
 
     v: Literal[1]
     z: Hex

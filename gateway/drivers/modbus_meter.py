@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -23,6 +23,7 @@ from gateway.device_events import AirSample, Counters, DeviceFault, Event, Ident
 from gateway.drivers import modbus_rtu
 from gateway.drivers.air_marks import AirMarks
 from gateway.drivers.modbus_profile import Profile, Ratio, Register, decoded, ordered, worth
+from gateway.drivers.modbus_repeats import Repeats, reader
 from gateway.drivers.modbus_rtu import Answer, Refusal, RtuMaster
 
 IDENTITY, CT, PT = "#identity", "#ct", "#pt"
@@ -32,6 +33,8 @@ KILO = {"k": 0, "M": 3}
 UNKNOWN = (1, 2, 3)
 # How long an answer that was given up may still come.
 STRAY_SECONDS = 5.0
+# Questions whose answers are remembered.
+QUESTIONS = 16
 METER_SECONDS, AIR_SECONDS, AIR_WINDOW = 900.0, 10.0, 600
 
 
@@ -69,11 +72,6 @@ class ModbusMeter:
         self.counters = Counters()
         self.limits = profile.limits
         self._known = {register.name: self._as_set_up(register) for register in profile.register}
-        # Those whose value is the register and nothing else.
-        self._plain = {
-            name: one for name, one in self._known.items()
-            if not (one.energy or one.ratio or one.air or one.range or one.wraps)
-        }  # fmt: skip
         chosen = settings.registers or dict.fromkeys(_usual(profile), 0.0)
         unknown = sorted(set(chosen) - set(self._known))
         if unknown:
@@ -95,6 +93,7 @@ class ModbusMeter:
         self._narrow = False
         self._planned: tuple[Sequence[Want], tuple[tuple[Want, ...], ...]] = ((), ())
         self._air_at: dict[str, float] = {}
+        self._repeats: dict[bytes, Repeats] = {}
         self._steps: deque[tuple[Want, ...]] = self._start_up()
 
     @property
@@ -129,26 +128,33 @@ class ModbusMeter:
         """See `SerialDriver`."""
         if self._steps or self._parts or self._lost or self._narrow or not self._master.answered:
             return None
-        first, count = sent[2] << 8 | sent[3], sent[4] << 8 | sent[5]
-        if any(want.table != sent[1] or not 0 <= want.address - first <= count - want.width for want in wants):
-            return None
-        frame = self._master.again(sent, answer)
-        if frame is None:
+        repeats = self._repeats.get(sent)
+        if repeats is None or repeats.wants is not wants:
+            repeats = self._repeated(wants, sent)
+        frame = None if repeats is None else self._master.again(sent, answer)
+        if repeats is None or frame is None:
             return None
         self._now = now
         self._faults.discard("exception")
-        events: list[Event] = []
-        raw, plain = self.profile.raw, {} if self._faults else self._plain
-        for want in wants:
-            at = 3 + 2 * (want.address - first)
-            data = frame[at : at + 2 * want.width]
-            register = plain.get(want.name)
-            value = None if register is None else raw(register, data)
-            if register is not None and value is not None:
-                events.append(Measured(register.name, value, register.scale, register.unit, frame))
-            else:
-                events += self._value(want, data, frame)
-        return events + self._marks.news()
+        return repeats.events(frame, self._value, anew=bool(self._faults)) + self._marks.news()
+
+    def _repeated(self, wants: Sequence[Want], sent: bytes) -> Repeats | None:
+        """What is known of this question's answers; None where it does not ask for all of these."""
+        first, count = sent[2] << 8 | sent[3], sent[4] << 8 | sent[5]
+        if any(want.table != sent[1] or not 0 <= want.address - first <= count - want.width for want in wants):
+            return None
+        if len(self._repeats) >= QUESTIONS:
+            self._repeats.clear()
+        self._repeats[sent] = Repeats(wants, first, self._alike)
+        return self._repeats[sent]
+
+    def _alike(self, want: Want) -> tuple[Callable[[int], int | None] | None, int, str, tuple[str, ...]]:
+        """How `_value` words a register whose value alone changes: as long as the ratios are what they are."""
+        register = self._known[want.name]
+        factor, power = self._factor(register) if register.ratio else (1, 0)
+        if register.air or register.range or register.wraps or (register.energy and register.ratio):
+            return None, 0, "", ()
+        return reader(register, register.order or self.profile.order, factor), register.scale + power, register.unit, ()
 
     def expired(self, now: float) -> list[Event]:
         """No answer, or one that shows only now that nothing more comes."""
@@ -309,6 +315,7 @@ class ModbusMeter:
         self._ratios[name] = found
         if known == found:
             return []
+        self._repeats.clear()
         return [DeviceFault("ratio", data={"of": name.removeprefix("#"), "is": worth(*found)}, raw=frame)]
 
     def _factor(self, register: Register) -> tuple[int, int]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -131,13 +130,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     def raw(self, register: Register, data: bytes) -> int | None:
         """The register as a scaled integer; None where the bytes are no number (NaN, infinity, no BCD, `none`)."""
-        return _raw(register.type, register.order or self.order, data, register.decimals, register.none)
-
-
-@lru_cache(maxsize=4096)
-def _raw(kind: Type, order: Order, data: bytes, decimals: int, none: tuple[int, ...]) -> int | None:
-    """Most registers of a meter have not moved since they were read last."""
-    return decoded(kind, ordered(data, order), decimals, none)
+        return decoded(register.type, ordered(data, register.order or self.order), register.decimals, register.none)
 
 
 def read_profile(document: Mapping[str, Any], name: str) -> Profile:
@@ -234,19 +227,22 @@ def scaled(bits: int, decimals: int, exponent_bits: int = 8, fraction_bits: int 
     exponent = bits >> fraction_bits & highest
     if exponent == highest:
         return None
-    fraction = bits & ((1 << fraction_bits) - 1)
-    mantissa = fraction | 1 << fraction_bits if exponent else fraction
-    shift = max(exponent, 1) - (highest >> 1) - fraction_bits
-    number = mantissa * power_of_ten(decimals)
-    if shift >= 0:
-        whole = number << shift
+    number = bits & (1 << fraction_bits) - 1
+    if exponent:
+        number |= 1 << fraction_bits
+    number *= _TENS[decimals] if decimals < len(_TENS) else power_of_ten(decimals)
+    drop = (highest >> 1) + fraction_bits - (exponent or 1)
+    if drop <= 0:
+        number <<= -drop
     else:
-        whole, rest = number >> -shift, number & ((1 << -shift) - 1)
-        half = 1 << (-shift - 1)
-        whole += rest > half or (rest == half and whole & 1)
-    return -whole if bits >> (exponent_bits + fraction_bits) else whole
+        # Just below half of the last place is added, and the rest of it where that place is odd.
+        number = number + (1 << drop - 1) - 1 + (number >> drop & 1) >> drop
+    return -number if bits >> exponent_bits + fraction_bits else number
 
 
 def power_of_ten(decimals: int) -> int:
     """10**decimals, typed: the exponent is never negative here."""
     return int(10**decimals)
+
+
+_TENS = tuple(power_of_ten(decimals) for decimals in range(19))

@@ -141,7 +141,7 @@ class RtuMaster:
         frame = heard[echo:]
         if self.echoes is None or not heard.startswith(request[:echo]) or len(frame) != answer_bytes(request):
             return None
-        if frame[:2] != request[:2] or frame[2] != len(frame) - 5 or crc(frame) != b"\0\0":
+        if frame[:2] != request[:2] or frame[2] != len(frame) - 5 or not checks(frame):
             return None
         self.counters.frames += 1
         self.counters.echoes += echo > 0
@@ -235,3 +235,23 @@ def crc(data: bytes | bytearray) -> bytes:
     for byte in data:
         value = value >> 8 ^ _CRC[(value ^ byte) & 0xFF]
     return value.to_bytes(2, "little")
+
+
+def checks(frame: bytes | bytearray) -> bool:
+    """Whether a frame of two bytes or more ends with its own `crc`; several times quicker than working it out.
+
+    Source: its polynomial is (x + 1)(x**15 + x + 1), so a frame is whole when its bits are even in number and
+    x**15 + x**14 + 1 (what travels first is lowest here) divides it; to any power of two m so do x**15m + x**14m + 1,
+    and 14m bits at once are folded upon those above them.
+    """
+    left = int.from_bytes(frame, "little") ^ 0xFFFF
+    if left.bit_count() & 1:
+        return False
+    for m in (128, 64, 32, 16, 8, 4, 2, 1):
+        while left.bit_length() > 15 * m:
+            low = left & _LOW[m]
+            left = left >> 14 * m ^ low ^ low << m
+    return left == 0
+
+
+_LOW = {m: (1 << 14 * m) - 1 for m in (128, 64, 32, 16, 8, 4, 2, 1)}

@@ -133,9 +133,9 @@ class SerialPort:
 
     def _in_turn(self, step: InTurn) -> Heard:
         """Straight on where all is as usual: whatever is touched after a sleep must be brought back to the processor,
-        so this is one function, and says again what `_say` does.
+        so this is one function, and says again what `_say` and `_take` do.
         """
-        told, take, doze = step.told, self._take, self._doze
+        told, fd, read, now = step.told, self._fd, os.read, line_now
         for asked in step.asks:
             if told and step.called():
                 break
@@ -143,26 +143,32 @@ class SerialPort:
             if say.baud != self._baud:
                 self._change_over(say.baud)
             clear = self._quiet + say.quiet
-            left = clear - line_now()
+            left = clear - now()
             early = SPIN if say.quiet < SPUN else 0.0
             if left > early:
-                doze(left - early)
-            at = line_now()
+                self._doze(left - early)
+            at = now()
             while at < clear:
-                at = line_now()
-            junk = take()
+                at = now()
+            try:
+                junk = read(fd, MOST)
+            except BlockingIOError:
+                junk = b""
             if junk:
-                self._quiet = line_now()
+                self._quiet = now()
                 before = self._say(say, junk)
             else:
                 self._write(say.data)
                 self._quiet = at + len(say.data) * say.char
                 before = Heard(b"", at)
-            left = before.at + asked.nap - line_now()
+            left = before.at + asked.nap - now()
             if left > 0:
-                doze(left)
-            data = take()
-            self._quiet = at = line_now()
+                self._doze(left)
+            try:
+                data = read(fd, MOST)
+            except BlockingIOError:
+                data = b""
+            self._quiet = at = now()
             heard = Heard(data, at) if len(data) >= asked.whole else self._rest(asked, before.at, Heard(data, at))
             told.append((before, heard))
             if len(heard.data) != asked.whole or not heard.data.startswith(asked.begins):

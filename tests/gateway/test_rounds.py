@@ -40,7 +40,7 @@ class Wire:
         self._polls, self._spoil = polls, spoil
         clock = Clock("b" * 16, wall=lambda: int(self.now * 1000), line=lambda: self.now, synchronised=lambda: True)
         meter = ModbusMeter(MeterSettings(registers=dict.fromkeys(wanted, 0.001)), profile)
-        self.rounds = Rounds({"m": meter}, Pace(10, 9600), clock, self.called, self.told.append)
+        self.rounds = Rounds({"m": meter}, Pace(10, 9600), clock, self.called, self.told.extend)
 
     def called(self) -> bool:
         """Somebody wants the line after so many polls."""
