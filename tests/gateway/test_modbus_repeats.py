@@ -64,16 +64,23 @@ def test_whatever_the_answers_they_say_the_same_looked_at_one_by_one(profile: st
 
 def test_a_ratio_that_changes_is_no_ratio_of_before() -> None:
     driver = started("dtsu666")
-    wants, sent = asked(driver, 0)
-    driver._master.answered = True
-    driver._parts.clear()
-    body = bytes((*sent[:2], 2 * sent[5])) + b"\0\1" * sent[5]
-    answer = body + modbus_rtu.crc(body)
-    before = driver.again(wants, sent, answer, 1.0)
+    for block in range(len(block_reads.blocks(driver.wants, driver.limits))):
+        wants, sent = asked(driver, block)
+        driver._master.answered = True
+        driver._parts.clear()
+        body = bytes((*sent[:2], 2 * sent[5])) + b"\x43\x66" * sent[5]
+        answer = body + modbus_rtu.crc(body)
+        before = driver.again(wants, sent, answer, 1.0)
 
-    driver._ratio("#ct", b"\0\5", b"")
+        driver._ratio("#ct", bytes((0, block + 2)), b"")
 
-    assert [one.value for one in driver.again(wants, sent, answer, 2.0)] != [one.value for one in before]
+        told = [(one.register, one.value) for one in driver.again(wants, sent, answer, 2.0)]
+        moved = {name for name, value in told if (name, value) not in [(one.register, one.value) for one in before]}
+        assert moved == {
+            want.name
+            for want in wants
+            if "ct" in driver._known[want.name].ratio and not driver._known[want.name].energy
+        }
 
 
 @settings(deadline=None, max_examples=300)
