@@ -249,7 +249,7 @@ def is_over(one: Waiting, now: Now | None) -> bool:
 def _charge(rules: Rules, for_: str, person: Person) -> str:
     """What a record says is charged: what was asked for; a job without an account of its own is on the person's."""
     centre, job = rules.charged(for_)
-    return for_ if centre else account(person.cost_centre, job)
+    return for_ if centre or not person.cost_centre else account(person.cost_centre, job)
 
 
 def _account(desired: Desired, item: Item, person: Person, for_: str) -> Reason:

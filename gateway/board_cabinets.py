@@ -80,9 +80,17 @@ class MixedCabinet:
         """Of the locks; a motor has no door."""
         return None if self._coils.drives(slot) else await self._locks.closed(slot)
 
+    def known(self, slot: str) -> Mapping[str, int]:
+        """Of the locks."""
+        return self._locks.known(slot)
+
+    def admits(self, slot: str) -> bool:
+        """A lock can be opened; a motor's slot is filled by hand, and turning it gives a piece away."""
+        return not self._coils.drives(slot)
+
     async def admit(self, slot: str) -> bool:
-        """Of a lock; a motor's slot is filled by hand."""
-        return self._coils.drives(slot) or await self._locks.admit(slot)
+        """Of a lock."""
+        return await self._locks.admit(slot)
 
     def resume(self, intent: Intent, key: RecordKey) -> None:
         """For the motors."""

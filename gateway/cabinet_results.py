@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
+from gateway.access import Asked
 from gateway.device_events import Dispensed, Scalar
 from gateway.ports import Confirm
 from gateway.premises import Given, Premises
@@ -21,6 +22,9 @@ from gateway.take_draw import draw
 from gateway.vending import OutOfOrderError, State, dispensed, verdict
 from wire.ids import RecordKey
 from wire.records import ClockState, DeviceEvent, Draw, DrawResolved, Intent, Loan
+
+# What is asked before anything is given, and breaks no rule afterwards; or is flagged by other words.
+ASKED_BEFORE = ("one_at_a_time", "quantity", "serial_needed", "unknown_slot", "unknown_cabinet", "slot_off", "empty")
 
 
 def asked_for(
@@ -54,14 +58,35 @@ def unasked(event: Dispensed, device: str, cfg: str, premises: Premises, at: Sta
     holder = desired.badges.get(event.badge)
     fact, qty = dispensed(event, place.confirm if place else "none", event.qty, None)
     end = verdict(fact, qty)
-    flags = ["autonomous" if event.local else "unasked", *([end.incident] if end.incident else [])]
     item = place.item if place else "unknown"
+    named, against = unasked_for(premises, Asked(device, event.slot, event.qty, badge=event.badge))
+    flags = ["autonomous" if event.local else "unasked", *([end.incident] if end.incident else []), *against]
+    lot = premises.shelf.look(device, event.slot).lot if end.qty else None
     blank = _blank(device, cfg, at.b, at.ts, event.slot, item, planogram, desired.rules or desired.version)
     return replace(
         blank, t=at.t, m=at.m, did=event.did, who=holder.person if holder else pseudonym(event.badge),
         raw=frame_hash(event.raw), q=flags, intent=attempt_of(event.cmd_id), asked=event.qty, qty=end.qty,
         outcome=end.outcome, actuation=event.motor, confirmation=event.drop, after=after(event),
+        for_=named, lot=lot.lot if lot else "",
     )  # fmt: skip
+
+
+def unasked_for(premises: Premises, asked: Asked) -> tuple[str, tuple[str, ...]]:
+    """The account that goods which left unasked are charged to, and the rule they left against, as a flag; nobody is
+    refused any more, and a cabinet that decided alone has looked at its own PINs.
+    """
+    desired = premises.desired.current
+    holder = desired.badges.get(asked.badge)
+    who = asked.person or (holder.person if holder else "")
+    if not desired.version or not (who or asked.badge):
+        return "", ()
+    decision = premises.judge(replace(asked, person=who, lend=bool(_loan_days(premises, asked))))
+    return decision.for_, (decision.reason,) if decision.reason and decision.reason not in ASKED_BEFORE else ()
+
+
+def _loan_days(premises: Premises, asked: Asked) -> int:
+    place, _ = premises.place(asked.cabinet, asked.slot)
+    return premises.desired.current.book.item(place.item).loan_days if place else 0
 
 
 @lru_cache(maxsize=1024)

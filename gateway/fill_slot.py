@@ -92,6 +92,9 @@ def _wrong(premises: Premises, place: Slot, cabinet: str, done: Filled, filled: 
     """Why this cannot be written down, as a reason."""
     if min(done.filled, done.removed, done.spoiled, done.found or 0) < 0 or (done.full and not place.capacity):
         return "quantity"
+    if done.found is not None and done.removed + done.spoiled > done.found + filled:
+        # More than was counted there cannot have been taken out.
+        return "quantity"
     item = premises.desired.current.book.item(place.item)
     if filled and item.lot and not done.lot:
         return "lot_needed"
@@ -143,7 +146,7 @@ def _refills(premises: Premises, work: Work, after: int) -> list[Refill]:
             who=visitor.person.person, q=q, slot=place.slot, item=place.item, qty=qty,
             unit=premises.desired.current.book.item(place.item).unit, visit=visitor.visit,
             order=visitor.orders.get(place.slot, ""),
-            before={**work.snapshot, **({} if here is None else {"on_hand": here})},
+            before={**visitor.before.get(place.slot, {}), **({} if here is None else {"on_hand": here})},
             after={**work.snapshot, "on_hand": then}, lot=done.lot, serial=serial,
             expires=msgspec.UNSET if done.expires is None else done.expires,
         ))  # fmt: skip

@@ -106,6 +106,10 @@ class KioskDesk:
         visitor = self.visitors.get(token)
         # What was chosen for the piece before is not charged with this one.
         visitor.for_ = account(cost_centre, job)
+        book = self.premises.desired.current.book
+        if job and book.jobs and book.job(job) is None:
+            # Taken off the list meanwhile: it is no account of that name either.
+            visitor.for_ = f"{cost_centre}/{job}"
         asked = Asked(
             visitor.cabinet, slot, quantity, badge=visitor.badge, person=visitor.person.person, for_=visitor.for_,
             lend=lend, waiting=waiting.id if waiting else "", serial=serial,

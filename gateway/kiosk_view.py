@@ -129,12 +129,14 @@ def mine(premises: Premises, visitor: Visitor) -> dict[str, object]:
         if use.item not in last and len(last) < LAST_ITEMS:
             last.append(use.item)
         if use.lent:
-            overdue = use.due is not None and now.ts == "S" and now.t > use.due
-            loans.append({**_named(premises, use), "due_ms": use.due, "overdue": overdue, "serial": use.serial})
+            due = premises.uses.due(use)
+            overdue = due is not None and now.ts == "S" and now.t > due
+            loans.append({**_named(premises, use), "due_ms": due, "overdue": overdue, "serial": use.serial})
             continue
-        until = use.t + rules.item(use.item).return_days * DAY_MS
-        if now.ts != "S" or now.t <= until:
-            draws.append({**_named(premises, use), "at_ms": use.t, "returnable_until_ms": until})
+        at = premises.uses.when(use)
+        until = (use.t if at is None else at) + rules.item(use.item).return_days * DAY_MS
+        if now.ts != "S" or at is None or now.t <= until:
+            draws.append({**_named(premises, use), "at_ms": use.t if at is None else at, "returnable_until_ms": until})
     waiting = [
         {
             "id": one.id,

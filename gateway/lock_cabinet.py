@@ -129,6 +129,10 @@ class LockCabinet:
         """How the door's sensor reads now, by the polarity that is set; None: the board does not answer."""
         return await self._closed_or_none(slot)
 
+    def known(self, slot: str) -> Mapping[str, int]:
+        """Whether goods were seen behind a door."""
+        return {"item": int(self._goods[slot])} if slot in self._goods else {}
+
     async def admit(self, slot: str) -> bool:
         """Opens a door so that something is put in, and waits until it is closed; False: it certainly stayed shut.
 

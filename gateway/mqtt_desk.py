@@ -263,6 +263,10 @@ class Desk:
         if cancel:
             future.cancel()
 
+    def known(self, slot: str) -> Mapping[str, int]:
+        """The cabinet's counter and level of a slot, as it last told them."""
+        return self._snapshot(slot)
+
     def _snapshot(self, slot: str) -> dict[str, int]:
         found = {"ctr": self._counters.get(slot), "level": self._levels.get(slot)}
         return {name: number for name, number in found.items() if number is not None}

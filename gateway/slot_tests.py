@@ -7,15 +7,16 @@ gives a piece away: an intent and a draw like any other, on disk before the comm
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
+from gateway.door import admits
 from gateway.ports import NotStored, RecordRefused
 from gateway.premises import Cabinet, CabinetUnreachableError, Premises
 from gateway.recording import happened, stamp
 from gateway.take_draw import carry_out
-from gateway.take_return import Admitting
 from wire.records import Intent, Ref, Reversal
 
 WHO = "setup"
@@ -30,9 +31,9 @@ class Tried(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-def gives_goods(cabinet: Cabinet) -> bool:
-    """Whether a test of this cabinet gives a piece away."""
-    return not isinstance(cabinet, Admitting)
+def gives_goods(cabinet: Cabinet, slots: Iterable[str]) -> bool:
+    """Whether a test of these slots gives pieces away."""
+    return not all(admits(cabinet, slot) for slot in slots)
 
 
 async def try_slot(premises: Premises, cabinet: Cabinet, slot: str) -> Tried:
@@ -42,7 +43,7 @@ async def try_slot(premises: Premises, cabinet: Cabinet, slot: str) -> Tried:
     premises.busy.add(cabinet.device)
     try:
         await cabinet.look(slot)
-        return await (_lock if isinstance(cabinet, Admitting) else _motor)(premises, cabinet, slot)
+        return await (_lock if admits(cabinet, slot) else _motor)(premises, cabinet, slot)
     except CabinetUnreachableError as error:
         return Tried("unreachable", str(error))
     except (NotStored, RecordRefused) as error:

@@ -10,16 +10,21 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
+from gateway.access import Asked
+from gateway.cabinet_results import unasked_for
 from gateway.conversation import ConversationSession
 from gateway.device_events import DeviceFault, Event, TagsSeen
 from gateway.door import Door, stayed_shut
 from gateway.drivers.uhf_r200 import UhfR200
+from gateway.periods import DAY_MS
 from gateway.ports import Attempt, Confirm, LinkDown, NotStored
 from gateway.premises import CabinetUnreachableError, Given, Premises
 from gateway.recording import device_event, stamp
 from gateway.vending import Fact
 from wire.ids import RecordKey
-from wire.records import Count, DeviceEvent, Draw, Intent, Record
+from wire.records import Count, DeviceEvent, Draw, Intent, Loan, Record
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +119,24 @@ class TagCabinet:
         await self._settle(here)
         return {"tags": len(self._of(here, slot))}
 
+    def known(self, slot: str) -> Mapping[str, int]:
+        """How many tags of the slot were here last."""
+        return {} if self._present is None else {"tags": len(self._of(self._present, slot))}
+
+    async def settle(self) -> None:
+        """What has changed so far is written down as it is seen now; before and after somebody refills."""
+        here = await self._inventory()
+        if here is not None and not self._serving:
+            await self._settle(here)
+
+    def admits(self, slot: str) -> bool:  # noqa: ARG002 - one door for all of them
+        """Whether there is a door before it."""
+        return self.door is not None
+
+    async def admit(self, slot: str) -> bool:  # noqa: ARG002 - as above
+        """Opens the door so that something is put in."""
+        return self.door is not None and await self.door.admit()
+
     async def give(self, intent: Intent, key: RecordKey, confirm: Confirm) -> Given:  # noqa: ARG002
         """Lets the person take, and asks for the tags that are left."""
         self._serving = True
@@ -184,7 +207,7 @@ class TagCabinet:
         gone = known - here
         mine = self._of(gone, intent.slot)
         beside = {slot for epc in gone if (slot := self._driver.slot_of(epc)) and slot != intent.slot}
-        draws = [self._draw(slot, self._of(gone, slot), who=intent.who, q="unasked") for slot in sorted(beside)]
+        draws = [self._beside(slot, self._of(gone, slot), intent) for slot in sorted(beside)]
         await self._keep(*draws, *self._changes(gone, here - known))
         self._present = here
         left = {"tags": len(self._of(here, intent.slot))}
@@ -202,6 +225,9 @@ class TagCabinet:
             return
         gone, came = self._present - here, here - self._present
         slots = sorted({slot for epc in gone if (slot := self._driver.slot_of(epc))})
+        if self.device in self._premises.service:
+            # Whoever refills takes out what is spoiled: he says so himself, and nobody has drawn it.
+            slots = []
         draws = [self._draw(slot, self._of(gone, slot), q="gap" if self._away else "unasked") for slot in slots]
         if gone or came:
             await self._keep(*draws, *self._changes(gone, came))
@@ -214,7 +240,7 @@ class TagCabinet:
             held = self._premises.shelf.look(self.device, slot)
             place, _ = self._premises.place(self.device, slot)
             count = len(self._of(here, slot))
-            if place is None or held.unverified or held.on_hand == count:
+            if place is None or held.unverified or held.on_hand == count or self.device in self._premises.service:
                 self._differs.pop(slot, None)
                 continue
             self._differs[slot] = self._differs.get(slot, 0) + 1
@@ -236,11 +262,28 @@ class TagCabinet:
         wanted = self._premises.desired.current.book.item(item).serial
         return " ".join(sorted(gone)[:AT_ONCE]) if wanted else ""
 
+    def _beside(self, slot: str, gone: set[str], intent: Intent) -> Draw | Loan:
+        """What the person at the door took besides what he asked for: his, with his account, and lent if it is lent."""
+        asked = Asked(self.device, slot, len(gone), person=intent.who, for_=intent.for_)
+        _, against = unasked_for(self._premises, asked)
+        drawn = self._draw(slot, gone, who=intent.who, q="unasked")
+        drawn = msgspec.structs.replace(drawn, for_=intent.for_, q=[*drawn.q, *against])
+        days = self._premises.desired.current.book.item(drawn.item).loan_days
+        if not days:
+            return drawn
+        return Loan(
+            v=1, z="", src=drawn.src, ep=drawn.ep, n=0, t=drawn.t, ts=drawn.ts, b=drawn.b, m=drawn.m, who=drawn.who,
+            for_=drawn.for_, cfg=drawn.cfg, q=drawn.q, slot=slot, item=drawn.item, qty=drawn.qty,
+            due=drawn.t + days * DAY_MS, actuation=drawn.actuation, confirmation=drawn.confirmation,
+            serial=drawn.serial, lot=drawn.lot,
+        )  # fmt: skip
+
     def _draw(self, slot: str, gone: set[str], *, who: str = "", q: str) -> Draw:
         """Tags that nobody asked for: by the person who had the door open, by nobody known, or in doubt."""
         at, desired = stamp(self._clock), self._premises.desired.current
         place, planogram = self._premises.place(self.device, slot)
         before = len(self._of(self._present or set(), slot))
+        lot = self._premises.shelf.look(self.device, slot).lot
         sure = bool(who) or q != "gap"
         if not sure:
             self._premises.shelf.doubt(self.device, slot)
@@ -249,7 +292,7 @@ class TagCabinet:
             slot=slot, item=place.item if place else "unknown", asked=len(gone), qty=len(gone),
             outcome="confirmed" if sure else "unverified", actuation="none", confirmation=f"tags gone: {len(gone)}",
             planogram=planogram, rules=desired.rules or desired.version,
-            before={"tags": before}, after={"tags": before - len(gone)},
+            before={"tags": before}, after={"tags": before - len(gone)}, lot=lot.lot if lot else "",
             serial=self._numbers(place.item if place else "unknown", gone),
         )  # fmt: skip
 

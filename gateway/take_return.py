@@ -8,10 +8,11 @@ word in the journal first, because an opening that no record explains is a force
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import msgspec
 
+from gateway.door import Admitting, admits
 from gateway.periods import DAY_MS
 from gateway.ports import NotStored, RecordRefused
 from gateway.premises import Cabinet, CabinetUnreachableError, Premises
@@ -33,15 +34,9 @@ WRONG = {
     "return_late": "The time for bringing this back is over.",
     "nothing_to_return": "There is nothing left of this to bring back.",
     "not_a_loan": "This was not lent.",
+    "other_cabinet": "This was drawn at another cabinet. Bring it back there.",
+    "slot_changed": "Something else lies in this slot by now.",
 }
-
-
-@runtime_checkable
-class Admitting(Protocol):
-    """A cabinet with doors: it can be opened so that something is put in."""
-
-    async def admit(self, slot: str) -> bool:
-        """Opens the door and waits until it is closed; False: it certainly stayed shut."""
 
 
 async def take_return(
@@ -49,7 +44,7 @@ async def take_return(
 ) -> DrawResult:
     """So many pieces of a draw come back."""
     use = found(premises, record)
-    reason = _why_not(premises, visitor, use, quantity)
+    reason = _why_not(premises, visitor, use, quantity) or _not_here(premises, visitor, use, condition == "unused")
     if use is not None and use.lent:
         reason = reason or "not_a_loan"
     if use is None or reason:
@@ -60,8 +55,8 @@ async def take_return(
         return [Return(
             v=1, z="", src=use.cabinet, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
             who=visitor.person.person, for_=use.for_, q=["claimed"], slot=slot, item=use.item, qty=quantity,
-            unit=_unit(premises, use), ref=Ref(*use.key), condition=condition, lot=use.lot, serial=use.serial,
-            expires=_ends(premises, use),
+            unit=_unit(premises, use), ref=Ref(*use.key), condition=condition, lot=use.lot,
+            serial=_numbers(use, quantity), expires=_ends(premises, use),
         )]  # fmt: skip
 
     return await _put_in(premises, cabinet, use.slot if condition == "unused" else "", made, "returned", quantity)
@@ -73,6 +68,7 @@ async def take_loan_back(
     """A borrowed tool comes back. One that is damaged is back too, and not lent again before somebody has looked."""
     use = found(premises, record)
     reason = _why_not(premises, visitor, use, use.qty if use else 1, late=False)
+    reason = reason or _not_here(premises, visitor, use, condition != "damaged")
     if use is not None and not use.lent:
         reason = reason or "not_a_loan"
     if use is None or reason:
@@ -125,7 +121,8 @@ async def keep_loans(premises: Premises) -> int:
         return 0
     for use in premises.uses.loans():
         days = premises.desired.current.book.item(use.item).kept_after_days
-        if not days or use.due is None or now.t < use.due + days * DAY_MS:
+        due = premises.uses.due(use)
+        if not days or due is None or now.t < due + days * DAY_MS:
             continue
         at, name = stamp(premises.clock), f"{use.key.src}/{use.key.ep}/{use.key.n}"
         _, planogram = premises.place(use.cabinet, use.slot)
@@ -155,7 +152,7 @@ async def _put_in(
         return BUSY
     premises.busy.add(cabinet.device)
     try:
-        if slot and isinstance(cabinet, Admitting):
+        if slot and isinstance(cabinet, Admitting) and admits(cabinet, slot):
             await premises.keep(happened("opened_for_goods", stamp(premises.clock), cabinet.device, slot=slot))
             if not await cabinet.admit(slot):
                 return DrawResult(
@@ -187,8 +184,17 @@ def _why_not(premises: Premises, visitor: Visitor, use: Use | None, quantity: in
         return "not_yours"
     days = premises.desired.current.book.item(use.item).return_days
     now = premises.now()
-    over = now.ts == "S" and use.ts in ("S", "R") and now.t > use.t + days * DAY_MS
+    drawn = premises.uses.when(use)
+    over = now.ts == "S" and drawn is not None and now.t > drawn + days * DAY_MS
     return "return_late" if late and over else ""
+
+
+def _not_here(premises: Premises, visitor: Visitor, use: Use | None, to_its_slot: bool) -> str:  # noqa: FBT001
+    """Its slot is behind a door of its own cabinet, and may be planned for something else by now."""
+    if use is None or use.cabinet != visitor.cabinet:
+        return "other_cabinet"
+    place, _ = premises.place(use.cabinet, use.slot)
+    return "slot_changed" if to_its_slot and place is not None and place.item != use.item else ""
 
 
 def _ends(premises: Premises, use: Use) -> int | msgspec.UnsetType:
@@ -197,10 +203,15 @@ def _ends(premises: Premises, use: Use) -> int | msgspec.UnsetType:
     return msgspec.UNSET if ends is None else ends
 
 
+def _numbers(use: Use, quantity: int) -> str:
+    """Which pieces come back: all of them; of some it is not said which."""
+    return use.serial if len(use.serial.split()) == quantity else ""
+
+
 def _unit(premises: Premises, use: Use) -> str:
     return premises.desired.current.book.item(use.item).unit
 
 
 def _no(reason: str) -> DrawResult:
-    whom = WHOM["supervisor"] if reason in ("return_late", "not_yours") else ""
+    whom = WHOM["supervisor"] if reason in ("return_late", "not_yours", "slot_changed") else ""
     return DrawResult("refused", reason=reason, sentence=WRONG[reason], ask=whom)

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import msgspec
 
+from gateway.door import Admitting, admits, known, settle
 from gateway.ports import NotStored, RecordRefused
 from gateway.premises import Cabinet, CabinetUnreachableError, Premises, standing_open
 from gateway.recording import happened, stamp
 from gateway.stock_words import Stock, stock_word
 from gateway.take_draw import DrawResult, not_stored
-from gateway.take_return import SHUT, Admitting
+from gateway.take_return import SHUT
 from gateway.visitors import Visitor
+from wire.canonical import Deep
+from wire.records import DeviceEvent
 
 RESTOCKER = "restocker"
+# Slots of one snapshot: a leaf is at most 4 KiB.
+AT_ONCE = 20
 
 
 class Pick(msgspec.Struct, frozen=True):
@@ -67,20 +72,29 @@ def picks(premises: Premises, cabinet: str) -> list[Pick]:
 
 
 async def begin_visit(premises: Premises, cabinet: Cabinet, visitor: Visitor) -> DrawResult | str:
-    """Service mode, with a snapshot of every slot that can be asked; the visit's name."""
+    """Service mode, with a snapshot of every slot; the visit's name. Begun twice it is the same visit."""
     if RESTOCKER not in visitor.roles:
         return DrawResult("refused", reason="role_needed", sentence="This is for whoever refills the cabinet.")
+    if visitor.visit:
+        return visitor.visit
     if cabinet.device in premises.busy:
         return DrawResult("busy", reason="busy", sentence="Someone is being served. Wait until the door is closed.")
+    # What was taken before is somebody's draw; from now on it is not.
+    premises.busy.add(cabinet.device)
+    try:
+        await settle(cabinet)
+    finally:
+        premises.over(cabinet.device)
     premises.service.add(cabinet.device)
     try:
         at = stamp(premises.clock)
         begun = happened("service_begun", at, cabinet.device, who=visitor.person.person, data={"by": visitor.by})
-        (key,) = await premises.keep(begun)
+        key, *_ = await premises.keep(begun, *_portraits(premises, cabinet, visitor, "before"))
     except (NotStored, RecordRefused) as error:
         premises.service.discard(cabinet.device)
         return not_stored(error)
     visitor.visit = f"{key.ep}/{key.n}"
+    visitor.before = {slot: known(cabinet, slot) for slot in _slots(premises, cabinet)}
     # What he has brought was picked by these orders, whatever the cloud says while he fills.
     visitor.orders = {one.slot: one.order for one in picks(premises, cabinet.device) if one.order}
     premises.stirred(cabinet.device)
@@ -89,7 +103,7 @@ async def begin_visit(premises: Premises, cabinet: Cabinet, visitor: Visitor) ->
 
 async def open_door(premises: Premises, cabinet: Cabinet, visitor: Visitor, slot: str) -> DrawResult:
     """A compartment is opened for the restocker; written down first."""
-    if not isinstance(cabinet, Admitting):
+    if not isinstance(cabinet, Admitting) or not admits(cabinet, slot):
         return DrawResult("refused", reason="unknown_slot", sentence="This cabinet has no doors of its own.")
     try:
         at = stamp(premises.clock)
@@ -110,17 +124,38 @@ async def end_visit(
     premises: Premises, cabinet: Cabinet, visitor: Visitor, why: str = "done"
 ) -> list[dict[str, object]]:
     """Snapshots after; service mode ends."""
-    planogram = premises.desired.current.planograms.get(cabinet.device)
-    slots = [place.slot for place in planogram.slots] if planogram else []
+    await settle(cabinet)
     after: list[dict[str, object]] = [
-        {"slot": slot, "after": premises.shelf.look(cabinet.device, slot).on_hand} for slot in slots
+        {"slot": slot, "after": premises.shelf.look(cabinet.device, slot).on_hand} for slot in _slots(premises, cabinet)
     ]
     data: dict[str, str | int] = {"visit": visitor.visit, "why": why, "doors_open": len(standing_open(cabinet))}
     await premises.keep_for_sure(
-        happened("service_ended", stamp(premises.clock), cabinet.device, who=visitor.person.person, data=data)
+        happened("service_ended", stamp(premises.clock), cabinet.device, who=visitor.person.person, data=data),
+        *_portraits(premises, cabinet, visitor, "after"),
     )
     visitor.visit = ""
-    visitor.orders = {}
+    visitor.orders, visitor.before = {}, {}
     premises.service.discard(cabinet.device)
     premises.stirred(cabinet.device)
     return after
+
+
+def _slots(premises: Premises, cabinet: Cabinet) -> list[str]:
+    planogram = premises.desired.current.planograms.get(cabinet.device)
+    return [place.slot for place in planogram.slots] if planogram else []
+
+
+def _portraits(premises: Premises, cabinet: Cabinet, visitor: Visitor, when: str) -> list[DeviceEvent]:
+    """What lay in every slot, by the books (-1: nobody knows) and by the cabinet's own numbers: with one before and one
+    after a visit, what was drawn meanwhile can be told from what was filled.
+    """
+    slots, at, made = _slots(premises, cabinet), stamp(premises.clock), []
+    for first in range(0, len(slots), AT_ONCE):
+        part = slots[first : first + AT_ONCE]
+        held = [premises.shelf.look(cabinet.device, slot).on_hand for slot in part]
+        told = [" ".join(f"{name}={number}" for name, number in known(cabinet, slot).items()) for slot in part]
+        data: dict[str, Deep] = {
+            "when": when, "slots": [*part], "on_hand": [-1 if one is None else one for one in held], "told": [*told],
+        }  # fmt: skip
+        made.append(happened("snapshot", at, cabinet.device, who=visitor.person.person, data=data))
+    return made

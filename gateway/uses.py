@@ -140,6 +140,18 @@ class Uses:
         """What is lent and has not come back, oldest first."""
         return [use for use in self._by_key.values() if use.lent and use.qty]
 
+    def when(self, use: Use) -> int | None:
+        """When it left, ms UTC, by a clock that was right then or since; None: nobody knows yet."""
+        if use.ts in SURE:
+            return use.t
+        offset = self._offsets.get(use.b)
+        return None if offset is None else offset + use.m
+
+    def due(self, use: Use) -> int | None:
+        """When a loan is to be back, counted from when it left; a clock that was wrong then makes nobody late."""
+        at = self.when(use)
+        return None if use.due is None or at is None else at + use.due - use.t
+
     def of(self, person: str) -> Iterator[Use]:
         """What a person has taken of late, newest first, open attempts among it."""
         return reversed(self._by_person.get(person, ()))

@@ -35,7 +35,7 @@ PIN_SENTENCES = {
 
 class Visitor(msgspec.Struct):
     """An open session. `until` is in ms of this boot; `draws` counts what was begun in it; `orders`: what
-    a restocker has brought, by slot.
+    a restocker has brought, by slot, and `before` the cabinet's own numbers when he came.
     """
 
     token: str
@@ -50,6 +50,7 @@ class Visitor(msgspec.Struct):
     for_: str = ""
     idle: int = IDLE_SECONDS
     orders: dict[str, str] = {}
+    before: dict[str, dict[str, int]] = {}
 
     @property
     def seconds(self) -> int:

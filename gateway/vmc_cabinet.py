@@ -98,6 +98,10 @@ class VmcCabinet(CoilCabinet):
         stock = {"stock": self._stock[slot][0]} if slot in self._stock else {}
         return {**stock, "pack": self._vmc.reserve()}
 
+    def known(self, slot: str) -> Mapping[str, int]:
+        """The board's own stock of a selection, as it last told it."""
+        return {"stock": self._stock[slot][0]} if slot in self._stock else {}
+
     async def _find_out(self, attempt: Open) -> Given | None:
         """The end that the board repeats until it is confirmed, then its stock."""
         await self._until(lambda: attempt.given is not None, GRACE)

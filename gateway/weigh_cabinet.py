@@ -118,6 +118,23 @@ class WeighCabinet:
         finally:
             self._serving = False
 
+    def known(self, slot: str) -> Mapping[str, int]:
+        """The last weight at rest."""
+        return {} if self._rest is None or slot != self._chosen.slot else {"mg": self._rest}
+
+    async def settle(self) -> None:
+        """What has changed so far is written down as it weighs now; before and after somebody refills."""
+        if await self._next_rest(self._clock.line()) is not None and self._working is not None:
+            await asyncio.wait([self._working])
+
+    def admits(self, slot: str) -> bool:  # noqa: ARG002 - one bin
+        """Whether there is a door before it."""
+        return self.door is not None
+
+    async def admit(self, slot: str) -> bool:  # noqa: ARG002 - as above
+        """Opens the door so that something is put in."""
+        return self.door is not None and await self.door.admit()
+
     async def recall(self, intent: Intent, key: RecordKey, confirm: Confirm) -> Given:  # noqa: ARG002
         """After a restart: the weight now against the weight at the intent."""
         self._serving = True
@@ -210,6 +227,9 @@ class WeighCabinet:
         count = pieces(before, after, self._piece)
         if count is None:
             await self._keep(self._invalid(before, after, raw))
+        elif count > 0 and self.device in self._premises.service:
+            # Whoever refills takes out what is spoiled: he says so himself, and nobody has drawn it.
+            await self._keep(self._event("weight_fell", {"was": before, "mg": after, "pieces": count}, raw))
         elif count > 0:
             await self._keep(self._gone(before, after, count, raw, gap=away))
         elif count < 0:
@@ -255,7 +275,8 @@ class WeighCabinet:
         count = None if empty is None else pieces(after, empty, self._piece)
         place, _ = self._premises.place(self.device, self._chosen.slot)
         held = self._premises.shelf.look(self.device, self._chosen.slot)
-        if count is None or count < 0 or place is None or held.unverified or held.on_hand == count:
+        refilling = self.device in self._premises.service
+        if count is None or count < 0 or place is None or held.unverified or held.on_hand == count or refilling:
             self._differs = (self._clock.line(), -1)
             return
         since, mark = self._differs
@@ -282,6 +303,7 @@ class WeighCabinet:
         place, planogram = self._premises.place(self.device, self._chosen.slot)
         sure = not gap and self._chosen.unattended == "draw"
         desired = self._premises.desired.current
+        lot = self._premises.shelf.look(self.device, self._chosen.slot).lot
         if not sure:
             self._premises.shelf.doubt(self.device, self._chosen.slot)
         return Draw(
@@ -291,6 +313,7 @@ class WeighCabinet:
             outcome="confirmed" if sure else "unverified", actuation="none",
             confirmation=f"scale: {before} mg, then {after} mg", planogram=planogram,
             rules=desired.rules or desired.version, before={"mg": before}, after={"mg": after},
+            lot=lot.lot if lot else "",
         )  # fmt: skip
 
     def _came(self, before: int, after: int, count: int, raw: bytes) -> list[Record]:

@@ -85,6 +85,8 @@ REASONS = {
     "return_late": _("The time for bringing this back is over."),
     "nothing_to_return": _("There is nothing left of this to bring back."),
     "not_a_loan": _("This was not lent."),
+    "other_cabinet": _("This was drawn at another cabinet. Bring it back there."),
+    "slot_changed": _("Something else lies in this slot by now."),
     "not_open": _("This draw is not open: nobody has to decide it."),
     "not_your_verdict": _("Somebody else decides this draw."),
     "own_draw": _("Who has drawn it cannot decide it himself."),

@@ -299,18 +299,20 @@ class Deeds:
 
     def _polarity(self, cabinet: str, read: dict[str, Any]) -> str:
         shut, opened = read.get("shut"), read.get("open")
-        if shut is None and opened is None:
-            return "silent"
         if shut is None or opened is None:
-            return "half"
+            return "silent" if shut is opened else "half"
         if shut is opened:
             return "dead"
-        if shut:
-            return "right"
+        return "right" if shut else self._turn(cabinet)
+
+    def _turn(self, cabinet: str) -> str:
+        """The sensors read the other way round: the setting is turned, where there is one."""
         document = site_file.read(self.folder)
         mine = [one for line in document.get("lines", []) for one in line["devices"] if one["id"] == cabinet]
         if not mine:
             return "turn_it"
+        if "open_is" not in drivers.discover()[mine[0]["kind"]].Settings.model_fields:
+            return "swap_it"
         turned = "00" if mine[0].get("open_is", "00") == "11" else "11"
         site_file.write(self.folder, site_file.changed_device(document, cabinet, {"open_is": turned}))
         return "turned"

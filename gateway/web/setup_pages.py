@@ -190,7 +190,8 @@ def _slots(deeds: Deeds, words: Words) -> dict[str, Any]:
         rows = [{"slot": slot, **_row(deeds, name, slot, words)} for slot in deeds.slots(name)]
         verdict = polarity.get(name, {}).get("verdict", "")
         cabinets.append({
-            "name": name, "rows": rows, "gives": gives_goods(place), "reads": hasattr(place, "closed"),
+            "name": name, "rows": rows, "gives": gives_goods(place, deeds.slots(name)),
+            "reads": hasattr(place, "closed"),
             "polarity": told(POLARITY, verdict, words), "tone": "good" if verdict in ("right", "turned") else "warn",
             "left": sum(row["seen"] != "yes" for row in rows),
         })  # fmt: skip

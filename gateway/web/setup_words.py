@@ -30,6 +30,7 @@ SEEN = {"yes": _("seen by a person"), "no": _("a person saw nothing move"), "oth
 POLARITY = {
     "right": _("The sensors read right."),
     "turned": _("The sensors read the other way round: the setting was changed."),
+    "swap_it": _("The sensors read the other way round, and this board cannot be told so. Swap their contacts."),
     "turn_it": _("The sensors read the other way round. Turn the board's open_is in gateway.toml."),
     "dead": _("The sensor reads the same, open or shut. Check its wires."),
     "silent": _("The board does not answer."),

@@ -129,6 +129,17 @@ def test_what_did_not_come_out_may_be_fetched_again(tmp_path: Path) -> None:
     at_the_kiosk(tmp_path, play)
 
 
+def test_a_work_order_that_was_taken_off_the_list_meanwhile_is_charged_with_nothing(tmp_path: Path) -> None:
+    async def play(kiosk: Kiosk) -> None:
+        kiosk.rule(jobs=(Job("WO-7"), Job("WO-8")))
+        session = await kiosk.badge()
+        kiosk.rule(jobs=(Job("WO-8"),))
+
+        assert (await kiosk.post("draws", session=session, slot="2", job="WO-7"))["reason"] == "unknown_job"
+
+    at_the_kiosk(tmp_path, play)
+
+
 def test_the_account_of_the_piece_before_is_not_charged_with_the_next(tmp_path: Path) -> None:
     async def play(kiosk: Kiosk) -> None:
         kiosk.rule(persons=(Person("p-17", cost_centre="CC1"),), jobs=(Job("WO-7"),), items=(Item("item-1"),))

@@ -267,3 +267,23 @@ def test_a_broken_job_says_why_and_leaves_the_gateway_alone() -> None:
         return jobs
 
     assert asyncio.run(main()).trouble == "the adapter is gone"
+
+
+def test_a_board_that_cannot_be_told_how_its_sensors_read_gets_no_setting_it_does_not_know(tmp_path: Path) -> None:
+    async def play(kiosk: Kiosk) -> None:
+        installer = Installer(kiosk, tmp_path)
+        await installer.enter()
+        for step, action in (("network", "later"), ("claim", "later"), ("devices", "next"), ("planogram", "next")):
+            await installer.press(step, action)
+        device = {"id": "cab-1", "kind": "lock_kerong"}
+        site_file.write(tmp_path, {"lines": [{"name": "line-2", "port": "/dev/ttyUSB9", "devices": [device]}]})
+        await installer.press("slots", "polarity", cabinet="cab-1", slot="1", position="open")
+        kiosk.locks.on_door = lambda _: None
+        kiosk.locks.door_forced(1, kiosk.clock.line())
+
+        await installer.press("slots", "polarity", cabinet="cab-1", slot="1", position="shut")
+
+        assert Installation(tmp_path).of("slots")["polarity"]["cab-1"]["verdict"] == "swap_it"
+        assert site_file.read(tmp_path)["lines"][0]["devices"] == [device]
+
+    at_the_kiosk(tmp_path, play)
