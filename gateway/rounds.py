@@ -27,12 +27,14 @@ PARTS = 64
 KNOWN = 4
 # Seconds by which the next look is sooner after an answer that was waiting (twice as many after so many in a row), and
 # later after one that was a moment late: so one look in five comes too early, whatever the device's habits, and costs
-# little. A device that is slow now and then only creeps.
+# little; of a long exchange one in twenty, since a look costs the same there and a late one is the smaller share. A
+# device that is slow now and then only creeps.
 SOONER, ROW, LATER, MOMENT, CREEP = 10e-6, 16, 40e-6, 300e-6, 2e-6
+LATER_SHARE = 1 / 500
 # Questions that are asked before their answers are worked out: so many, and for so long; of slow ones a few, since the
 # way from one to the other costs the processor as much as some answers do.
 AHEAD, AHEAD_SECONDS = 64, 0.4
-A_FEW, A_FEW_SECONDS = 20, 1.0
+A_FEW, A_FEW_SECONDS = 20, 2.0
 
 
 class Told(NamedTuple):
@@ -62,8 +64,9 @@ class Habit(msgspec.Struct):
     sooner: float = MOMENT
     row: int = 0
 
-    def learn(self, took: float, *, prompt: bool = False, of: int = 1) -> None:
-        """One more answer, ``of`` so many that were all looked for at the same time; old extremes fade.
+    def learn(self, took: float, *, prompt: bool = False, of: int = 1, whole: float = 0.0) -> None:
+        """One more answer, ``of`` so many that were all looked for at the same time; old extremes fade. ``whole``: the
+        seconds of its exchange.
 
         Together they move the next look as one does: each by a whole step would overshoot by as many.
         """
@@ -73,7 +76,7 @@ class Habit(msgspec.Struct):
             if self.row % ROW == 0:
                 self.sooner = min(2 * self.sooner, MOMENT)
         else:
-            step = LATER if took < self.quickest + MOMENT else CREEP
+            step = max(LATER, whole * LATER_SHARE) if took < self.quickest + MOMENT else CREEP
             self.quickest = self.quickest + step / of if self.answers else took
             self.sooner, self.row = (SOONER, 0) if self.answers else (MOMENT, 0)
         self.slowest = max(took, self.slowest * 0.99)
@@ -198,7 +201,7 @@ class Rounds:
             return None
         say = asked.say
         took = heard.at - before.at - (len(say.data) + asked.whole) * say.char - say.quiet
-        self._habits[turn.device].learn(max(took, 0.0), prompt=not heard.late, of=of)
+        self._habits[turn.device].learn(max(took, 0.0), prompt=not heard.late, of=of, whole=asked.nap)
         ago = int((line - before.at) * 1000 * self._clock.scale)
         self.schedule.answered(turn, now.m - ago, now.t - ago)
         ago = int((line - heard.at) * 1000 * self._clock.scale)
