@@ -187,12 +187,14 @@ def _delta(was: Line | None, now: Line | None) -> Line | None:
     if was is None:
         return now
     quantity, exact, amount = -Fraction(was.quantity.value), -exact_of(was), -Decimal(was.amount)
-    steps = [Step("billed before", _number(quantity), was.quantity.unit, amount=unrounded_text(exact))]
+    unit = was.quantity.unit
+    steps = [Step(what="billed before", quantity=_number(quantity), unit=unit, amount=unrounded_text(exact))]
     if now is not None:
         quantity += Fraction(now.quantity.value)
         exact += exact_of(now)
         amount += Decimal(now.amount)
-        known = Step("all that is known now", now.quantity.value, now.quantity.unit, amount=now.unrounded)
+        much = now.quantity
+        known = Step(what="all that is known now", quantity=much.value, unit=much.unit, amount=now.unrounded)
         steps = [known, *steps]
     if not quantity and not amount:
         return None

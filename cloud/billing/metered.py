@@ -241,13 +241,13 @@ def rows_of(move: Move) -> tuple[Row, ...]:
     whole = move.closing.leaf.at - move.opening.leaf.at
     if move.basis is None:
         return (
-            Row("the gap's length", hours(whole), "h"),
-            Row("of it in this line", hours(move.until - move.since), "h"),
+            Row(what="the gap's length", quantity=hours(whole), unit="h"),
+            Row(what="of it in this line", quantity=hours(move.until - move.since), unit="h"),
         )
     return (
-        Row("measured before", number(move.basis.energy), "kWh"),
-        Row("in", hours(move.opening.leaf.at - move.basis.since), "h"),
-        Row("estimated for", hours(move.until - move.since), "h"),
+        Row(what="measured before", quantity=number(move.basis.energy), unit="kWh"),
+        Row(what="in", quantity=hours(move.opening.leaf.at - move.basis.since), unit="h"),
+        Row(what="estimated for", quantity=hours(move.until - move.since), unit="h"),
     )
 
 

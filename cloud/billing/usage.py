@@ -24,6 +24,7 @@ from cloud.metering.usage import Quality, worst
 from cloud.money import payables, plain
 from cloud.rating.charges import bucketed_maximum, time_of_use
 from cloud.rating.events import EVENTS, CountedEvent, root_of
+from cloud.rating.intervals import begins_in
 from cloud.rating.lines import (
     ChargeTerms,
     Evidence,
@@ -39,7 +40,7 @@ from cloud.rating.lines import Step as Row
 from cloud.rating.rate_period import PriceVersion, Rated, commitment_lines, counted, measure, named
 from cloud.rating.rate_usage import charge_models, kind_of, measure_of
 from cloud.rating.usage_terms import UsageTerms
-from cloud.rating.uses import Use
+from cloud.rating.uses import Use, decimal_of
 from cloud.time_windows import windows_between
 from wire.records import Runtime
 
@@ -177,7 +178,9 @@ def _proven(measured: Measured, proofs: Mapping[str, Proof], belongs_to: str) ->
         proofs={use.id: proofs[use.id].leaves for use in measured.uses if use.id in proofs},
         evidence=Evidence(len(events), root_of(events)) if events else None,
         quality="" if quality == "actual" else quality,
-        rows=(Row("of it over a gap in the readings", number(estimated), "kWh"),) if estimated else (),
+        rows=(Row(what="of it over a gap in the readings", quantity=number(estimated), unit="kWh"),)
+        if estimated
+        else (),
     )
 
 
@@ -205,7 +208,7 @@ def _pieces(scope: Scope, told: Told, period: Period) -> list[tuple[Use, Proof]]
         version = version_at(piece.at, scope.versions)
         if not period.holds(piece.at) or version is None or piece.device not in version.terms.devices:
             continue
-        value, scale = scaled(piece.quantity)
+        value, scale = decimal_of(piece.quantity)
         labels = {"device": piece.device, "subject": piece.item, "unit": piece.unit}
         use = Use(at=piece.at, value=value, scale=scale, source="piece", id=f"piece {place}", labels=labels)
         found.append((use, Proof(piece.leaves)))
@@ -222,9 +225,9 @@ def _energy(scope: Scope, told: Told, rated: Rated, terms: UsageTerms) -> list[t
             continue
         stretch: list[Move] = []
         for move in told.metered[key].moves:
-            if not rated.period.holds(max(move.at, scope.starts_ms)):
+            at = begins_in(rated.period, move.since, move.until, scope.starts_ms)
+            if at is None:
                 continue
-            at = max(move.since, rated.period.from_ms)
             crosses = stretch and _edge_between(edges, stretch[0].since, move.until)
             if stretch and (not move.whole or stretch[-1].closing != move.opening or crosses):
                 found.append(_move(stretch, rated.period, key))
@@ -257,7 +260,7 @@ def _move(stretch: Sequence[Move], period: Period, key: tuple[str, str]) -> tupl
     """One use of the moves of a stretch, proven by its first and last reading; a part of a gap stands alone."""
     opening, closing = stretch[0].opening, stretch[-1].closing
     whole = stretch[0].whole
-    value, scale = scaled(sum((move.energy for move in stretch), Fraction(0)))
+    value, scale = decimal_of(sum((move.energy for move in stretch), Fraction(0)))
     at = max(stretch[0].since, period.from_ms)
     until = stretch[-1].until if stretch[-1].until > at else 0
     name = f"{key[0]} {key[1]} {opening.leaf.log}/{opening.leaf.index}-{closing.leaf.log}/{closing.leaf.index}"
@@ -326,11 +329,3 @@ def look_back_ms(versions: Sequence[Version]) -> int:
             seconds += [rule.seconds for rule in (charge.valid.follows, charge.valid.repeats) if rule is not None]
             seconds += [60] if charge.valid.robots is not None else []
     return max(seconds) * 1000
-
-
-def scaled(quantity: Fraction) -> tuple[int, int]:
-    """A quantity that ends, as an integer and a power of ten."""
-    scale = 0
-    while quantity.denominator != 1:
-        quantity, scale = quantity * 10, scale - 1
-    return int(quantity), scale

@@ -12,6 +12,7 @@ from functools import lru_cache
 from math import gcd
 
 from cloud.money import (
+    DECIMALS,
     EXPONENTS,
     POWERS,
     UNROUNDED_PLACES,
@@ -87,13 +88,16 @@ def _ratio_texts(numerator: int, denominator: int, digits: int, mode: str) -> tu
 def scaled_texts(units: int, places: int, pricing: Pricing) -> tuple[str, str]:
     """The texts of an exact amount of ``units * 10**-places``, at most twelve: unrounded, and payable."""
     digits = EXPONENTS[pricing.currency]
+    if places > digits and units > 0 and pricing.rounding.mode == "half_up":
+        # As ``rounded_units`` and ``units_text``, for what comes most.
+        unit = POWERS[places - digits]
+        due = (units + unit // 2) // unit
+        amount = DECIMALS[digits] % divmod(due, POWERS[digits]) if digits else str(due)
+        unrounded = DECIMALS[places] % divmod(units, POWERS[places])
+        return unrounded.rstrip("0").rstrip(".") if unrounded[-1] == "0" else unrounded, amount
     unrounded = units_text(units, places)
     if places == digits:
         amount = unrounded
-    elif places > digits and units > 0 and pricing.rounding.mode == "half_up":
-        # As ``rounded_units``, for what comes most.
-        unit = POWERS[places - digits]
-        amount = units_text((units + unit // 2) // unit, digits)
     elif places > digits:
         amount = units_text(rounded_units(units, POWERS[places - digits], 0, pricing.rounding.mode), digits)
     else:
@@ -110,13 +114,13 @@ def written_line(
     """
     # In the order of the fields: names would cost more than everything else here.
     more = measured.instants or measured.window or measured.group or measured.quality
-    if not (more or steps or endless):
+    if not (more or endless):
         return Line(
             amount, measured.belongs_to, pricing.charge, measured.days, measured.device, measured.effect,
             measured.end, measured.first, kind, [*measured.leaves], measured.level, measured.modulus,
             measured.month_days, 0, Amount(measured.unit, quantity), [*measured.registers], measured.rollovers,
-            pricing.rounding.mode, measured.subject, unit_price, unrounded, pricing.version, None,
-            measured.evidence,
+            pricing.rounding.mode, measured.subject, unit_price, unrounded, pricing.version, measured.evidence,
+            [*steps],
         )  # fmt: skip
     from_ms, to_ms = (measured.from_ms, measured.to_ms) if measured.instants else (0, 0)
     if more and not (steps or endless):
@@ -125,6 +129,6 @@ def written_line(
         amount, measured.belongs_to, pricing.charge, measured.days, measured.device, measured.effect,
         measured.end, measured.first, kind, [*measured.leaves], measured.level, measured.modulus, measured.month_days,
         0, Amount(measured.unit, quantity), [*measured.registers], measured.rollovers, pricing.rounding.mode,
-        measured.subject, unit_price, unrounded, pricing.version, None, measured.evidence, endless, from_ms,
-        dict(measured.group), "", measured.quality, [*steps], to_ms, measured.window,
+        measured.subject, unit_price, unrounded, pricing.version, measured.evidence, [*steps], None, endless, from_ms,
+        dict(measured.group), "", measured.quality, to_ms, measured.window,
     )  # fmt: skip

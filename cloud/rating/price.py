@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
+from operator import itemgetter
 from typing import Annotated, Self
 
 import msgspec
@@ -22,6 +23,7 @@ from cloud.calendar import (
     Cycle,
     Day,
     Period,
+    midnight,
     month,
     parse_day,
     parse_instant,
@@ -32,11 +34,12 @@ from cloud.calendar import (
 from cloud.money import RoundingPolicy, minor_digits, parse_amount, plain, unrounded_text
 from cloud.rating.any_charge import AnyCharge
 from cloud.rating.charges import progressive_billing
+from cloud.rating.intervals import begins_in
 from cloud.rating.lines import Line, describe, exact_of
 from cloud.rating.rate_period import PriceVersion, Rated, counted, finish, measure_whole, rate_period, total_of
 from cloud.rating.rate_usage import kind_of
 from cloud.rating.usage_terms import UsageTerms
-from cloud.rating.uses import Use
+from cloud.rating.uses import Use, decimal_of
 from cloud.rating.validity import REASONS, Refusal
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -224,32 +227,39 @@ def _uses(case: Case, rated: Rated) -> list[Use]:
                 labels=one.labels,
             )
         )
-    return uses + _from_readings(case)
+    return uses + _from_readings(case, rated.period)
 
 
 def _use_of(quantity: str, at: int) -> Use:
-    number = parse_amount(quantity)
-    places = max(-int(number.as_tuple().exponent), 0)
-    return Use(at=at, value=int(number.scaleb(places)), scale=-places)
+    value, scale = decimal_of(Fraction(parse_amount(quantity)))
+    return Use(at=at, value=value, scale=scale)
 
 
-def _from_readings(case: Case) -> list[Use]:
-    """Differences of registers, each a use over the time between two readings."""
-    series: dict[tuple[str, str], list[CaseReading]] = {}
+def _from_readings(case: Case, counted_in: Period) -> list[Use]:
+    """Differences of registers, each a use over the time between two readings; as on a statement, a whole step belongs
+    to the period of the later reading, and readings from before the agreement are not its own.
+    """
+    starts = 0 if case.starts is None else midnight(parse_day(case.starts), case.zone)
+    series: dict[tuple[str, str], list[tuple[int, CaseReading]]] = {}
     for reading in case.readings:
-        series.setdefault((reading.device, reading.subject), []).append(reading)
+        told = instant(reading.at, case.zone)
+        if told >= starts:
+            series.setdefault((reading.device, reading.subject), []).append((told, reading))
     found = []
     for (device, subject), readings in sorted(series.items()):
-        readings.sort(key=lambda one: instant(one.at, case.zone))
-        for before, after in pairwise(readings):
+        readings.sort(key=itemgetter(0))
+        for (since, before), (until, after) in pairwise(readings):
             moved = parse_amount(after.value) - parse_amount(before.value)
             if moved < 0:
                 if after.modulus is None:
                     raise CaseError(f"readings: {device or 'the register'} falls at {after.at}; name its modulus")
                 moved += parse_amount(after.modulus)
-            use = _use_of(plain(moved), instant(before.at, case.zone))
+            at = begins_in(counted_in, since, until, starts)
+            if at is None:
+                continue
+            use = _use_of(plain(moved), at)
             labels = {name: value for name, value in (("device", device), ("subject", subject)) if value}
-            found.append(msgspec.structs.replace(use, until=instant(after.at, case.zone), labels=labels))
+            found.append(msgspec.structs.replace(use, until=until if until > at else 0, labels=labels))
     return found
 
 

@@ -17,7 +17,7 @@ import msgspec
 from cloud.calendar import Period, local_day, midnight, month_shares
 from cloud.money import RoundingPolicy, payables, plain
 from cloud.rating.charges import commitment
-from cloud.rating.intervals import cut
+from cloud.rating.intervals import Splitting, within
 from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_of
 from cloud.rating.rate_usage import charge_models, kind_of
 from cloud.rating.usage_terms import Aggregation, Source, UsageTerms
@@ -125,7 +125,9 @@ def measure(
     if kind == "days":
         return _by_month(bare)
     if kind in ("pieces", "energy"):
-        return _by_subject(bare, _between(uses(terms), (from_ms, to_ms)))
+        # A register's step has the price of the later reading: a line is closing less opening register.
+        how: Splitting = "at_end" if kind == "energy" else "by_time"
+        return _by_subject(bare, _between(uses(terms), (from_ms, to_ms), how))
     if kind == "usage":
         assert isinstance(terms, UsageTerms)
         earlier: tuple[int, int] | None = None
@@ -199,11 +201,11 @@ def usage_measured(
         groups.setdefault(key, []).append(use)
     found = []
     for group, members in sorted(groups.items()):
-        own = _between(members, span)
+        own = _between(members, span, terms.edges_split)
         quantity = aggregate(own, terms.aggregation, span, _levels_before(members, span, terms.aggregation))
         before = Fraction(0)
         if earlier is not None:
-            told = _between(members, earlier)
+            told = _between(members, earlier, terms.edges_split)
             before = aggregate(told, terms.aggregation, earlier, _levels_before(members, earlier, terms.aggregation))
             both = (earlier[0], span[1])
             whole = [*told, *own]
@@ -247,8 +249,8 @@ def selected(uses: Sequence[Use], source: Source) -> Sequence[Use]:
     return uses
 
 
-def _between(uses: Sequence[Use], span: tuple[int, int]) -> list[Use]:
-    """Uses in ``[from, to)``; an interval that crosses the border is cut there, by time."""
+def _between(uses: Sequence[Use], span: tuple[int, int], how: Splitting) -> list[Use]:
+    """Uses in ``[from, to)``; an interval that crosses the border is cut there by time, or lies on one side of it."""
     from_ms, to_ms = span
     found = [use for use in uses if from_ms <= use.at < to_ms and use.until <= to_ms]
     if len(found) == len(uses):
@@ -260,7 +262,7 @@ def _between(uses: Sequence[Use], span: tuple[int, int]) -> list[Use]:
             and use.until > from_ms
             and not (from_ms <= use.at and use.until <= to_ms)
         ):
-            found += [part for part in cut(use, span, "by_time") if from_ms <= part.at < to_ms]
+            found += within(use, span, how)
     return found
 
 

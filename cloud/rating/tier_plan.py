@@ -72,7 +72,7 @@ class TierPlan:
             each = int(reach.price * price / (100 if percent else 1))
             flat = int(reach.flat * price)
             shown = f"{reach.tier.unit_price} %" if percent else reach.tier.unit_price
-            flat_row = Step(f"{what} flat", unit_price=reach.tier.flat, amount=self._text(flat, 0))
+            flat_row = Step(what=f"{what} flat", unit_price=reach.tier.flat, amount=self._text(flat, 0))
             flat_rows = (flat_row,) if flat else ()
             plain = not (rows or flat or percent)
             yield _Rung(what, above, up_to, each, shown, flat, flat_rows, below, rows, plain)
@@ -119,14 +119,20 @@ class TierPlan:
         # What a unit costs in the mean, to twelve places; half up, as nothing here is below zero.
         count = units * POWERS[self._price_places]
         mean = (exact * POWERS[UNROUNDED_PLACES] + count // 2) // count
-        row = Step(what, trimmed_text(units - above, places), self._unit, each, trimmed_text(amount, exact_places))
+        row = Step(
+            what=what, quantity=trimmed_text(units - above, places), unit=self._unit, unit_price=each,
+            amount=trimmed_text(amount, exact_places),
+        )  # fmt: skip
         return written_line(
             measured, kind, trimmed_text(mean, UNROUNDED_PLACES), units_text(numerator * shown[0], shown[1]),
             *scaled_texts(exact, exact_places, pricing), pricing, [*rows, row, *flat_rows],
         )  # fmt: skip
 
     def _row(self, what: str, units: int, shown: str, amount: int, places: int) -> Step:
-        return Step(what, trimmed_text(units, places), self._unit, shown, self._text(amount, places))
+        return Step(
+            what=what, quantity=trimmed_text(units, places), unit=self._unit, unit_price=shown,
+            amount=self._text(amount, places),
+        )  # fmt: skip
 
     def _text(self, amount: int, places: int) -> str:
         return trimmed_text(amount, places + self._price_places)

@@ -8,7 +8,7 @@ step that changed something is a row under the line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Literal, NamedTuple, Self
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cloud.calendar import Proration, Share, share
 from cloud.money import rounded, short_text
+from cloud.rating.intervals import Splitting
 from cloud.rating.line_amounts import price_line
 from cloud.rating.lines import ChargeTerms, Effect, Line, Measured, Pricing, Step, exact_price, number
 from cloud.rating.terms_fields import Id, Positive, Price
@@ -27,6 +28,12 @@ from cloud.rating.validity import Validity
 Measure = Literal["quantity", "pieces", "energy", "events", "runtime", "area"]
 Bucket = Literal["hour", "day", "week", "month"]
 ONE_PERIOD = "period"
+OVER_EDGES: Mapping[Splitting, str] = {
+    "by_time": "usage over an interval in which the price changes is shared out by time",
+    "at_start": "usage over an interval in which the price changes has the price at which it begins",
+    "at_end": "usage over an interval in which the price changes has the price at which it ends",
+}
+LATER_READING = "what a meter counted between two readings belongs to the period of the later one"
 
 
 class Part(BaseModel):
@@ -135,6 +142,15 @@ class UsageTerms(ChargeTerms):
     bounds_apply: Literal["after_discounts", "before_discounts"] = "after_discounts"
     proration: Proration = Proration()
     across_versions: Literal["restart", "continue"] = "restart"
+    over_edges: Annotated[
+        Splitting | None,
+        Field(description="an interval in which the price or the period changes: by_time when left out"),
+    ] = None
+
+    @property
+    def edges_split(self) -> Splitting:
+        """What becomes of an interval in which the price or the period changes."""
+        return self.over_edges or "by_time"
 
     @cached_property
     def is_plain(self) -> bool:
@@ -159,6 +175,10 @@ class UsageTerms(ChargeTerms):
             said.append(f"minimum and maximum apply {self.bounds_apply.replace('_', ' ')}")
         if self.across_versions == "continue":
             said.append("tiers and free units continue across a change of price inside a period")
+        if self.source.measure in ("quantity", "energy"):
+            said.append(OVER_EDGES[self.edges_split])
+        if self.source.measure == "energy":
+            said.append(LATER_READING)
         return said
 
 
@@ -175,11 +195,11 @@ class Row(NamedTuple):
     def step(self) -> Step:
         """As a line shows it."""
         return Step(
-            self.what,
-            "" if self.quantity is None else number(self.quantity),
-            self.unit if self.quantity is not None else "",
-            self.unit_price,
-            "" if self.exact is None else short_text(self.exact.numerator, self.exact.denominator, 12),
+            what=self.what,
+            quantity="" if self.quantity is None else number(self.quantity),
+            unit=self.unit if self.quantity is not None else "",
+            unit_price=self.unit_price,
+            amount="" if self.exact is None else short_text(self.exact.numerator, self.exact.denominator, 12),
         )
 
 

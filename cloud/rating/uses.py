@@ -151,6 +151,14 @@ def time_weighted(
     return Fraction(area, (to_ms - from_ms if per == "period" else PER[per]) * 10**places)
 
 
+def decimal_of(number: Fraction) -> tuple[int, int]:
+    """A number that ends as an integer and a power of ten, in the one way that has the fewest places: so that shares of
+    it do not depend on how it was written.
+    """
+    places = places_of(number)
+    return int(number * 10**places), -places
+
+
 def places_of(number: Fraction) -> int:
     """How many places a number that ends has."""
     places = 0

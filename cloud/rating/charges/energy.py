@@ -14,6 +14,7 @@ from cloud.rating.line_amounts import multiplied_line
 from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing
 from cloud.rating.terms_fields import Id, Positive, Price
 from cloud.rating.transformers import Ratios
+from cloud.rating.usage_terms import LATER_READING, OVER_EDGES
 
 KIND = "energy"
 MEASURE = "energy"
@@ -43,6 +44,10 @@ class Terms(ChargeTerms):
     devices: Annotated[
         list[Annotated[Meter, BeforeValidator(_spelled_out, json_schema_input_type=Id | Meter)]], Field(min_length=1)
     ]
+
+    def options(self) -> list[str]:
+        """The conventions in words."""
+        return [OVER_EDGES["at_end"], LATER_READING]
 
     def metered_devices(self) -> list[str]:
         """The devices named here."""

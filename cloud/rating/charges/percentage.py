@@ -18,7 +18,7 @@ from pydantic import Field
 from cloud.rating.lines import Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Price
 from cloud.rating.usage_terms import Row, UsageTerms, amount_lines, billable
-from cloud.rating.uses import Use, ordered, places_of, scaled_values
+from cloud.rating.uses import Use, decimal_of, ordered, places_of, scaled_values
 
 KIND = "percentage"
 MEASURE = "usage"
@@ -56,8 +56,8 @@ def _in_order(measured: Measured, terms: Terms) -> Sequence[Use]:
 
 def _whole(measured: Measured) -> Use:
     """A quantity that came without its events counts as one; it always ends, because quantities do."""
-    places = places_of(measured.quantity)
-    return Use(at=measured.from_ms, value=int(measured.quantity * 10**places), scale=-places)
+    value, scale = decimal_of(measured.quantity)
+    return Use(at=measured.from_ms, value=value, scale=scale)
 
 
 def _counted(terms: Terms, uses: Sequence[Use]) -> tuple[Fraction, int, Fraction]:

@@ -117,6 +117,10 @@ def _sentences_of_usage(_: Callable[[str], str]) -> tuple[str, ...]:
         _("usage over an interval that crosses a window's edge is shared out by time"),
         _("usage over an interval that crosses a window's edge is counted in the window in which it begins"),
         _("usage over an interval that crosses a window's edge is counted in the window in which it ends"),
+        _("usage over an interval in which the price changes is shared out by time"),
+        _("usage over an interval in which the price changes has the price at which it begins"),
+        _("usage over an interval in which the price changes has the price at which it ends"),
+        _("what a meter counted between two readings belongs to the period of the later one"),
         _("an hour nobody saw weighs %(weight)s"),
         _("an hour at a speed that is not listed weighs %(weight)s"),
     )

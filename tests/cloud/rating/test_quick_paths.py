@@ -96,7 +96,8 @@ def test_tiers_by_integers_are_the_tiers_of_fractions(
 SOME_LINES_HAVE = {
     "corrects": LineRef(hash="ab", line=2, statement=1), "evidence": Evidence(1, "00"), "exact": "1/3", "from_": 5,
     "group": {"version": '"version":2}', "a": "b"}, "name": '"version":2}', "quality": "edited",
-    "steps": [Step("tier 1", "2", "kWh", "0.1", "0.2")], "to": 6, "window": "\u8c37",
+    "steps": [Step(what="tier 1", quantity="2", unit="kWh", unit_price="0.1", amount="0.2")], "to": 6,
+    "window": "\u8c37",
 }  # fmt: skip
 
 
