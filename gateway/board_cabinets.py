@@ -38,12 +38,18 @@ def cabinet_of(
     if hasattr(driver, "state"):
         return ZdmCabinet(device, driver, line, clock, premises)
     if not hasattr(driver, "drives"):
-        return LockCabinet(device, driver, line, clock)
+        return _locks(device, driver, line, clock, premises)
     coils = CoilCabinet(device, driver, line, clock, premises)
     if not hasattr(driver, "open"):
         return coils
     coils.at_once = 255
-    return MixedCabinet(LockCabinet(device, driver, line, clock), coils)
+    return MixedCabinet(_locks(device, driver, line, clock, premises), coils)
+
+
+def _locks(device: str, driver: Any, line: Line, clock: Clock, premises: Premises) -> LockCabinet:  # noqa: ANN401
+    made = LockCabinet(device, driver, line, clock)
+    made.forced = lambda slot: premises.shelf.doubt(device, slot)
+    return made
 
 
 class MixedCabinet:

@@ -16,7 +16,7 @@ from gateway.device_events import Dispensed, Scalar
 from gateway.ports import Confirm
 from gateway.premises import Given, Premises
 from gateway.recording import Stamp, frame_hash, happened
-from gateway.shelf import Resolution
+from gateway.shelf import NO_MOTOR, Resolution
 from gateway.take_count import resolved
 from gateway.take_draw import draw
 from gateway.vending import OutOfOrderError, State, dispensed, verdict
@@ -35,6 +35,9 @@ def asked_for(
     words = event.drop if event.motor != "none" else event.reason or "not driven"
     given = Given(fact, qty, event.motor, words, after(event))
     flags = ("jam",) if event.motor == "jam" and qty else ()
+    if event.motor == "none" and not event.cmd_id:
+        # A board's own word about its wires; one that is sent commands by name says "none" of any that came too late.
+        flags = (NO_MOTOR,)
     return draw(intent, key, given, at, did=event.did, raw=frame_hash(event.raw), q=flags), given
 
 
@@ -61,7 +64,7 @@ def unasked(event: Dispensed, device: str, cfg: str, premises: Premises, at: Sta
     item = place.item if place else "unknown"
     named, against = unasked_for(premises, Asked(device, event.slot, event.qty, badge=event.badge))
     flags = ["autonomous" if event.local else "unasked", *([end.incident] if end.incident else []), *against]
-    lot = premises.shelf.look(device, event.slot).lot if end.qty else None
+    lot = premises.lies_in(device, event.slot).lot if end.qty else None
     blank = _blank(device, cfg, at.b, at.ts, event.slot, item, planogram, desired.rules or desired.version)
     return replace(
         blank, t=at.t, m=at.m, did=event.did, who=holder.person if holder else pseudonym(event.badge),

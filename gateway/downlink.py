@@ -64,12 +64,15 @@ class _Document(msgspec.Struct):
 
 
 class _Kept(msgspec.Struct):
-    """The file: the answer as it came, and when the cloud last confirmed it (0: the clock could not tell)."""
+    """The file: the answer as it came, when the cloud last confirmed it (0: the clock could not tell), and how long it
+    has certainly been kept since, whatever the clock says.
+    """
 
     body: str
     headers: dict[str, str]
     etag: str
     confirmed_ms: int
+    kept_ms: int = 0
 
 
 def understand(body: bytes, identity: Identity) -> Desired:
@@ -108,6 +111,7 @@ class Downlink:
         self._current = Desired()
         self._kept = _Kept("", {}, "", 0)
         self._confirmed_mono: int | None = None
+        self._noted_mono = 0
         self.trouble = ""
         self._load()
 
@@ -118,12 +122,15 @@ class Downlink:
 
     @property
     def age_seconds(self) -> int | None:
-        """Seconds since the cloud last confirmed it; None: never, or the clock does not tell."""
+        """Seconds since the cloud last confirmed it; None: never, or the clock does not tell. A clock that is not set
+        makes no list young: the hours for which we ourselves have kept it are the least it can be.
+        """
         if self._confirmed_mono is not None:
             return max(0, self._clock.mono_ms() - self._confirmed_mono) // 1000
         if self._kept.confirmed_ms and self._clock.state() == "S":
             return max(0, self._clock.wall_ms() - self._kept.confirmed_ms) // 1000
-        return None
+        least = self._kept.kept_ms + self._clock.mono_ms() - self._noted_mono
+        return least // 1000 if self._kept.body and least >= REMEMBER_MS else None
 
     async def run(self, cloud: Cloud, poll_seconds: int, chance: Callable[[], float]) -> None:
         """Asks until cancelled; a question stays open for ``poll_seconds`` when there is no news."""
@@ -137,15 +144,24 @@ class Downlink:
                 if str(error) != self.trouble:
                     log.warning("no news from the cloud", extra={"why": str(error)})
                 self.trouble = str(error)
+                self._note_age()
                 await self._clock.sleep(wait * (0.5 + 0.5 * chance()))
                 wait = min(wait * 2, LONGEST_WAIT)
+
+    def _note_age(self) -> None:
+        """An hour more without the cloud; on disk, so that a restart does not make the list younger."""
+        now, since = self._clock.mono_ms(), self._noted_mono
+        if self._kept.body and now - since >= REMEMBER_MS:
+            self._kept.kept_ms, self._noted_mono = self._kept.kept_ms + now - since, now
+            with contextlib.suppress(OSError):
+                self._save()
 
     async def _take(self, answer: httpx.Response) -> None:
         now = self._clock.wall_ms() if self._clock.state() == "S" else 0
         if answer.status_code == httpx.codes.NOT_MODIFIED:
-            self._confirmed_mono = self._clock.mono_ms()
-            if now - self._kept.confirmed_ms > REMEMBER_MS:
-                self._kept.confirmed_ms = now
+            self._confirmed_mono = self._noted_mono = self._clock.mono_ms()
+            if now - self._kept.confirmed_ms > REMEMBER_MS or self._kept.kept_ms:
+                self._kept.confirmed_ms, self._kept.kept_ms = now, 0
                 self._save()
             return
         desired = understand(answer.content, self._identity)
@@ -153,6 +169,7 @@ class Downlink:
         self._kept = _Kept(answer.text, headers, answer.headers.get("etag", ""), now)
         self._save()
         self._current, self._confirmed_mono = desired, self._clock.mono_ms()
+        self._noted_mono = self._confirmed_mono
         log.info("desired document", extra={"version": desired.version, "badges": len(desired.badges)})
         await self._applied(desired)
 

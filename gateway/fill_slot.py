@@ -57,7 +57,7 @@ async def fill_slot(premises: Premises, cabinet: Cabinet, visitor: Visitor, done
     place, _ = premises.place(cabinet.device, done.slot)
     if place is None:
         return _no("unknown_slot")
-    held = premises.shelf.look(cabinet.device, done.slot).on_hand
+    held = premises.lies_in(cabinet.device, done.slot).on_hand
     base = held if done.found is None else done.found
     whole = max(0, place.capacity - (base or 0) + done.removed + done.spoiled)
     filled = whole if done.full else done.filled or len(done.serials)
@@ -68,7 +68,7 @@ async def fill_slot(premises: Premises, cabinet: Cabinet, visitor: Visitor, done
     try:
         if done.found is not None:
             # A resolution has no number before its own commit, and a count names what it stands behind.
-            decided = premises.shelf.resolutions(cabinet.device, done.slot, done.found)
+            decided = premises.decided_by(cabinet.device, done.slot, done.found)
             if decided:
                 await premises.keep(*(resolved(one, at, f"count of {done.found}") for one in decided))
         records = _records(premises, Work(place, visitor, done, at, base, filled, now))
@@ -101,13 +101,13 @@ def _wrong(premises: Premises, place: Slot, cabinet: str, done: Filled, filled: 
     counted = item.serial and cabinet not in premises.sees_serials
     if (counted or done.serials) and len(done.serials) != filled:
         return "serials_needed"
-    here = premises.shelf.look(cabinet, place.slot).serials
+    here = premises.lies_in(cabinet, place.slot).serials
     return "serial_twice" if len({*done.serials, *here}) < len(done.serials) + len(here) else ""
 
 
 def _records(premises: Premises, work: Work) -> list[Record]:
     done, at, src = work.done, work.at, work.visitor.cabinet
-    who, held = work.visitor.person.person, premises.shelf.look(src, work.place.slot)
+    who, held = work.visitor.person.person, premises.lies_in(src, work.place.slot)
     records: list[Record] = []
     if done.found is not None:
         records.append(_count(premises, work, done.found, ["manual"], held.last))

@@ -47,6 +47,7 @@ class Facts(msgspec.Struct, frozen=True):
     stalled: tuple[str, ...] = ()
     devices: tuple[DeviceStatus, ...] = ()
     unproven: tuple[Unproven, ...] = ()
+    off: tuple[tuple[str, str, int], ...] = ()
 
 
 class Alarm(msgspec.Struct, frozen=True):
@@ -146,4 +147,8 @@ def _site(facts: Facts) -> list[Alarm]:
             f"{one.item} from {one.place}: nobody has proven in time whether it left. {who} count the slot or decide."
         )
         found.append(Alarm("draw_unproven", "warning", text, one.record))
+    for cabinet, slot, jams in facts.off:
+        why = f"jammed {jams} times in a row" if jams else "has no motor, or its wire is broken"
+        text = f"Slot {slot} of {cabinet} {why} and gives nothing more. Mend it, then refill or count it."
+        found.append(Alarm("slot_off", "warning", text, f"{cabinet}/{slot}"))
     return found

@@ -72,7 +72,7 @@ def tiles(premises: Premises, cabinet: str, visitor: Visitor | None) -> list[Til
 
 def _tile(premises: Premises, cabinet: str, place: Slot, visitor: Visitor | None) -> Tile:
     rules = premises.desired.current.book
-    item, held = rules.item(place.item), premises.shelf.look(cabinet, place.slot)
+    item, held = rules.item(place.item), premises.lies_in(cabinet, place.slot)
     lend = bool(item.loan_days)
     decision = None
     if visitor is not None:

@@ -9,7 +9,7 @@ command is an event of its own, never a draw.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from gateway.clock import Clock
@@ -72,6 +72,7 @@ class LockCabinet:
         self._goods: dict[str, bool] = {}
         self._tries: int = getattr(driver, "tries", 2)
         self._news = asyncio.Event()
+        self.forced: Callable[[str], None] = lambda _: None
 
     @property
     def cfg(self) -> str:
@@ -182,6 +183,9 @@ class LockCabinet:
         if event.slot in self._serving or was_open is not event.closed:
             return ()
         name = "door_closed" if event.closed else "door_forced"
+        if not event.closed:
+            # What lay behind it must be counted.
+            self.forced(event.slot)
         return (happened(name, at, self.device, slot=event.slot, raw=event.raw),)
 
     def tick(self, at: Stamp) -> Sequence[Record]:

@@ -24,7 +24,7 @@ from wire.records import Intent, Record
 
 T = TypeVar("T")
 P = ParamSpec("P")
-Confirm = Literal["door", "sensor", "none"]
+Confirm = Literal["door", "sensor", "motor", "none"]
 
 
 class LinkDown(OSError):

@@ -6,7 +6,7 @@ One rule lives here: the shelf moves only after the journal holds the record, an
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -17,7 +17,7 @@ from gateway.handed_out import HandedOut
 from gateway.pins import Tries
 from gateway.ports import Confirm, Desired, DesiredSource, Journal, NotStored, Slot
 from gateway.recording import stamp
-from gateway.shelf import Shelf
+from gateway.shelf import Contents, Resolution, Shelf
 from gateway.uses import Now, Uses
 from gateway.vending import Fact
 from wire.ids import RecordKey
@@ -155,7 +155,7 @@ class Premises:
     def judge(self, asked: Asked) -> Decision:
         """May this be taken now, by all rules, limits and what lies in the slot."""
         desired, now = self.desired.current, self.now()
-        held = self.shelf.look(asked.cabinet, asked.slot)
+        held = self.lies_in(asked.cabinet, asked.slot)
         piece = held.piece(asked.serial) or held.lot
         jams = desired.book.cabinet(asked.cabinet).jams_until_off
         ends = piece.expires if piece else None
@@ -163,7 +163,7 @@ class Premises:
             self.uses,
             now,
             held.on_hand,
-            off=bool(jams and held.jams >= jams),
+            off=held.off or bool(jams and held.jams >= jams),
             expired=bool(ends and now.ts == "S" and now.t >= ends),
             serials=tuple(held.serials),
             sees=asked.cabinet in self.sees_serials,
@@ -236,6 +236,30 @@ class Premises:
                 (one.cabinet, place.slot): (place, one.version) for one in planograms for place in one.slots
             }
         return self._places.get((cabinet, slot), NOWHERE)
+
+    def lies_in(self, cabinet: str, slot: str) -> Contents:
+        """What we believe about a slot. Once it is planned for something else nobody knows, until that is put in."""
+        held = self.shelf.look(cabinet, slot)
+        place, _ = self.place(cabinet, slot)
+        if place is None or held.item in ("", place.item):
+            return held
+        return Contents(record=held.record, unverified={}, passed=held.passed, lots=[])
+
+    def decided_by(self, cabinet: str, slot: str, counted: int) -> Sequence[Resolution]:
+        """What a count of what is planned for a slot now proves about its unverified draws."""
+        known = self.lies_in(cabinet, slot).unverified
+        return self.shelf.resolutions(cabinet, slot, counted) if known else ()
+
+    def off(self) -> list[tuple[str, str, int]]:
+        """Slots that give nothing more before somebody was there: cabinet, slot, jams in a row (0: no motor)."""
+        book, found = self.desired.current.book, []
+        for planogram in self.desired.current.planograms.values():
+            most = book.cabinet(planogram.cabinet).jams_until_off
+            for place in planogram.slots:
+                held = self.lies_in(planogram.cabinet, place.slot)
+                if held.off or (most and held.jams >= most):
+                    found.append((planogram.cabinet, place.slot, 0 if held.off else held.jams))
+        return found
 
     def confirm(self, cabinet: str, slot: str) -> Confirm:
         """How a piece from this slot is known to have left; nothing planned means nothing proves it."""

@@ -31,14 +31,19 @@ from wire.records import (
 )
 
 Place = tuple[str, str]
+# Where used and spoiled goods lie, of all sorts.
+BURN, SCRAP = "burn", "scrap"
+MIXED = (BURN, SCRAP)
+# Said of a draw whose board has no motor for the slot: there is nothing to wait for.
+NO_MOTOR = "motor_missing"
 # Draws that a reversal may still name.
 REMEMBERED = 5000
 
 
 class Contents(msgspec.Struct):
     """One slot. `on_hand` is None until a count or refill gave it a beginning; `jams` in a row since a person was
-    there; `lots` in the order in which they end. `passed`: unverified draws that a count did not decide; they wait for
-    a person, and what he says moves no stock any more.
+    there; `off`: its motor is not there; `lots` in the order in which they end. `passed`: unverified draws that a count
+    did not decide; they wait for a person, and what he says moves no stock any more.
     """
 
     item: str = ""
@@ -48,6 +53,7 @@ class Contents(msgspec.Struct):
     unverified: dict[RecordKey, Draw] = {}
     passed: dict[RecordKey, Draw] = {}
     jams: int = 0
+    off: bool = False
     lots: list[Lot] = []
 
     @property
@@ -100,13 +106,13 @@ class Shelf:
             case Refill():
                 place = self._place(record.src, record.slot, record)
                 place.on_hand = (place.on_hand or 0) + record.qty
-                place.jams = 0
+                place.jams, place.off = 0, False
                 self._lots(place, record)
             case Count():
                 place = self._place(record.src, record.slot, record)
                 place.on_hand = record.qty
                 place.doubtful = False
-                place.jams = 0
+                place.jams, place.off = 0, False
                 place.passed |= place.unverified
                 place.unverified.clear()
                 level(place.lots, record.qty)
@@ -116,7 +122,7 @@ class Shelf:
                 self._moved(record)
             case Reversal():
                 self._reverse(record)
-            case DeviceEvent() if record.event in ("slot_doubtful", "reported"):
+            case DeviceEvent() if record.slot and record.event in ("slot_doubtful", "reported", "door_forced"):
                 self.doubt(record.src, record.slot)
             case _:
                 pass
@@ -167,30 +173,42 @@ class Shelf:
         return found
 
     def _place(self, cabinet: str, slot: str, record: Draw | Goods) -> Contents:
+        """The slot, which this record is now the last of. What a refill or a count names lies there from then on, and
+        nothing is known any more of what lay there before.
+        """
         place = self._begun((cabinet, slot))
-        place.item, place.record = record.item, (record.ep, record.n)
+        place.record = (record.ep, record.n)
+        if place.item != record.item and (not place.item or isinstance(record, Refill | Count)):
+            if place.item and slot not in MIXED:
+                place.on_hand, place.doubtful, place.jams, place.off, place.lots = None, False, 0, False, []
+                place.passed |= place.unverified
+                place.unverified.clear()
+            place.item = record.item
         return place
 
     def _draw(self, draw: Draw) -> None:
         if draw.outcome in ("denied", "cancelled"):
             return
         place = self._place(draw.src, draw.slot, draw)
-        if draw.qty and place.on_hand is not None:
+        ours = place.item == draw.item
+        if draw.qty and ours and place.on_hand is not None:
             place.on_hand -= draw.qty
-        if draw.qty and place.lots:
+        if draw.qty and ours and place.lots:
             take(place.lots, draw.qty, draw.lot, draw.serial)
         if draw.outcome == "confirmed":
-            place.jams = 0
+            place.jams, place.off = 0, False
             self._confirmed[draw.key] = (draw.slot, draw.lot, draw.serial)
             if len(self._confirmed) > REMEMBERED:
                 self._confirmed.popitem(last=False)
         if draw.outcome == "unverified":
-            place.unverified[draw.key] = draw
+            (place.unverified if ours else place.passed)[draw.key] = draw
             self._draws[draw.key] = (draw.src, draw.slot)
         if draw.outcome in ("unverified", "jammed") or "no_drop" in draw.q or "slot_slow" in draw.q:
             place.doubtful = True
         if draw.outcome == "jammed":
             place.jams += 1
+        if NO_MOTOR in draw.q:
+            place.off = True
 
     def _resolve(self, resolved: DrawResolved) -> None:
         where = self._draws.pop(resolved.ref.key, None)
@@ -210,6 +228,8 @@ class Shelf:
     def _moved(self, record: Loan | LoanBack | Return) -> None:
         """What is lent leaves; what comes back lies there again (used goods name another slot: see ``take_return``)."""
         place = self._place(record.src, record.slot, record)
+        if place.item != record.item and record.slot not in MIXED:
+            return
         if isinstance(record, Loan):
             take(place.lots, record.qty, record.lot, record.serial)
         else:

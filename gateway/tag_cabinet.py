@@ -237,7 +237,7 @@ class TagCabinet:
     async def _reconcile(self, here: set[str]) -> None:
         """How many tags of a slot are here against what should lie there."""
         for slot in sorted(set(self._driver.settings.tags.values())):
-            held = self._premises.shelf.look(self.device, slot)
+            held = self._premises.lies_in(self.device, slot)
             place, _ = self._premises.place(self.device, slot)
             count = len(self._of(here, slot))
             if place is None or held.unverified or held.on_hand == count or self.device in self._premises.service:
@@ -283,7 +283,7 @@ class TagCabinet:
         at, desired = stamp(self._clock), self._premises.desired.current
         place, planogram = self._premises.place(self.device, slot)
         before = len(self._of(self._present or set(), slot))
-        lot = self._premises.shelf.look(self.device, slot).lot
+        lot = self._premises.lies_in(self.device, slot).lot
         sure = bool(who) or q != "gap"
         if not sure:
             self._premises.shelf.doubt(self.device, slot)

@@ -48,7 +48,7 @@ async def take_count_as(premises: Premises, cabinet: Cabinet, slot: str, quantit
 async def _count(premises: Premises, device: str, slot: Slot, quantity: int, person: str) -> DrawResult:
     """Two commits: a count names the record it was taken behind, and a resolution has no number before its own."""
     at = stamp(premises.clock)
-    decided = premises.shelf.resolutions(device, slot.slot, quantity)
+    decided = premises.decided_by(device, slot.slot, quantity)
     if decided:
         await premises.keep(*(resolved(one, at, f"count of {quantity}") for one in decided))
     count = Count(

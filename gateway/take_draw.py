@@ -228,14 +228,14 @@ def named(premises: Premises, asked: Asked) -> Asked:
     place, _ = premises.place(asked.cabinet, asked.slot)
     if place is None or asked.serial or not premises.desired.current.book.item(place.item).serial:
         return asked
-    held = premises.shelf.look(asked.cabinet, asked.slot)
+    held = premises.lies_in(asked.cabinet, asked.slot)
     only = held.serials if held.on_hand == 1 and asked.cabinet not in premises.sees_serials else []
     return msgspec.structs.replace(asked, serial=only[0]) if len(only) == 1 else asked
 
 
 def tags(premises: Premises, asked: Asked) -> tuple[str, ...]:
     """What an intent remembers for the record that ends it: that it lends, which lot is next, which one was named."""
-    lot = premises.shelf.look(asked.cabinet, asked.slot).piece(asked.serial)
+    lot = premises.lies_in(asked.cabinet, asked.slot).piece(asked.serial)
     named = (("lot", lot.lot if lot else ""), ("serial", asked.serial))
     put_by = premises.desired.current.book.put_by(asked.cabinet, asked.slot)
     handed = (flag(one) for one in put_by if one.id == asked.waiting)

@@ -24,7 +24,7 @@ async def take_refill(premises: Premises, cabinet: Cabinet, slot: str, quantity:
     if quantity < 1:
         return DrawResult("refused", reason="quantity", sentence="Say how many pieces were put in, at least one.")
     at = stamp(premises.clock)
-    before = premises.shelf.look(cabinet.device, slot).on_hand
+    before = premises.lies_in(cabinet.device, slot).on_hand
     over = place.capacity and (before or 0) + quantity > place.capacity
     record = Refill(
         v=1, z="", src=cabinet.device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,

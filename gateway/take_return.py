@@ -18,6 +18,7 @@ from gateway.ports import NotStored, RecordRefused
 from gateway.premises import Cabinet, CabinetUnreachableError, Premises
 from gateway.reasons import WHOM
 from gateway.recording import Stamp, happened, stamp
+from gateway.shelf import BURN, SCRAP
 from gateway.take_draw import BUSY, DrawResult, not_stored
 from gateway.uses import Use
 from gateway.visitors import Visitor
@@ -25,8 +26,6 @@ from wire.ids import RecordKey
 from wire.records import DeviceEvent, Draw, LoanBack, Note, Record, Ref, Return
 
 Condition = Literal["unused", "used", "damaged"]
-# Where goods lie that are not sold as new again.
-BURN, SCRAP = "burn", "scrap"
 MAY_FOR_OTHERS = frozenset({"supervisor", "restocker", "supplier"})
 SHUT = "The door did not open. Nothing was changed."
 WRONG = {

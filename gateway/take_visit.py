@@ -45,7 +45,7 @@ def picks(premises: Premises, cabinet: str) -> list[Pick]:
     planogram = premises.desired.current.planograms.get(cabinet)
     book, found = premises.desired.current.book, []
     for place in planogram.slots if planogram else ():
-        held = premises.shelf.look(cabinet, place.slot).on_hand
+        held = premises.lies_in(cabinet, place.slot).on_hand
         par = min(place.max or place.capacity, place.capacity)
         item = book.item(place.item)
         wanted = max(0, par - max(0, held or 0))
@@ -126,7 +126,7 @@ async def end_visit(
     """Snapshots after; service mode ends."""
     await settle(cabinet)
     after: list[dict[str, object]] = [
-        {"slot": slot, "after": premises.shelf.look(cabinet.device, slot).on_hand} for slot in _slots(premises, cabinet)
+        {"slot": slot, "after": premises.lies_in(cabinet.device, slot).on_hand} for slot in _slots(premises, cabinet)
     ]
     data: dict[str, str | int] = {"visit": visitor.visit, "why": why, "doors_open": len(standing_open(cabinet))}
     await premises.keep_for_sure(
@@ -152,7 +152,7 @@ def _portraits(premises: Premises, cabinet: Cabinet, visitor: Visitor, when: str
     slots, at, made = _slots(premises, cabinet), stamp(premises.clock), []
     for first in range(0, len(slots), AT_ONCE):
         part = slots[first : first + AT_ONCE]
-        held = [premises.shelf.look(cabinet.device, slot).on_hand for slot in part]
+        held = [premises.lies_in(cabinet.device, slot).on_hand for slot in part]
         told = [" ".join(f"{name}={number}" for name, number in known(cabinet, slot).items()) for slot in part]
         data: dict[str, Deep] = {
             "when": when, "slots": [*part], "on_hand": [-1 if one is None else one for one in held], "told": [*told],

@@ -186,7 +186,11 @@ def dispensed(result: Dispensed, confirm: Confirm, asked: int, before: int | Non
         return Fact.JAM, 0
     if result.motor == "none":
         return Fact.NO_MOTOR, 0
-    return (Fact.NO_DROP, 0) if result.drop == "none" and confirm == "sensor" else (Fact.UNPROVEN, asked)
+    if result.drop == "none" and confirm == "sensor":
+        return Fact.NO_DROP, 0
+    # Nothing sees the goods here: what the policy of the slot makes of a motor that has turned.
+    by_motor = confirm == "motor" and result.motor == "ok" and result.qty
+    return (Fact.SEEN_BY_POLICY, result.qty) if by_motor else (Fact.UNPROVEN, asked)
 
 
 def counted(before: int | None, now: int | None, asked: int, *, fresh: bool) -> tuple[Fact, int]:

@@ -134,6 +134,7 @@ class Watch:
             stalled=tuple(self._stalled()),
             devices=tuple(self._devices()),
             unproven=tuple(self._unproven()),
+            off=tuple(gateway.premises.off()) if gateway.premises else (),
         )
 
     def _unproven(self) -> list[Unproven]:

@@ -274,7 +274,7 @@ class WeighCabinet:
         empty = self._chosen.empty_mg
         count = None if empty is None else pieces(after, empty, self._piece)
         place, _ = self._premises.place(self.device, self._chosen.slot)
-        held = self._premises.shelf.look(self.device, self._chosen.slot)
+        held = self._premises.lies_in(self.device, self._chosen.slot)
         refilling = self.device in self._premises.service
         if count is None or count < 0 or place is None or held.unverified or held.on_hand == count or refilling:
             self._differs = (self._clock.line(), -1)
@@ -303,7 +303,7 @@ class WeighCabinet:
         place, planogram = self._premises.place(self.device, self._chosen.slot)
         sure = not gap and self._chosen.unattended == "draw"
         desired = self._premises.desired.current
-        lot = self._premises.shelf.look(self.device, self._chosen.slot).lot
+        lot = self._premises.lies_in(self.device, self._chosen.slot).lot
         if not sure:
             self._premises.shelf.doubt(self.device, self._chosen.slot)
         return Draw(

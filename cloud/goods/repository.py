@@ -9,7 +9,7 @@ import msgspec
 
 from cloud.database import Tx
 
-Confirm = Literal["door", "sensor", "none"]
+Confirm = Literal["door", "sensor", "motor", "none"]
 
 
 class ItemRow(NamedTuple):

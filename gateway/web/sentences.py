@@ -116,6 +116,7 @@ ALARMS = {
     "clock_unset": _("The clock was not set"),
     "device_silent": _("A device does not answer"),
     "draw_unproven": _("A draw was not proven in time"),
+    "slot_off": _("A slot is out of order"),
 }
 
 

@@ -160,6 +160,26 @@ def test_news_from_the_cloud_are_kept_and_work_without_it(tmp_path: Path) -> Non
     play(main())
 
 
+def test_switching_off_and_on_without_a_clock_makes_no_list_younger(tmp_path: Path) -> None:
+    async def main() -> None:
+        cloud = new_cloud()
+        cloud.want(badges=[{"badge": "B1", "person": "p1"}])
+        async with a_gateway(tmp_path, cloud):
+            await pass_time(5)
+        cloud.before = unreachable
+        ages = []
+        for boot in ("c" * 16, "d" * 16):
+            async with a_gateway(tmp_path, cloud, boot, Wall(synchronised=False)) as gateway:
+                assert gateway.downlink is not None
+                ages.append(gateway.downlink.age_seconds)
+                await pass_time(2.5 * 3600)
+
+        assert ages[0] is None
+        assert 2 * 3600 <= (ages[1] or 0) <= 3 * 3600
+
+    play(main())
+
+
 @pytest.mark.parametrize("harm", ["body", "signature"])
 def test_an_edited_list_lets_nobody_in(tmp_path: Path, harm: str) -> None:
     async def main() -> None:

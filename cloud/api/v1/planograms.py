@@ -21,7 +21,8 @@ Level = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class Slot(BaseModel):
-    """One slot. ``confirm``: how it is known that a piece has left (``none``: such draws are unverified)."""
+    """One slot. ``confirm``: how it is known that a piece has left (``motor``: the
+    motor's word is taken; ``none``: such draws are unverified)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -30,7 +31,7 @@ class Slot(BaseModel):
     capacity: Level = Field(description="The most that fits.")
     min: Level = Field(0, description="At or below this position an order is proposed.")
     max: Level = Field(0, description="The order brings the position up to this; 0: never ordered.")
-    confirm: Literal["door", "sensor", "none"] = "none"
+    confirm: Literal["door", "sensor", "motor", "none"] = "none"
 
     @model_validator(mode="after")
     def _levels_fit(self) -> Self:
