@@ -29,7 +29,7 @@ LONGEST = 8192
 # Slashes that are tried as the beginning of a telegram: noise full of them must not cost seconds.
 BEGINNINGS = 8
 IDENT = re.compile(rb"/([A-Za-z]{3})(.)([^\r\n]{0,30})\r\n$")
-P1_END = re.compile(rb"!([0-9A-F]{4})$")
+P1_END = re.compile(rb"!([0-9A-Fa-f]{4})$")
 REGISTERS = {
     "import_wh": "1.8.0", "import_t1_wh": "1.8.1", "import_t2_wh": "1.8.2", "import_t3_wh": "1.8.3",
     "import_t4_wh": "1.8.4", "export_wh": "2.8.0", "export_t1_wh": "2.8.1", "export_t2_wh": "2.8.2",
@@ -215,12 +215,11 @@ class Iec62056:
 
     def _push(self, byte: int, now: float) -> list[Event]:
         tail = self._tail
-        if self.settings.crc == "absent":
-            if byte != 0x0A or not tail.endswith(b"!\r\n"):
-                return []
+        if self.settings.crc == "absent" and byte == 0x0A and tail.endswith((b"!\r\n", b"!\n")):
             raw = bytes(tail[max(tail.rfind(b"/"), 0) :])
             tail.clear()
             return self._pushed(raw, now) if raw.startswith(b"/") else []
+        # A check that is sent is looked at, whatever was said of this meter.
         found = P1_END.search(bytes(tail[-5:]))
         if found is None:
             return []
@@ -242,8 +241,8 @@ class Iec62056:
         self.counters.frames += 1
         self._faults.discard("value_refused data")
         text = raw.decode("latin-1")
-        ident, _, body = text.partition("\r\n")
-        self._ident = ident
+        ident, _, body = text.partition("\n")
+        self._ident = ident.rstrip("\r")
         return self._telegram(body, raw, tuple(self._periods), now)
 
     def _telegram(self, text: str, raw: bytes, names: tuple[str, ...], now: float) -> list[Event]:

@@ -27,6 +27,8 @@ UNITS = {
     "Hz": ("Hz", 0), "m3": ("m3", 0), "m³": ("m3", 0), "m3/h": ("m3/h", 0), "l/h": ("m3/h", -3), "l": ("m3", -3),
     "h": ("h", 0), "s": ("s", 0), "C": ("degC", 0), "°C": ("degC", 0), "K": ("K", 0),
 }  # fmt: skip
+# Some meters print kVArh, kwh or KWH. An m alone may be a thousandth or a million.
+UNITS_ANYHOW = {unit.lower(): known for unit, known in UNITS.items() if unit[0] not in "MCK°"} | {"MWH": UNITS["MWh"]}
 
 
 class DataSet(msgspec.Struct, frozen=True):
@@ -70,7 +72,7 @@ def amount(value: str) -> Amount | None:
     if found is None:
         return None
     sign, whole, behind, unit = found[1], found[2], found[3] or "", found[4] or ""
-    name, power = UNITS.get(unit, (unit, 0))
+    name, power = UNITS.get(unit) or UNITS_ANYHOW.get(unit) or UNITS_ANYHOW.get(unit.lower(), (unit, 0))
     number = int(whole + behind)
     return Amount(-number if sign == "-" else number, power - len(behind), name)
 

@@ -76,7 +76,7 @@ def parse(ci: int, data: bytes) -> Telegram:
     if ci == 0x7A:
         if len(data) < SHORT_HEADER:
             raise BadTelegramError("header")
-        if data[2:4] != b"\0\0":
+        if _is_encrypted(data[3]):
             raise BadTelegramError("encrypted")
         records, more, rest = read_records(data[SHORT_HEADER:])
         return Telegram(access=data[0], status=data[1], records=records, more=more, rest=rest)
@@ -91,12 +91,19 @@ def parse(ci: int, data: bytes) -> Telegram:
 def _long(data: bytes) -> Telegram:
     if len(data) < HEADER:
         raise BadTelegramError("header")
-    if data[11] & 0x1F:
+    if _is_encrypted(data[11]):
         raise BadTelegramError("encrypted")
     records, more, rest = read_records(data[HEADER:])
     return Telegram(
         data[3::-1].hex().upper(), letters(data[4:6]), data[6], data[7], data[8], data[9], records, more, rest,
     )  # fmt: skip
+
+
+def _is_encrypted(configuration: int) -> bool:
+    """By the mode in the upper byte of the configuration field. 16 and above are no modes: meters from before there
+    was encryption have a signature of their own there, and what they say is plain (EN 13757-7:2018 table 18).
+    """
+    return 0 < configuration & 0x1F < 0x10
 
 
 def _fixed(data: bytes) -> Telegram:
