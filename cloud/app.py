@@ -65,7 +65,7 @@ def create_cloud(settings: Settings, clock: Clock, entropy: Entropy, store: Stor
         redirect_slashes=False,
     )
     app.state.context = context
-    app.answering = logs.grow
+    app.answering = logs.take
     problems.install(app)
     app.add_middleware(BodyLimit)
     for router in [health.router, *routers(cloud.api.v1), *routers(cloud.web)]:

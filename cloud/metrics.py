@@ -23,6 +23,7 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        self._cosigned = self.batches.labels("cosigned")
         self.quarantined = Counter(
             "tally_ingest_quarantined_total", "Leaves that could not be used yet.", registry=self.registry
         )
@@ -45,6 +46,12 @@ class Metrics:
             registry=self.registry,
         )
         self.forks = Gauge("tally_frozen_logs", "Logs that a fork has frozen.", registry=self.registry)
+
+    def taken(self, batches: int, leaves: int, quarantined: int) -> None:
+        """So many batches were cosigned together, with so many leaves; so many of those wait in quarantine."""
+        self._cosigned.inc(batches)
+        self.records.inc(leaves)
+        self.quarantined.inc(quarantined)
 
     def page(self) -> bytes:
         """All of them in Prometheus' text form."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from cloud.api.problems import Problem
 
@@ -11,14 +13,22 @@ DIGITS = 18
 
 async def limited(request: Request, limit: int) -> bytes:
     """The body, at most ``limit`` bytes of it as it travels (compressed or not); Problem ``too-large`` on more."""
-    announced = request.headers.get("content-length", "")
+    return await arriving(request.receive, request.headers.get("content-length", ""), limit)
+
+
+async def arriving(receive: Receive, announced: str, limit: int) -> bytes:
+    """The same of a request that nobody has looked at yet; ClientDisconnect when its sender goes away."""
     if announced.isascii() and announced.isdigit() and (len(announced) > DIGITS or int(announced) > limit):
         raise Problem("too-large", f"A body has at most {limit} bytes.")
     parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
+        size, more = size + len(part), message.get("more_body", False)
         if size > limit:
             raise Problem("too-large", f"A body has at most {limit} bytes.")
         parts.append(part)
-    return b"".join(parts)
+    return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from functools import partial
 
 from cloud.database import DatabaseAwayError, Store
 from cloud.ingest.incoming import Incoming, Refusal
 from cloud.ingest.receive_batch import Answer, Desk, receive
 from cloud.metrics import Metrics
+from wire.batch import Receipt
 
 MAX_GROUP = 256
 MAX_LEAVES = 4096  # of a group: whoever comes next waits no longer than for one large batch
@@ -35,18 +37,24 @@ class GroupCommit:
         self._draining: set[asyncio.Task[None]] = set()
         self._under_way: set[str] = set()
 
-    async def share(self, incoming: Incoming) -> Answer:
-        """The answer to a small batch, from a transaction it may share with others."""
+    def share(self, incoming: Incoming, answer: asyncio.Future[Answer]) -> None:
+        """A small batch gets its answer from a transaction that it may share with others."""
         if len(self._waiting) >= self._max_waiting:
-            return Refusal("busy", "Too many batches are waiting for the database.")
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            _settle(answer, Refusal("busy", "Too many batches are waiting for the database."))
+            return
         self._waiting.append((incoming, answer))
         if not self._draining or (len(self._draining) < self._store.writers and self._is_crowded()):
             self._draining.add(asyncio.create_task(self._drain()))
-        return await answer
 
-    async def alone(self, incoming: Incoming) -> Answer:
-        """The answer to a batch in a transaction of its own; tried again with care when a ledger breaks at a record."""
+    async def alone(self, incoming: Incoming, answer: asyncio.Future[Answer]) -> None:
+        """A batch gets its answer from a transaction of its own."""
+        try:
+            _settle(answer, await self._alone(incoming))
+        except Exception as error:  # noqa: BLE001 -- it belongs to the one who waits for this answer
+            _fail(answer, error)
+
+    async def _alone(self, incoming: Incoming) -> Answer:
+        """Tried again with care when a ledger breaks at a record."""
         self._metrics.group_size.observe(1)
         try:
             answers = await self._store.run(partial(receive, batches=[incoming], desk=self._desk))
@@ -55,6 +63,7 @@ class GroupCommit:
         except Exception:
             log.exception("a batch of %s broke; trying it record by record", incoming.log.origin)
             answers = await self._store.run(partial(receive, batches=[incoming], desk=self._desk, careful=True))
+        self._count([incoming], answers)
         return answers[0]
 
     def _is_crowded(self) -> bool:
@@ -106,14 +115,22 @@ class GroupCommit:
             except Exception:
                 log.warning("a group of %d batches failed; taking them one by one", len(group), exc_info=True)
             else:
+                self._count(batches, answers)
                 for (_, future), answer in zip(group, answers, strict=True):
                     _settle(future, answer)
                 return
         for incoming, future in group:
-            try:
-                _settle(future, await self.alone(incoming))
-            except Exception as error:  # noqa: BLE001 -- it belongs to the one who waits for this answer
-                _fail(future, error)
+            await self.alone(incoming, future)
+
+    def _count(self, batches: Sequence[Incoming], answers: Sequence[Answer]) -> None:
+        """What was cosigned, once for all of a group: a counter costs a lock."""
+        cosigned, leaves, waiting = 0, 0, 0
+        for incoming, answer in zip(batches, answers, strict=True):
+            if isinstance(answer, Receipt):
+                cosigned, leaves = cosigned + 1, leaves + len(incoming.batch.leaves)
+                waiting += answer.quarantined
+        if cosigned:
+            self._metrics.taken(cosigned, leaves, waiting)
 
 
 def _settle(future: asyncio.Future[Answer], answer: Answer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from cloud.clock import monotonic
@@ -9,10 +10,9 @@ from cloud.database import Store
 from cloud.ingest import repository
 from cloud.ingest.door import Door
 from cloud.ingest.group_commit import GroupCommit
-from cloud.ingest.incoming import Letter, LogIdentity, Refusal
+from cloud.ingest.incoming import Incoming, Letter, LogIdentity, Refusal
 from cloud.ingest.receive_batch import Answer, Desk
 from cloud.metrics import Metrics
-from wire.batch import Receipt
 
 MAX_KNOWN = 100_000
 _LOG_ID = re.compile(r"[0-9a-f]{64}\Z")
@@ -28,8 +28,9 @@ class Intake:
         self._store = store
         self._metrics = metrics
         self._group_records = group_records
-        self._door = Door(store, max_waiting=max_waiting)
+        self._door = Door(store, self._onward, max_waiting=max_waiting)
         self._queue = GroupCommit(store, desk, metrics, max_waiting=max_waiting)
+        self._alone: set[asyncio.Task[None]] = set()
         self._known: dict[str, LogIdentity] = {}
 
     async def log(self, log_id: str) -> LogIdentity | None:
@@ -59,28 +60,24 @@ class Intake:
     async def _answer(self, log_id: str, body: bytes, *, gzipped: bool) -> Answer:
         log = await self.log(log_id)
         if log is None:
-            return self._counted(UNKNOWN, 0)
-        answer, count = await self._admitted(Letter(log, body, gzipped))
+            return self._counted(UNKNOWN)
+        answer = await self._door.bring(Letter(log, body, gzipped))
         if isinstance(answer, Refusal) and answer.problem in KEYS:
             # Another process may have learned of a key since we looked.
             known = await self._look_up(log_id)
             if known is not None and known.edition != log.edition:
-                answer, count = await self._admitted(Letter(known, body, gzipped))
-        return self._counted(answer, count)
+                answer = await self._door.bring(Letter(known, body, gzipped))
+        return self._counted(answer)
 
-    async def _admitted(self, letter: Letter) -> tuple[Answer, int]:
-        incoming = await self._door.admit(letter)
-        if isinstance(incoming, Refusal):
-            return incoming, 0
-        count = len(incoming.batch.leaves)
-        share = self._queue.share if count <= self._group_records else self._queue.alone
-        return await share(incoming), count
-
-    def _counted(self, answer: Answer, leaves: int) -> Answer:
-        if isinstance(answer, Receipt):
-            self._metrics.records.inc(leaves)
-            self._metrics.quarantined.inc(answer.quarantined)
-            self._metrics.batches.labels("cosigned").inc()
+    def _onward(self, incoming: Incoming, answer: asyncio.Future[Answer]) -> None:
+        if len(incoming.batch.leaves) <= self._group_records:
+            self._queue.share(incoming, answer)
         else:
+            task = asyncio.create_task(self._queue.alone(incoming, answer))
+            self._alone.add(task)
+            task.add_done_callback(self._alone.discard)
+
+    def _counted(self, answer: Answer) -> Answer:
+        if isinstance(answer, Refusal):
             self._metrics.batches.labels(answer.problem).inc()
         return answer

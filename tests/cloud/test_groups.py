@@ -37,6 +37,13 @@ def coming(gateway: GatewayTwin, body: bytes) -> Incoming:
     return admitted
 
 
+async def shared(queue: GroupCommit, incoming: Incoming) -> Answer:
+    """What becomes of a batch that may share its transaction."""
+    answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    queue.share(incoming, answer)
+    return await answer
+
+
 def desk(cloud: CloudTwin) -> Desk:
     """The running cloud's own."""
     found: Desk = cloud.app.state.context.intake.desk
@@ -99,7 +106,7 @@ def test_two_batches_of_one_log_build_on_each_other_in_order(cloud: CloudTwin, g
     batches = [coming(gateway, gateway.body(old, old + 1)) for old in (0, 1)]
 
     async def both() -> list[Answer]:
-        return await asyncio.gather(*(queue.share(batch) for batch in batches))
+        return await asyncio.gather(*(shared(queue, batch) for batch in batches))
 
     answers = cloud.wait(both())
 
@@ -123,7 +130,7 @@ def test_a_group_with_a_member_that_breaks_a_ledger_is_taken_one_by_one(
 
     async def share() -> list[Answer]:
         queue = GroupCommit(cloud.store, fragile, Metrics(), max_waiting=10)
-        return await asyncio.gather(*(queue.share(one) for one in batches))
+        return await asyncio.gather(*(shared(queue, one) for one in batches))
 
     answers = cloud.wait(share())
 
@@ -159,7 +166,7 @@ def test_a_group_whose_database_is_away_is_told_so_at_once(cloud: CloudTwin, gat
 
     async def share() -> list[Answer | BaseException]:
         queue = GroupCommit(away, desk(cloud), Metrics(), max_waiting=10)
-        return await asyncio.gather(*(queue.share(one) for one in batches), return_exceptions=True)
+        return await asyncio.gather(*(shared(queue, one) for one in batches), return_exceptions=True)
 
     answers = cloud.wait(share())
 
@@ -171,7 +178,7 @@ def test_a_queue_that_is_full_says_so(cloud: CloudTwin, gateways: list[GatewayTw
 
     async def share() -> list[Answer]:
         queue = GroupCommit(cloud.store, desk(cloud), Metrics(), max_waiting=1)
-        return await asyncio.gather(*(queue.share(one) for one in batches))
+        return await asyncio.gather(*(shared(queue, one) for one in batches))
 
     answers = cloud.wait(share())
 

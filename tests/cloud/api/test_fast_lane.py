@@ -8,8 +8,10 @@ from collections.abc import Callable
 import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
+from starlette.types import Receive
 
 from cloud.api import problems
+from cloud.api.bodies import arriving
 from cloud.api.fast_lane import FastLane
 from cloud.api.problems import Problem
 from cloud.database import DatabaseAwayError
@@ -50,13 +52,18 @@ def application(happens: Callable[[], None], *, short: bool) -> FastAPI:
     app = FastLane(redirect_slashes=False)
     problems.install(app)
 
-    async def entries(request: Request, log: str) -> Response:
+    async def answer(_: FastAPI, log: str, encoding: str, length: str, receive: Receive) -> bytes:
         happens()
-        return Response(log.encode() + await request.body(), media_type="application/json")
+        return f"{log} {encoding} {length} ".encode() + await arriving(receive, length, 100)
+
+    async def entries(request: Request, log: str) -> Response:
+        headers = request.headers
+        encoding, length = headers.get("content-encoding", ""), headers.get("content-length", "")
+        return Response(await answer(app, log, encoding, length, request.receive), media_type="application/json")
 
     app.post("/v1/logs/{log}/entries", response_model=None)(entries)
     if short:
-        app.answering = entries
+        app.answering = answer
     return app
 
 
