@@ -15,15 +15,13 @@ from cloud.database import Tx
 from cloud.ingest import repository
 from cloud.ingest.decide_time import Anchor, decide
 from cloud.ingest.incoming import LogIdentity
-from cloud.ingest.posted import Posted, TimeQuality
+from cloud.ingest.plain import MAX_DID, SYNCHRONISED, Binding, names_too_much
+from cloud.ingest.posted import Posted
 from wire import records
 from wire.canonical import LeafError
 from wire.records import Record
 
 MAX_REGISTERED = 500_000
-SYNCHRONISED: TimeQuality = "synchronised"
-MAX_DID = 1024  # bytes; PostgreSQL's indexes refuse rows of more than 2,704, and 1,024 letters may take 4,096
-Binding = tuple[str, str, str]  # tenant, gateway, device
 
 
 class Candidate(msgspec.Struct, gc=False):
@@ -60,7 +58,7 @@ def judge(tx: Tx, candidates: Sequence[Candidate], registered: set[Binding]) -> 
             strangers.setdefault(binding, []).append(one)
         if record.n == 0:
             one.refuse("bad-body", "The record has no counter: it was never journalled.")
-        elif len(record.did) > MAX_DID // 4 and len(record.did.encode()) > MAX_DID:
+        elif names_too_much(record.did):
             one.refuse("bad-body", f"The device's name of the event has more than {MAX_DID} bytes.")
     if strangers:
         if len(registered) > MAX_REGISTERED:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from cloud.ingest.plain import Plain, Whose, plain
 from wire import batch as wire_batch
 from wire.batch import Batch, BatchError
 from wire.hand_over import Ended, KeyEndedError, Revocation, chain, signer_of
@@ -77,7 +78,7 @@ class Incoming(msgspec.Struct, frozen=True):
     """A batch whose note this log's key has signed; whether its leaves are what the note says is not yet known.
 
     ``hashes`` and ``records``: of its leaves, worked out ahead, so that no writer waits for it; ``records`` is None
-    when nobody has, or when one of them needs a closer look.
+    when nobody has, or when one of them cannot be read; ``plain`` when one of them needs a closer look.
     """
 
     log: LogIdentity
@@ -85,6 +86,7 @@ class Incoming(msgspec.Struct, frozen=True):
     checkpoint: Checkpoint
     hashes: list[bytes] | None = None
     records: list[Record] | None = None
+    plain: Plain | None = None
 
 
 def admit(log: LogIdentity, body: bytes, *, gzipped: bool) -> Incoming | Refusal:
@@ -109,11 +111,14 @@ def open_letters(letters: Sequence[Letter]) -> list[Incoming | Refusal]:
     together = decode_all([leaf for one in admitted for leaf in one.batch.leaves]) if len(admitted) > 1 else None
     read = iter(together or ())
     ahead = (
-        msgspec.structs.replace(
-            one,
-            hashes=leaf_hashes(one.batch.leaves),
-            records=list(islice(read, len(one.batch.leaves))) if together else decode_all(one.batch.leaves),
-        )
+        _worked_out(one, list(islice(read, len(one.batch.leaves))) if together else decode_all(one.batch.leaves))
         for one in admitted
     )
     return [next(ahead) if isinstance(one, Incoming) else one for one in found]
+
+
+def _worked_out(one: Incoming, records: list[Record] | None) -> Incoming:
+    log, batch, hashes = one.log, one.batch, leaf_hashes(one.batch.leaves)
+    whose = Whose(log.tenant, log.log_no, log.log_id, log.gateway)
+    ready = None if records is None else plain(whose, batch.old, batch.leaves, hashes, records)
+    return Incoming(log, batch, one.checkpoint, hashes, records, ready)

@@ -7,8 +7,9 @@ nothing that was ever shown can be lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import repeat
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, repeat
+from typing import TypeVar
 
 import msgspec
 
@@ -19,6 +20,7 @@ from cloud.ingest import history, quarantine, repository
 from cloud.ingest.candidates import Candidate
 from cloud.ingest.decide_time import Anchor, anchors_in
 from cloud.ingest.incoming import Incoming, Refusal
+from cloud.ingest.plain import Binding, Plain
 from cloud.ingest.posted import Posted, Unusable
 from cloud.ingest.repository import Head, Stored
 from cloud.invariants import repository as holds
@@ -29,6 +31,7 @@ from wire.seal import Signer
 Ledger = Callable[[Tx, Sequence[Posted]], Sequence[Unusable] | None]
 Answer = Receipt | Refusal
 Boot = tuple[str, str, str]
+T = TypeVar("T")
 EMPTY = Refusal("bad-batch", "An empty log has nothing to be cosigned.")
 STALE_KEYS = Refusal("stale-keys", "The log's keys have just changed; send the same batch again.")
 
@@ -42,17 +45,35 @@ class Desk(msgspec.Struct, frozen=True):
     cosigner: Signer
     clock: Clock
     ledgers: tuple[Ledger, ...] = ()
-    registered: set[candidates_of.Binding] = msgspec.field(default_factory=set)
+    registered: set[Binding] = msgspec.field(default_factory=set)
 
 
 class Growth(msgspec.Struct):
-    """A batch that grows its log, on its way through the transaction."""
+    """A batch that grows its log, on its way through the transaction; ``waiting``: leaves that cannot be used yet."""
 
     incoming: Incoming
     head: Head
     tree: Frontier
-    candidates: list[Candidate]
+    hashes: Sequence[bytes]
     anchored_boot: str
+    waiting: int = 0
+
+    def candidates(self, now_ms: int) -> list[Candidate]:
+        """Its leaves, each to be looked at."""
+        batch, size = self.incoming.batch, self.incoming.checkpoint.size
+        records = self.incoming.records or repeat(None, size)
+        return [
+            Candidate(self.incoming.log, index, leaf, hashed, now_ms, record)
+            for index, leaf, hashed, record in zip(
+                range(batch.old, size), batch.leaves, self.hashes, records, strict=False
+            )
+        ]
+
+    @property
+    def plain(self) -> Plain | None:
+        """The batch made ready, where the cloud learns nothing about the boot's clock from it either."""
+        ready = self.incoming.plain
+        return ready if ready is not None and ready.boot == self.anchored_boot else None
 
 
 def receive(tx: Tx, batches: Sequence[Incoming], desk: Desk, *, careful: bool = False) -> list[Answer]:
@@ -93,13 +114,7 @@ def _examine(tx: Tx, head: Head, incoming: Incoming, now_ms: int) -> Growth | An
         return history.wrong_root(tx, head, incoming, now_ms) if head.sound else _damaged(tx, head, now_ms)
     if head.refused and (note := history.contradicted(tx, head, incoming, hashes)):
         return history.fork(tx, incoming, note, now_ms)
-    found = [
-        Candidate(incoming.log, index, leaf, hashed, now_ms, record)
-        for index, leaf, hashed, record in zip(
-            range(batch.old, size), batch.leaves, hashes, incoming.records or repeat(None, size), strict=False
-        )
-    ]
-    return Growth(incoming, head, tree, found, head.anchored_boot)
+    return Growth(incoming, head, tree, hashes, head.anchored_boot)
 
 
 def _damaged(tx: Tx, head: Head, now_ms: int) -> Refusal:
@@ -112,18 +127,56 @@ def _damaged(tx: Tx, head: Head, now_ms: int) -> Refusal:
 
 
 def _store(tx: Tx, growths: list[Growth], desk: Desk, now_ms: int, *, careful: bool) -> list[Receipt]:
-    everything = [one for growth in growths for one in growth.candidates]
+    if careful or not _store_plain(tx, growths, desk, now_ms):
+        _store_each(tx, growths, desk, now_ms, careful=careful)
+    return _cosign(tx, growths, desk)
+
+
+def _store_plain(tx: Tx, growths: list[Growth], desk: Desk, now_ms: int) -> bool:
+    """Batches in which nothing is odd: what was made ready ahead is stored. False, and nothing done that the closer
+    look would not do as well, where a device or a key is not what it seemed.
+    """
+    ready = [growth.plain for growth in growths]
+    plains = [one for one in ready if one is not None]
+    if len(plains) < len(growths) or not all(one.bindings <= desk.registered for one in plains):
+        return False
+    if not repository.claim_keys(tx, _together([one.keys for one in plains])):
+        return False
+    repository.add_leaves(tx, _together([one.leaves for one in plains]))
+    posted = _together([one.posted for one in plains])
+    refused = [bad for ledger in desk.ledgers for bad in ledger(tx, posted) or ()]
+    if refused:
+        seen = [growth.candidates(now_ms) for growth in growths]
+        _refuse(chain.from_iterable(seen), refused)
+        _quarantine(tx, growths, seen, now_ms)
+    return True
+
+
+def _together(parts: list[list[T]]) -> list[T]:
+    return parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
+
+
+def _store_each(tx: Tx, growths: list[Growth], desk: Desk, now_ms: int, *, careful: bool) -> None:
+    """Leaf by leaf: some may have to wait in quarantine, or were counted before, or came without a clock."""
+    seen = [growth.candidates(now_ms) for growth in growths]
+    everything = _together(seen)
     repository.add_leaves(
         tx, [(one.log.tenant, one.log.log_no, one.index, one.leaf, one.leaf_hash) for one in everything]
     )
     candidates_of.judge(tx, everything, desk.registered)
     usable = candidates_of.claim(tx, everything)
-    anchors = _anchor(tx, growths, now_ms)
+    anchors = _anchor(tx, growths, seen, now_ms)
     post(tx, usable, candidates_of.date(usable, anchors), desk.ledgers, careful=careful)
-    waiting = [one for one in everything if one.reason]
-    if waiting:
-        quarantine.add(tx, waiting, now_ms)
-    return _cosign(tx, growths, desk)
+    _quarantine(tx, growths, seen, now_ms)
+
+
+def _quarantine(tx: Tx, growths: Sequence[Growth], seen: Sequence[Sequence[Candidate]], now_ms: int) -> None:
+    """What has a reason why it cannot be used waits for somebody to mend it."""
+    for growth, theirs in zip(growths, seen, strict=True):
+        waiting = [one for one in theirs if one.reason]
+        growth.waiting = len(waiting)
+        if waiting:
+            quarantine.add(tx, waiting, now_ms)
 
 
 def post(
@@ -135,9 +188,13 @@ def post(
     else:
         refused = [bad for one in posted for bad in _post_alone(tx, one, ledgers)]
     if refused:
-        by_place = {(one.log.log_id, one.index): one for one in usable}
-        for bad in refused:
-            by_place[(bad.posted.log, bad.posted.index)].refuse(bad.reason, bad.detail)
+        _refuse(usable, refused)
+
+
+def _refuse(candidates: Iterable[Candidate], refused: Iterable[Unusable]) -> None:
+    by_place = {(one.log.log_id, one.index): one for one in candidates}
+    for bad in refused:
+        by_place[(bad.posted.log, bad.posted.index)].refuse(bad.reason, bad.detail)
 
 
 def _post_alone(tx: Tx, posted: Posted, ledgers: Sequence[Ledger]) -> list[Unusable]:
@@ -148,13 +205,13 @@ def _post_alone(tx: Tx, posted: Posted, ledgers: Sequence[Ledger]) -> list[Unusa
         return [Unusable(posted, "posting-failed", f"A ledger broke at this record ({type(error).__name__}: {error}).")]
 
 
-def _anchor(tx: Tx, growths: list[Growth], now_ms: int) -> dict[Boot, Anchor]:
+def _anchor(tx: Tx, growths: Sequence[Growth], seen: Sequence[Sequence[Candidate]], now_ms: int) -> dict[Boot, Anchor]:
     """Learns what these batches tell about their boots' clocks; the anchors their undated records need."""
     told: dict[Boot, Anchor] = {}
     undated: set[Boot] = set()
-    for growth in growths:
+    for growth, theirs in zip(growths, seen, strict=True):
         log = growth.incoming.log
-        read = [one.record for one in growth.candidates if one.record is not None]
+        read = [one.record for one in theirs if one.record is not None]
         if {(record.b, record.ts) for record in read} == {(growth.anchored_boot, "S")}:
             continue  # nothing new: the usual case
         here = {record.b for record in read if record.ts != "S"}
@@ -179,15 +236,14 @@ def _cosign(tx: Tx, growths: list[Growth], desk: Desk) -> list[Receipt]:
         head, incoming = growth.head, growth.incoming
         size, root, note = incoming.checkpoint.size, incoming.checkpoint.root, incoming.batch.note
         frontier, cosignature = growth.tree.to_bytes(), desk.cosigner.cosign(note, seconds)
-        waiting = sum(1 for one in growth.candidates if one.reason)
         heads.append(
             head._replace(
                 size=size, root=root, frontier=frontier, anchored_boot=growth.anchored_boot, heard_ms=seconds * 1000
             )
         )
-        stored = Stored(size, head.size, root, frontier, note, cosignature, seconds, waiting)
+        stored = Stored(size, head.size, root, frontier, note, cosignature, seconds, growth.waiting)
         pieces.append((incoming.log.place, stored))
-        receipts.append(Receipt(size, cosignature, head.backed_up_size, waiting))
+        receipts.append(Receipt(size, cosignature, head.backed_up_size, growth.waiting))
     repository.add_pieces(tx, pieces)
     repository.save_heads(tx, heads)
     return receipts

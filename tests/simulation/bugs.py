@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cloud.database import Tx
-from cloud.ingest import candidates, group_commit, history, quarantine, receive_batch, repository
+from cloud.ingest import group_commit, history, quarantine, receive_batch, repository
 from cloud.ingest.receive_batch import Growth
 from cloud.replenishment import propose_orders
 from cloud.stock import repository as stock
@@ -264,12 +264,14 @@ def no_consistency_check(world: World) -> AbstractContextManager[None]:
             return history.revisit(tx, head, incoming, hashes, now_ms)
         start = head.size
         tree = head.tree.extend(hashes)
-        found = [
-            candidates.Candidate(incoming.log, index, leaf, hashed, now_ms)
-            for index, leaf, hashed in zip(itertools.count(start), incoming.batch.leaves, hashes, strict=False)
-        ]
-        checkpoint = msgspec.structs.replace(incoming.checkpoint, size=tree.size)
-        return Growth(msgspec.structs.replace(incoming, checkpoint=checkpoint), head, tree, found, head.anchored_boot)
+        moved = msgspec.structs.replace(
+            incoming,
+            checkpoint=msgspec.structs.replace(incoming.checkpoint, size=tree.size),
+            batch=msgspec.structs.replace(incoming.batch, old=start),
+            records=None,
+            plain=None,
+        )
+        return Growth(moved, head, tree, hashes, head.anchored_boot)
 
     return instead((receive_batch, "_examine", examine))
 
@@ -291,7 +293,7 @@ def cosign_before_commit(world: World) -> AbstractContextManager[None]:
             world.errand(_in_a_while(self._store, later))
             return shown.answers[0]
 
-    return instead((group_commit.GroupCommit, "alone", alone))
+    return instead((group_commit.GroupCommit, "_alone", alone))
 
 
 async def _in_a_while(store: Any, work: Callable[[Tx], Any]) -> None:
