@@ -123,14 +123,17 @@ def test_a_reader_cannot_write(on_a_machine: Play) -> None:
 
 
 def test_work_goes_on_when_nobody_waits_for_it(on_a_machine: Play) -> None:
+    begun: list[bool] = []
+
     def put(db: sqlite3.Connection) -> None:
+        begun.append(True)
         db.execute("INSERT INTO mirrored (idx, leaf) VALUES (1, x'00')")
 
     async def script(machine: Machine) -> None:
         journal = await machine.journal()
         waiting = asyncio.ensure_future(journal.change(put))
-        for _ in range(3):
-            await asyncio.sleep(0)
+        while not begun:
+            await asyncio.sleep(0.001)
         waiting.cancel()
         await asyncio.sleep(1)
 
