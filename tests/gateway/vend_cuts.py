@@ -1,6 +1,6 @@
 """kill -9 at every step of a vend, against a board that goes on living: zero lost, zero doubled, no second turn.
 
-    python -m tests.gateway.vend_cuts --cuts 2000        # the long run; some minutes a board
+    python -m tests.gateway.vend_cuts --cuts 2000        # the long run; some hours
     python -m tests.gateway.vend_cuts --kind coil_tcn --cuts 60 --json
 
 The board's twin and the hands live here, behind a pseudo-terminal; the gateway is a process of its own that dies. First
@@ -163,6 +163,9 @@ async def all_of(folder: Path, kinds: Sequence[str], cuts: int) -> list[Score]:
         part.mkdir()
         scores += await asyncio.gather(*(cut_through(part, kind, min(left, ROUNDS)) for kind in kinds))
         left -= ROUNDS
+        # Hours long: whoever stops it before its end has what was found so far.
+        wrong = sum(one.lost + one.doubled + one.second_turns for one in scores)
+        sys.stderr.write(f"{sum(one.cuts for one in scores)} cuts, {wrong} pieces lost, doubled or turned twice\n")
     return [added([one for one in scores if one.kind == kind]) for kind in kinds]
 
 
