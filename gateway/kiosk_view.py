@@ -39,7 +39,7 @@ class LimitSeen(msgspec.Struct, frozen=True):
 
 class Tile(msgspec.Struct, frozen=True):
     """One slot. `left`: pieces this person may still take; None: no limit. `serials`: the numbers that are known to lie
-    here, None where the item has none or the cabinet sees which one leaves.
+    here, None where the item has none or the cabinet sees which one leaves. `waiting`: what is put by here for him.
     """
 
     slot: str
@@ -62,6 +62,7 @@ class Tile(msgspec.Struct, frozen=True):
     expires_ms: int | None
     lot: str
     serials: list[str] | None
+    waiting: str = ""
 
 
 def tiles(premises: Premises, cabinet: str, visitor: Visitor | None) -> list[Tile]:
@@ -98,6 +99,7 @@ def _tile(premises: Premises, cabinet: str, place: Slot, visitor: Visitor | None
         essential=item.essential, expires_ms=held.lot.expires if held.lot else None,
         lot=held.lot.lot if held.lot else "",
         serials=held.serials if item.serial and cabinet not in premises.sees_serials else None,
+        waiting=_for_him(premises, cabinet, place.slot, visitor),
     )  # fmt: skip
 
 
@@ -153,6 +155,13 @@ def mine(premises: Premises, visitor: Visitor) -> dict[str, object]:
         "draws": draws, "loans": loans, "waiting": waiting, "last_items": last,
         "questions": _questions(premises, visitor),
     }  # fmt: skip
+
+
+def _for_him(premises: Premises, cabinet: str, slot: str, visitor: Visitor | None) -> str:
+    """The name of what is put by in a slot for this person and still lies there; empty: nothing."""
+    now, here = premises.now(), premises.desired.current.book.put_by(cabinet, slot)
+    his = (one for one in here if visitor is not None and is_for(one, visitor.person))
+    return next((one.id for one in his if premises.handed.left(one) and not is_over(one, now)), "")
 
 
 def is_for(one: Waiting, person: Person) -> bool:

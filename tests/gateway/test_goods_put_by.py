@@ -117,6 +117,19 @@ def test_what_lies_there_for_an_order_is_fetched_by_who_has_that_job_and_charged
     at_the_kiosk(tmp_path, play)
 
 
+def test_the_tile_names_what_is_put_by_for_whom_it_is(tmp_path: Path) -> None:
+    async def play(kiosk: Kiosk) -> None:
+        kiosk.rule(waiting=(box(person="p-17", code=""),))
+        session = await kiosk.badge()
+        his = (await kiosk.slots(session))["3"]["waiting"]
+        await kiosk.post("pickups", session=session, id=his)
+
+        assert (his, (await kiosk.slots())["3"]["waiting"]) == ("wc-1", "")
+        assert (await kiosk.slots(session))["3"]["waiting"] == ""
+
+    at_the_kiosk(tmp_path, play)
+
+
 def test_what_did_not_come_out_may_be_fetched_again(tmp_path: Path) -> None:
     async def play(kiosk: Kiosk) -> None:
         kiosk.rule(waiting=(box(),))

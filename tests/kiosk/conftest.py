@@ -111,6 +111,17 @@ OVERFLOWS = """
       out.push(`${one.tagName} cuts ${one.textContent.trim().slice(0, 30)}`);
     }
   }
+  for (const row of document.querySelectorAll(".rows li, .tiles, h1")) {
+    const box = row.getBoundingClientRect();
+    for (const one of document.querySelectorAll("button")) {
+      const other = one.getBoundingClientRect();
+      const across = other.left < box.right && other.right > box.left;
+      const covers = across && other.top < box.bottom && other.bottom > box.top && !row.contains(one);
+      if (covers && row.checkVisibility() && one.checkVisibility()) {
+        out.push(`${one.textContent.trim()} covers ${row.textContent.trim().slice(0, 30)}`);
+      }
+    }
+  }
   return out;
 }
 """

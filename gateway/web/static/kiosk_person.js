@@ -6,7 +6,8 @@ import { now, offers, put, show, step } from "./kiosk_screen.js";
 import { name, stock, tone } from "./kiosk_tiles.js";
 import { day, part, view, word } from "./kiosk_words.js";
 
-const ROWS = 4;
+// What fits above the buttons: three on a low screen.
+const LOW = 540;
 const SIGNS = {
   confirmed: ["✓", "good"], lent: ["✓", "good"], brought_back: ["✓", "good"], returned: ["✓", "good"], reported: ["✓", "good"],
   picked_up: ["✓", "good"], counted: ["✓", "good"], refilled: ["✓", "good"], decided: ["✓", "good"], not_dispensed: ["!", "warn"], not_taken: ["!", "warn"],
@@ -65,6 +66,15 @@ export function item(kiosk, slot) {
     stepper.hidden = !slot.allowed || most === 1;
     deed.hidden = !slot.allowed;
     if (!slot.allowed) part(root, "account").hidden = true;
+    if (slot.waiting) {
+      // Put by for whoever stands here.
+      put(root, "refusal", "");
+      put(root, "ask", "");
+      deed.hidden = false;
+      deed.textContent = word("pick-up");
+      deed.addEventListener("click", () => kiosk.deed("pickups", { session: now.session.session, id: slot.waiting }, slot.slot));
+      return;
+    }
     const others = slot.allowed ? [] : now.slots.filter((one) => one.item === slot.item && one.slot !== slot.slot && one.allowed);
     offers(root, others.map((one) => one.slot), (other) => item(kiosk, now.slots.find((one) => one.slot === other)));
     deed.addEventListener("click", () => {
@@ -127,12 +137,13 @@ export async function mine(kiosk, from = 0) {
     })),
     ...told.draws.map((one) => ({ one, when: word("taken-at", { day: day(one.at_ms, zone) }), text: word("return"), act: () => giveBack(kiosk, one, false) })),
   ];
+  const each = innerHeight < LOW ? 3 : 4;
   show("mine", (root) => {
-    part(root, "rows").replaceChildren(...rows.slice(from, from + ROWS).map((row) => line(row)));
+    part(root, "rows").replaceChildren(...rows.slice(from, from + each).map((row) => line(row)));
     part(root, "nothing").hidden = rows.length > 0;
     const more = part(root, "more");
-    more.hidden = rows.length <= ROWS;
-    more.addEventListener("click", () => mine(kiosk, from + ROWS < rows.length ? from + ROWS : 0));
+    more.hidden = rows.length <= each;
+    more.addEventListener("click", () => mine(kiosk, from + each < rows.length ? from + each : 0));
   });
 }
 
