@@ -27,10 +27,10 @@ PARTS = 64
 KNOWN = 4
 # Seconds by which the next look is sooner after an answer that was waiting (twice as many after so many in a row), and
 # later after one that was a moment late: so one look in five comes too early, whatever the device's habits, and costs
-# little; of a long exchange one in twenty, since a look costs the same there and a late one is the smaller share. A
+# little; of a long exchange one in ten, since a look costs the same there and a late one is the smaller share. A
 # device that is slow now and then only creeps.
 SOONER, ROW, LATER, MOMENT, CREEP = 10e-6, 16, 40e-6, 300e-6, 2e-6
-LATER_SHARE = 1 / 500
+LATER_SHARE = 1 / 1000
 # Questions that are asked before their answers are worked out: so many, and for so long; of slow ones a few, since the
 # way from one to the other costs the processor as much as some answers do.
 AHEAD, AHEAD_SECONDS = 64, 0.4
@@ -145,8 +145,10 @@ class Rounds:
         ahead: list[Ahead] = []
         turn: Turn | int = first
         wall, spent = self._clock.wall_ms(), 0.0
+        # Who is hardly known yet is learnt from after every few answers.
+        most = min(AHEAD, max(KNOWN, self._habits[first.device].answers))
         while isinstance(turn, Turn) and self.schedule.healthy(turn):
-            if len(ahead) >= AHEAD or spent >= (AHEAD_SECONDS if len(ahead) >= A_FEW else A_FEW_SECONDS):
+            if len(ahead) >= most or spent >= (AHEAD_SECONDS if len(ahead) >= A_FEW else A_FEW_SECONDS):
                 break
             known = self._usual.get((turn.device, turn.places))
             if known is None or self._drivers[turn.device].pending() is not None:
