@@ -1,7 +1,8 @@
 """Random agreements over many months, rated in each database and by the offline check: the same line hashes everywhere.
 
 The test takes a few; ``python -m tests.cloud.billing.random_agreements 1000 12`` takes as many as one likes (SQLite and
-PostgreSQL, some minutes). Chance comes from a hash of the agreement's number, so a number is an agreement for ever.
+PostgreSQL, some minutes), and a third number says with which agreement to begin. Chance comes from a hash of the
+agreement's number, so a number is an agreement for ever.
 """
 
 from __future__ import annotations
@@ -147,24 +148,24 @@ def bundles(tx: Tx, number: int, months: int, order: str = "") -> list[bytes]:
     return found
 
 
-def compare(databases: Databases, agreements_: int, months: int) -> int:
-    """Rates all of them in both databases; returns how many statements were equal. Raises AssertionError otherwise."""
+def compare(databases: Databases, agreements_: int, months: int, first: int = 0) -> int:
+    """Rates so many of them, from ``first`` on, in both databases; returns how many statements were equal. Raises
+    AssertionError otherwise.
+    """
+    numbers = range(first, first + agreements_)
     told: dict[str, list[list[tuple[str, list[str], str]]]] = {}
     for dialect in DIALECTS:
         with databases.fresh(dialect) as address:
-            told[dialect] = asyncio.run(_all(address, agreements_, months))
-    for number, (left, right) in enumerate(zip(*told.values(), strict=True)):
+            told[dialect] = asyncio.run(_all(address, numbers, months))
+    for number, left, right in zip(numbers, *told.values(), strict=True):
         assert left == right, f"agreement {number} is rated otherwise"
     return sum(len(one) for one in told[DIALECTS[0]])
 
 
-async def _all(address: str, agreements_: int, months: int) -> list[list[tuple[str, list[str], str]]]:
+async def _all(address: str, numbers: Sequence[int], months: int) -> list[list[tuple[str, list[str], str]]]:
     store = open_store(address)
     try:
-        return [
-            await store.run(partial(rated, number=number, months=months, order="order"))
-            for number in range(agreements_)
-        ]
+        return [await store.run(partial(rated, number=number, months=months, order="order")) for number in numbers]
     finally:
         await store.close()
 
@@ -172,5 +173,5 @@ async def _all(address: str, agreements_: int, months: int) -> list[list[tuple[s
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         places = Databases(Path(folder))
-        sys.stdout.write(f"{compare(places, int(sys.argv[1]), int(sys.argv[2]))} statements are equal\n")
+        sys.stdout.write(f"{compare(places, *map(int, sys.argv[1:4]))} statements are equal\n")
         places.close()
