@@ -36,7 +36,7 @@ from cloud.rating.any_charge import AnyCharge
 from cloud.rating.charges import progressive_billing
 from cloud.rating.intervals import begins_in
 from cloud.rating.lines import Line, describe, exact_of
-from cloud.rating.rate_period import PriceVersion, Rated, counted, finish, measure_whole, rate_period, total_of
+from cloud.rating.rate_period import PriceVersion, Rated, counted, measure_whole, rate_period, total_of
 from cloud.rating.rate_usage import kind_of
 from cloud.rating.usage_terms import UsageTerms
 from cloud.rating.uses import Use, decimal_of
@@ -287,7 +287,8 @@ def _progressive(
         return [], lines
     pricing = rated.pricing(spans[-1][0].version, position)
     credit = progressive_billing.credit_line(measure_whole(rated), interim, pricing)
-    return interim, finish(rated, [*lines, credit]) if rated.rounding.place == "line" else [*lines, credit]
+    # What was asked for is in whole minor units already: nothing is left to be rounded or shared out.
+    return interim, [*lines, msgspec.structs.replace(credit, no=len(lines) + 1)]
 
 
 def _refused(rated: Rated, uses: Sequence[Use]) -> list[Refusal]:

@@ -202,6 +202,8 @@ def usage_measured(
     found = []
     for group, members in sorted(groups.items()):
         own = _between(members, span, terms.edges_split)
+        if group and not own and not _goes_on(members, span, earlier, terms.aggregation):
+            continue
         quantity = aggregate(own, terms.aggregation, span, _levels_before(members, span, terms.aggregation))
         before = Fraction(0)
         if earlier is not None:
@@ -221,6 +223,15 @@ def usage_measured(
             )
         )  # fmt: skip
     return found
+
+
+def _goes_on(members: Sequence[Use], span: tuple[int, int], earlier: tuple[int, int] | None, how: Aggregation) -> bool:
+    """Whether a group without a use in a span has a line there: a level goes on, and so do tiers from the version
+    before. What it used in other periods is no reason, for how much of that is known depends on who asks.
+    """
+    if how.function in ("latest", "time_weighted"):
+        return any(use.at < span[0] for use in members)
+    return earlier is not None and any(earlier[0] <= use.at < span[0] for use in members)
 
 
 def _one_of(names: Sequence[str]) -> str:

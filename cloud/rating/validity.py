@@ -13,7 +13,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.rating.terms_fields import Id
-from cloud.rating.uses import Use, in_order, told_once
+from cloud.rating.uses import Use, in_order, ordered, told_once
 
 Reason = Literal["conflict", "robot", "refused", "outside_window", "received_late", "no_price", "repeat"]
 REASONS: dict[Reason, str] = {
@@ -109,7 +109,8 @@ def judge(candidates: Sequence[Use], all_uses: Sequence[Use], rules: Validity) -
     followed = _times_followed(all_uses, rules)
     crowds = _crowds(told.uses, rules)
     last: dict[tuple[str, ...], int] = {}
-    for use in told.uses:
+    # Repeats are measured from the one before in time, whatever the order of arrival.
+    for use in ordered(told.uses):
         reason = _reason(use, rules, taken_back, followed, crowds) or _repeat(use, rules, last)
         if reason is None:
             valid.append(use)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import msgspec
@@ -283,17 +284,18 @@ def test_a_commitment_brings_several_charges_up_to_their_minimum_to_the_cent() -
     assert found.total == "35.00"
 
 
-def test_progressive_billing_asks_early_and_takes_it_off_at_the_end() -> None:
+@pytest.mark.parametrize("place", ["line", "rate", "total"])
+def test_progressive_billing_asks_early_and_takes_it_off_at_the_end(place: str) -> None:
     early = {"kind": "progressive_billing", "thresholds": ["300", "1000"], "then_every": "1000"}
     charges: list[dict[str, Any]] = [{"kind": "standard", "unit_price": "1"}, early]
     usage = [{"at": f"2026-11-{day:02}", "quantity": "450"} for day in range(1, 6)]
 
-    found = priced(charges, usage=usage)
+    found = priced(charges, usage=usage, rounding={"place": place})
 
     assert [(str(one.threshold), str(one.amount)) for one in found.interim] == [
         ("300", "450"), ("1000", "900"), ("2000", "900"),
     ]  # fmt: skip
-    assert (found.lines[-1].amount, found.total) == ("-2250.00", "0.00")
+    assert ([line.no for line in found.lines], found.lines[-1].amount, found.total) == ([1, 2], "-2250.00", "0.00")
 
 
 @pytest.mark.parametrize(
@@ -313,6 +315,38 @@ def test_the_place_of_rounding_is_part_of_the_terms(rounding: dict[str, str], am
     found = priced(charges, rounding=rounding, tax_rates={"flat": "19", "graduated": "7"})
 
     assert ([line.amount for line in found.lines], found.total) == (amounts, total)
+
+
+def test_a_group_that_used_nothing_in_a_period_has_no_line_in_it() -> None:
+    charge = {"kind": "graduated", "tiers": TIERS, "source": {"group_by": ["team"]}}
+    usage = [
+        {"at": at, "quantity": "1", "labels": {"team": team}}
+        for at, team in (("2026-10-05", "red"), ("2026-11-05", "blue"), ("2026-12-05", "green"))
+    ]
+
+    assert [line.group for line in priced(charge, usage=usage).lines] == [{"team": "blue"}]
+
+
+def test_a_level_of_a_group_goes_on_into_the_next_period() -> None:
+    level = {"function": "time_weighted", "per": "period"}
+    charge = {"kind": "standard", "unit_price": "1", "source": {"group_by": ["team"]}, "aggregation": level}
+    usage = [{"at": "2026-10-05", "quantity": "3", "labels": {"team": "red"}}]
+
+    assert priced(charge, usage=usage).total == "3.00"
+
+
+@pytest.mark.parametrize("counted_from", ["last_valid", "last_of_any"])
+def test_repeats_are_the_same_in_whatever_order_events_arrived(counted_from: str) -> None:
+    valid = {"repeats": {"seconds": 3600, "counted_from": counted_from}}
+    charge = {"kind": "standard", "unit_price": "1", "valid": valid}
+    usage = [
+        {"at": f"2026-11-05T{clock}Z", "quantity": "1", "id": clock, "labels": {"subject": "v"}}
+        for clock in ("10:00:00", "10:40:00", "11:20:00", "13:00:00")
+    ]
+
+    found = {priced(charge, usage=list(order)).total for order in permutations(usage)}
+
+    assert found == {"3.00" if counted_from == "last_valid" else "2.00"}
 
 
 def test_groups_have_a_line_each() -> None:
