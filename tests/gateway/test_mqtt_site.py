@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from firmware_sim.faults import MqttPlan
-from gateway.rules import Item, Job
+from gateway.rules import Blocked, Item, Job, Person
 from gateway.take_draw import take_draw
 from tests.gateway.mqtt_site import CABINET, MqttSite, on_an_mqtt_site
 from wire.records import DeviceEvent, Draw, DrawResolved, Intent, Refill
@@ -216,6 +216,27 @@ def test_a_retained_message_draws_nothing(tmp_path: Path) -> None:
 
         draws = await site.draws()
         assert len(draws) == 1  # the live copy, not the retained one
+
+    on_an_mqtt_site(tmp_path, play)
+
+
+def test_what_a_cabinet_gave_alone_names_account_and_lot_and_the_rule_it_broke(tmp_path: Path) -> None:
+    async def play(site: MqttSite) -> None:
+        site.rule(
+            persons=(Person("p-17", cost_centre="CC1"),), items=(Item("item-1-03", lot=True),),
+            blocked=Blocked(badges=frozenset({"B0017"})),
+        )  # fmt: skip
+        await site.premises.keep(filled(site.clock.boot, "1-03", 5, lot="L-7"))
+        site.broker.publish(f"vend/v1/{CABINET}/evt", AUTONOMOUS + b',"badge":"B0017","auth":"local"}')
+        await site.clock.sleep(5)
+
+        (draw,) = await site.records(Draw)
+        assert (draw.outcome, draw.for_, draw.lot, draw.q) == (
+            "confirmed",
+            "CC1",
+            "L-7",
+            ["autonomous", "badge_blocked"],
+        )
 
     on_an_mqtt_site(tmp_path, play)
 
