@@ -5,7 +5,8 @@
     water, gas   V V V V u  V V V V u  time(7)  status(2)
 
 The surprise: the wrong choice gives a number that looks like one, 256 times off. So the layout is decided by all unit
-places of the answer together, never by one. Source: CJ/T 188-2004 section 7; devices.md 2.3.
+places of the answer together, never by one. Source: CJ/T 188-2004 section 7 and table 13
+(CJ/T 188-2018 table 20 has the same codes); devices.md 2.3.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from gateway.drivers.bcd import NoDecimalError, decimal, signed_decimal
 
 Layout = Literal["auto", "first", "last"]
 
-# Unit byte -> what it measures, 10**scale of two decimals, unit.
+# Unit byte -> what it measures, 10**scale of two decimals, unit. Every power of ten between Wh and 100 GWh, kJ and
+# 100,000 GJ, W and 100 MW; of water only what its meters send, or the two layouts could be taken for each other.
 UNITS = {
-    0x02: ("energy", -2, "Wh"), 0x05: ("energy", 1, "Wh"), 0x08: ("energy", 4, "Wh"), 0x0A: ("energy", 6, "Wh"),
-    0x01: ("energy", -2, "J"), 0x0B: ("energy", 1, "J"), 0x0E: ("energy", 4, "J"), 0x11: ("energy", 7, "J"),
-    0x13: ("energy", 9, "J"), 0x14: ("power", -2, "W"), 0x17: ("power", 1, "W"), 0x1A: ("power", 4, "W"),
+    0x01: ("energy", -2, "J"),
+    **{0x02 + step: ("energy", step - 2, "Wh") for step in range(9)},
+    **{0x0B + step: ("energy", step + 1, "J") for step in range(9)},
+    **{0x14 + step: ("power", step - 2, "W") for step in range(9)},
     0x29: ("volume", -5, "m3"), 0x2C: ("volume", -2, "m3"), 0x32: ("flow", -5, "m3/h"), 0x35: ("flow", -2, "m3/h"),
 }  # fmt: skip
 HEAT: tuple[str, ...] = ("energy", "energy", "power", "flow", "volume")

@@ -209,3 +209,24 @@ def test_over_a_pseudo_terminal(tmp_path: Path) -> None:
     on_a_pty(
         tmp_path, "cjt188", {"registers": {"heating": 0}}, meter, play, spec=LineSpec(baud=19200, parity="E")
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "energy", "unit"),
+    [(0x03, "0.9", "Wh"), (0x06, "900", "Wh"), (0x07, "9000", "Wh"), (0x09, "900000", "Wh"), (0x0C, "900", "J"),
+     (0x0F, "900000", "J"), (0x12, "900000000", "J")],
+)  # fmt: skip
+@pytest.mark.parametrize("first", [True, False])
+def test_a_meter_that_counts_in_tens_of_a_unit_is_read(code: int, energy: str, unit: str, *, first: bool) -> None:
+    fields = [(9, code), (9, code), (0, 0x18), (0, 0x35), (1900, 0x2C)]
+    digits = [bytes.fromhex(f"{value:08d}")[::-1] for value, _ in fields]
+    places = [
+        bytes((one,)) + four if first else four + bytes((one,)) for four, (_, one) in zip(digits, fields, strict=True)
+    ]
+    data = b"".join(places) + bytes(18)
+
+    answer = read(data, "auto", 4, swapped=False)
+
+    assert answer.layout == ("first" if first else "last")
+    assert Decimal(answer.fields[1].value).scaleb(answer.fields[1].scale) == Decimal(energy)
+    assert answer.fields[1].unit == unit
