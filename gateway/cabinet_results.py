@@ -81,15 +81,12 @@ def unasked_for(premises: Premises, asked: Asked) -> tuple[str, tuple[str, ...]]
     desired = premises.desired.current
     holder = desired.badges.get(asked.badge)
     who = asked.person or (holder.person if holder else "")
-    if not desired.version or not (who or asked.badge):
-        return "", ()
-    decision = premises.judge(replace(asked, person=who, lend=bool(_loan_days(premises, asked))))
-    return decision.for_, (decision.reason,) if decision.reason and decision.reason not in ASKED_BEFORE else ()
-
-
-def _loan_days(premises: Premises, asked: Asked) -> int:
     place, _ = premises.place(asked.cabinet, asked.slot)
-    return premises.desired.current.book.item(place.item).loan_days if place else 0
+    if place is None or not (who or asked.badge):
+        # Nobody has planned anything there, so there is no rule about it.
+        return "", ()
+    decision = premises.judge(replace(asked, person=who, lend=bool(desired.book.item(place.item).loan_days)))
+    return decision.for_, (decision.reason,) if decision.reason and decision.reason not in ASKED_BEFORE else ()
 
 
 @lru_cache(maxsize=1024)
