@@ -23,10 +23,11 @@ def flag(one: Waiting) -> str:
 
 
 class HandedOut:
-    """Feed it every record of goods, also those of earlier boots."""
+    """Feed it every record of goods, also those of earlier boots. `flags`: of all that is gone."""
 
     def __init__(self) -> None:
         self._by_key: dict[RecordKey, str] = {}
+        self.flags: frozenset[str] = frozenset()
 
     def apply(self, record: Record) -> None:
         """Remembers a pick-up, or that it was none after all."""
@@ -35,18 +36,18 @@ class HandedOut:
                 named = next((one for one in record.q if one.startswith(FLAG)), "")
                 if named:
                     self._by_key[record.key] = named
+                    self.flags |= {named}
             case DrawResolved() if not record.qty:
-                self._by_key.pop(record.ref.key, None)
+                self._not_gone(record.ref.key)
             case Reversal():
-                self._by_key.pop(record.ref.key, None)
+                self._not_gone(record.ref.key)
             case _:
                 pass
 
-    @property
-    def flags(self) -> frozenset[str]:
-        """Of all that is gone."""
-        return frozenset(self._by_key.values())
+    def _not_gone(self, key: RecordKey) -> None:
+        if self._by_key.pop(key, None) is not None:
+            self.flags = frozenset(self._by_key.values())
 
     def left(self, one: Waiting) -> bool:
         """Whether these goods still lie there for somebody."""
-        return flag(one) not in self._by_key.values()
+        return flag(one) not in self.flags
