@@ -225,3 +225,17 @@ def test_only_a_command_that_has_not_left_itself_is_said_to_have_moved_nothing(b
         carried_out(rounds.command("b", board.command), do)
 
     assert isinstance(raised.value, NothingSent) is known
+
+
+def test_what_was_heard_before_the_line_broke_was_said() -> None:
+    def broken(number: int, answer: bytes) -> bytes:
+        if number == 30:
+            raise LinkDown("unplugged")
+        return answer
+
+    wire = Wire(polls=40, spoil=broken)
+
+    with pytest.raises(LinkDown):
+        wire.run()
+
+    assert wire.values() == list(range(1, 30))

@@ -111,7 +111,7 @@ def test_an_open_door_is_not_opened_for_somebody_else(tmp_path: Path) -> None:
 
         result = await take_draw(site.premises, site.cabinet, "B0017", "1")
 
-        assert (result.outcome, result.reason) == ("refused", "unreachable")
+        assert (result.outcome, result.reason) == ("refused", "door_open")
         assert site.locks.pulses[1] == 0
 
     on_a_site(tmp_path, play)
