@@ -28,8 +28,10 @@ KNOWN = 4
 # Seconds by which the next look is sooner after an answer that was waiting (twice as many after so many in a row), and
 # later after one that was a moment late: so one look in five comes too early, whatever the device's habits, and costs
 # little; of a long exchange one in ten, since a look costs the same there and a late one is the smaller share. A
-# device that is slow now and then only creeps.
+# device that is slow now and then only creeps. One that was slow when it was first met, or is quicker of late, is found
+# out by looking at once: at its first answers, and at the first of every series of some length.
 SOONER, ROW, LATER, MOMENT, CREEP = 10e-6, 16, 40e-6, 300e-6, 2e-6
+SEEN, SERIES = 5, 4
 LATER_SHARE = 1 / 1000
 # Questions that are asked before their answers are worked out: so many, and for so long; of slow ones a few, since the
 # way from one to the other costs the processor as much as some answers do.
@@ -55,7 +57,7 @@ class Habit(msgspec.Struct):
     """How long a device took to begin its answers, in seconds: the quickest and the slowest of late.
 
     An answer that was there at the first look may have come sooner, so the next look is a little earlier; one that was
-    not there tells exactly when it came.
+    not there tells exactly when it came. ``seen``: what the last ones took that were looked for at once.
     """
 
     answers: int = 0
@@ -63,6 +65,16 @@ class Habit(msgspec.Struct):
     slowest: float = 0.0
     sooner: float = MOMENT
     row: int = 0
+    seen: tuple[float, ...] = ()
+
+    def see(self, took: float) -> None:
+        """One more answer that was looked for at once, so that it is known when it came."""
+        self.seen = (*self.seen[1 - SEEN :], took)
+        middle = sorted(self.seen)[(len(self.seen) - 1) // 2]
+        if self.answers < KNOWN or (len(self.seen) > SEEN // 2 and middle + MOMENT < self.quickest):
+            self.quickest, self.sooner, self.row = middle, SOONER, 0
+        self.slowest = max(took, self.slowest * 0.99)
+        self.answers += 1
 
     def learn(self, took: float, *, prompt: bool = False, of: int = 1, whole: float = 0.0) -> None:
         """One more answer, ``of`` so many that were all looked for at the same time; old extremes fade. ``whole``: the
@@ -70,15 +82,18 @@ class Habit(msgspec.Struct):
 
         Together they move the next look as one does: each by a whole step would overshoot by as many.
         """
-        if prompt and self.answers:
+        if self.answers < KNOWN:
+            self.see(took)
+            return
+        if prompt:
             self.quickest = max(self.quickest - self.sooner / of, 0.0)
             self.row += 1
             if self.row % ROW == 0:
                 self.sooner = min(2 * self.sooner, MOMENT)
         else:
             step = max(LATER, whole * LATER_SHARE) if took < self.quickest + MOMENT else CREEP
-            self.quickest = self.quickest + step / of if self.answers else took
-            self.sooner, self.row = (SOONER, 0) if self.answers else (MOMENT, 0)
+            self.quickest += step / of
+            self.sooner, self.row = SOONER, 0
         self.slowest = max(took, self.slowest * 0.99)
         self.answers += 1
 
@@ -89,10 +104,11 @@ class Habit(msgspec.Struct):
 
 
 class Usual(NamedTuple):
-    """What a turn asks as ever, and the question as it goes to the line."""
+    """What a turn asks as ever, and the question as it goes to the line; ``at_once``: with a look that is too early."""
 
     request: Request
     ask: Ask
+    at_once: Ask
 
 
 class Ahead(NamedTuple):
@@ -162,40 +178,44 @@ class Rounds:
         return ahead
 
     def _in_turn(self, ahead: Sequence[Ahead]) -> Steps[None]:
-        step = InTurn(tuple(one.usual.ask for one in ahead), self._called, [])
+        first = ahead[0].usual.at_once if len(ahead) >= SERIES else ahead[0].usual.ask
+        step = InTurn((first, *(one.usual.ask for one in ahead[1:])), self._called, [])
         try:
             yield step
         except OSError:
             # What came before the line broke was said all the same.
             clock = self._clock.line(), stamp(self._clock)
-            heard = (
-                self._again(one, begun, clock, len(step.told)) for one, begun in zip(ahead, step.told, strict=False)
-            )
+            heard = [
+                self._again(one, asked, begun, clock, len(step.told))
+                for one, asked, begun in zip(ahead, step.asks, step.told, strict=False)
+            ]
             self._tell([told for told in heard if told is not None])
             raise
         line, now = self._clock.line(), stamp(self._clock)
         turns: dict[tuple[str, Places], None] = {}
         said: list[Told] = []
-        for one, begun in zip(ahead, step.told, strict=False):
-            told = self._again(one, begun, (line, now), len(step.told))
+        for one, asked, begun in zip(ahead, step.asks, step.told, strict=False):
+            told = self._again(one, asked, begun, (line, now), len(step.told))
             if told is not None:
                 said.append(told)
                 turns[one.turn.device, one.turn.places] = None
                 continue
             self._tell(said)
             said = []
-            yield from self._poll(one.turn, (one.usual.ask, begun))
+            yield from self._poll(one.turn, (asked, begun))
         self._tell(said)
         for key in turns:
             self._settle(key)
 
-    def _again(self, one: Ahead, begun: tuple[Heard, Heard], clock: tuple[float, Stamp], of: int) -> Told | None:
+    def _again(
+        self, one: Ahead, asked: Ask, begun: tuple[Heard, Heard], clock: tuple[float, Stamp], of: int
+    ) -> Told | None:
         """What the usual answer to a usual question says, one ``of`` so many; None where it is anything else.
 
         ``clock``: line time and stamp of one moment.
         """
         line, now = clock
-        turn, (request, asked), (before, heard) = one.turn, one.usual, begun
+        turn, request, (before, heard) = one.turn, one.usual.request, begun
         if before.data or len(heard.data) != asked.whole:
             return None
         events = self._drivers[turn.device].again(turn.wants, request.data, heard.data, heard.at)
@@ -203,7 +223,10 @@ class Rounds:
             return None
         say = asked.say
         took = heard.at - before.at - (len(say.data) + asked.whole) * say.char - say.quiet
-        self._habits[turn.device].learn(max(took, 0.0), prompt=not heard.late, of=of, whole=asked.nap)
+        if asked is one.usual.at_once:
+            self._habits[turn.device].see(max(took, 0.0))
+        else:
+            self._habits[turn.device].learn(max(took, 0.0), prompt=not heard.late, of=of, whole=asked.nap)
         ago = int((line - before.at) * 1000 * self._clock.scale)
         self.schedule.answered(turn, now.m - ago, now.t - ago)
         ago = int((line - heard.at) * 1000 * self._clock.scale)
@@ -213,8 +236,7 @@ class Rounds:
         """The next question knows what was learnt from these answers."""
         known = self._usual.get(key)
         if known is not None:
-            begins = known.ask.begins
-            self._usual[key] = Usual(known.request, ask(known.request, self._pace, self._patience(key[0]), begins))
+            self._usual[key] = self._asked_as_ever(key[0], known.request, known.ask.begins)
             self._costs(key[0], known.request)
 
     def command(self, device: str, worded: Callable[[], Request]) -> Steps[list[Event] | None]:
@@ -284,7 +306,12 @@ class Rounds:
         """The question whose answer came as usual, of a driver that may be asked it again before anybody looks."""
         if not answer.begins or not hasattr(self._drivers[turn.device], "again"):
             return None
-        return Usual(request, ask(request, self._pace, self._patience(turn.device), answer.begins))
+        return self._asked_as_ever(turn.device, request, answer.begins)
+
+    def _asked_as_ever(self, device: str, request: Request, begins: bytes) -> Usual:
+        patience, pace = self._patience(device), self._pace
+        at_once = ask(request, pace, patience._replace(turn=0.0), begins)
+        return Usual(request, ask(request, pace, patience, begins), at_once)
 
     def _remember(self, turn: Turn, usual: Usual | None) -> None:
         """What a turn asks next time: only a question that alone asks for all of it, and never one of its start-up."""

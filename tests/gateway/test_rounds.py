@@ -13,7 +13,7 @@ from gateway.drivers.modbus_profile import Profile, Register
 from gateway.drivers.modbus_rtu import crc
 from gateway.exchange import Ask, Hear, Heard, InTurn, Pace, Say, Step, carried_out
 from gateway.ports import LinkDown, NothingSent
-from gateway.rounds import MOMENT, Habit, Rounds, Told
+from gateway.rounds import KNOWN, MOMENT, Habit, Rounds, Told
 
 PROFILE = Profile(
     model="bench", order="ABCD", table=4, register=(Register(name="v", address=0, type="uint16", unit="V"),)
@@ -160,11 +160,36 @@ def test_the_first_look_comes_when_the_answer_is_there() -> None:
     assert all(abs(look - turn) <= MOMENT for look in looks[200:])
 
 
+def test_a_device_that_was_slow_when_it_was_met_is_not_waited_for_that_long() -> None:
+    habit = Habit()
+    for took in (0.020, 0.015, 0.004, 0.003):
+        habit.learn(took)
+    met = habit.quickest
+    for _ in range(3):
+        habit.see(0.001)
+        for _ in range(16):
+            habit.learn(habit.quickest, prompt=True, of=16)
+
+    assert met == 0.004
+    assert habit.quickest <= 0.001
+
+
+def test_one_quick_answer_among_slow_ones_moves_no_look() -> None:
+    habit = Habit()
+    for _ in range(8):
+        habit.see(0.005)
+
+    habit.see(0.001)
+
+    assert habit.quickest == 0.005
+
+
 def test_a_device_that_is_slow_now_and_then_is_still_looked_for_early() -> None:
     habit = Habit()
     for number in range(400):
         turn = 0.004 if number % 4 == 0 else 0.001
-        habit.learn(max(turn, habit.quickest), prompt=habit.quickest >= turn)
+        look = habit.quickest if habit.answers >= KNOWN else 0.0
+        habit.learn(max(turn, look), prompt=look >= turn)
 
     assert habit.quickest < 0.0015
 
