@@ -29,7 +29,7 @@ LONGEST = 8192
 # Slashes that are tried as the beginning of a telegram: noise full of them must not cost seconds.
 BEGINNINGS = 8
 IDENT = re.compile(rb"/([A-Za-z]{3})(.)([^\r\n]{0,30})\r\n$")
-P1_END = re.compile(rb"!([0-9A-Fa-f]{4})$")
+P1_END = re.compile(rb"!([0-9A-F]{4})$")
 REGISTERS = {
     "import_wh": "1.8.0", "import_t1_wh": "1.8.1", "import_t2_wh": "1.8.2", "import_t3_wh": "1.8.3",
     "import_t4_wh": "1.8.4", "export_wh": "2.8.0", "export_t1_wh": "2.8.1", "export_t2_wh": "2.8.2",

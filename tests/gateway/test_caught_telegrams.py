@@ -178,7 +178,7 @@ PUSHED: list[tuple[str, dict[str, str], dict[str, tuple[int, int, str]]]] = [
 
 @pytest.mark.parametrize(("text", "obis", "shown"), PUSHED)
 @pytest.mark.parametrize("crc", ["required", "absent"])
-@pytest.mark.parametrize(("ends", "spell"), [("\r\n", "%04X"), ("\n", "%04x")])
+@pytest.mark.parametrize("ends", ["\r\n", "\n"])
 @pytest.mark.parametrize("pieces", [1, 4000])
 def test_a_p1_telegram_gives_what_it_prints(
     text: str,
@@ -186,14 +186,13 @@ def test_a_p1_telegram_gives_what_it_prints(
     shown: dict[str, tuple[int, int, str]],
     crc: str,
     ends: str,
-    spell: str,
     pieces: int,
 ) -> None:
     driver: Any = drivers.create(
         "iec62056", {"mode": "push", "registers": dict.fromkeys(shown, 0), "obis": obis, "crc": crc}
     )
     body = text.replace("\n", ends).encode()
-    raw = b"\x00(7*kWh)\r\n/cut off" + body + (spell % crc16_arc(body)).encode() + ends.encode()
+    raw = b"\x00(7*kWh)\r\n/cut off" + body + b"%04X" % crc16_arc(body) + ends.encode()
 
     told = [event for at in range(0, len(raw), pieces) for event in driver.feed(raw[at : at + pieces], 1.0)]
 
