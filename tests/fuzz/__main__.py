@@ -36,7 +36,7 @@ def main() -> int:
     given = parser.parse_args()
     if not (given.inputs or given.entrances or given.requests or given.pages):
         given.inputs = 1_000_000
-    found = [*_codecs(given), *_entrances(given), *_requests(given), *_pages(given)]
+    found = [*_codecs(given), *_entrances(given), *_cloud(given)]
     sys.stderr.write("\n".join([*found, f"{len(found)} found"]) + "\n")
     return 1 if found else 0
 
@@ -61,24 +61,17 @@ def _entrances(given: argparse.Namespace) -> Iterator[str]:
                 yield str(error)
 
 
-def _requests(given: argparse.Namespace) -> Iterator[str]:
-    if not given.requests:
-        return
-    with _a_cloud() as cloud:
-        run = Attack(cloud, shop(cloud))
-        run.run(given.requests, given.seed)
-        sys.stderr.write(f"requests: {run.statuses}\n")
-        yield from run.wrong
-
-
-def _pages(given: argparse.Namespace) -> Iterator[str]:
-    if not given.pages:
-        return
-    with _a_cloud() as cloud:
-        run = PageAttack(cloud, shop(cloud))
-        run.run(given.pages, given.seed)
-        sys.stderr.write(f"pages: {run.statuses}\n")
-        yield from run.wrong
+def _cloud(given: argparse.Namespace) -> Iterator[str]:
+    kinds: tuple[tuple[str, int, type[Attack | PageAttack]], ...] = (
+        ("requests", given.requests, Attack), ("pages", given.pages, PageAttack),
+    )  # fmt: skip
+    for name, rounds, kind in kinds:
+        if rounds:
+            with _a_cloud() as cloud:
+                run = kind(cloud, shop(cloud))
+                run.run(rounds, given.seed)
+                sys.stderr.write(f"{name}: {run.statuses}\n")
+                yield from run.wrong
 
 
 @contextmanager
