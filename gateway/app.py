@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from gateway import boot, watch, web_server
+from gateway import boot, inherit, watch, web_server
 from gateway.badge_board import BadgeBoard
 from gateway.cloud_requests import Cloud, open_client
 from gateway.config import Config
@@ -165,10 +165,14 @@ class Gateway:
     ) -> None:
         """Everything after the journal, each part as soon as what it stands on is there."""
         ports, config = self.ports, self.config
+        inherited = await inherit.take_over(journal, ports.clock, config.gateway.state)
         if self.identity is not None:
             # First of all, since it becomes the log's entry 0: counters go up by one in the order of the log.
             await boot.begin_epoch(journal, ports.clock, self.identity)
         await boot.record(journal, ports.clock, self.gateway_id, config)
+        if inherited:
+            await boot.tell(journal, ports.clock, self.gateway_id, "history_inherited", {"records": inherited})
+        inherit.done(config.gateway.state)
         if self.identity is not None:
             await boot.tell_key(journal, ports.clock, self.identity)
         desired: DesiredSource = boot.NoDesired()

@@ -62,6 +62,22 @@ class _Problem(msgspec.Struct):
     detail: str = ""
 
 
+class Inherited(msgspec.Struct, frozen=True):
+    """A record of a card before this one: number of its log, index there, leaf."""
+
+    log: int
+    idx: int
+    leaf: str
+
+
+class Inheritance(msgspec.Struct, frozen=True):
+    """A piece of such records: behind the cursor ``after``; ``next`` is "" where there are no more."""
+
+    after: str
+    next: str
+    records: list[Inherited]
+
+
 class AnswerError(ValueError):
     """An answer is not what was asked for, or no JSON, or nested too deep to be any."""
 
@@ -163,6 +179,20 @@ class Cloud:
             return answer
         await self._verified(answer, path, nonce)
         return answer
+
+    async def inheritance(self, after: str) -> Inheritance:
+        """A piece of what earlier cards recorded at our cabinets, signed by the cloud. Raises CloudError."""
+        path, nonce = f"/v1/gateways/{self._gateway}/inheritance", self._fresh()
+        query = {"after": after} if after else {}
+        answer = await self.signed_get(path, query, seconds=SEND_SECONDS, headers=ask_bound(nonce))
+        await self._verified(answer, path, nonce)
+        try:
+            piece = read(answer.content, Inheritance)
+        except AnswerError as error:
+            raise CloudError("bad_answer", f"what this card inherits cannot be read ({error})") from error
+        if piece.after != after or (piece.next and piece.next == after):
+            raise CloudError("bad_answer", "the cloud answered with another piece of the inheritance than we asked for")
+        return piece
 
     async def signed_get(
         self, path: str, query: Mapping[str, str], *, seconds: float, headers: Mapping[str, str] | None = None

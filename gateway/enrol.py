@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from gateway import cloud_requests, folders, identity
+from gateway import cloud_requests, folders, identity, inherit
+from gateway.cloud_requests import Cloud
 from gateway.identity import Follows, Identity
 from wire import enrolment
 from wire.ids import log_id
@@ -67,6 +68,7 @@ async def enrol(
         approver=grounds.approver if grounds else "",
         follows=follows,
     )
+    await inherit.fetch(Cloud(client, enrolled), folder)
     identity.save(folder, enrolled)
     (folder / PENDING).unlink()
     return enrolled

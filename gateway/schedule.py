@@ -24,6 +24,9 @@ SHARE = 50
 # A question to a silent device waits so long for a spare moment before it takes one from the others.
 HOPE_MS = 2_000
 FOREVER = 86_400_000
+# Who is due within so long is due together, and asked in the order of the devices: the clocks' milliseconds are rounded
+# apart from one another, and devices that changed places for that would be read with jumps of several exchanges.
+TOGETHER_MS = 3
 # What one device has due together is met again and again: so many plans of it are remembered.
 REMEMBERED = 64
 Places = tuple[int, ...]
@@ -83,22 +86,28 @@ class LineSchedule:
 
     def turn(self, mono: int) -> Turn | int:
         """The turn that is due, or the milliseconds until one will be."""
-        first: tuple[int, str] | None = None
+        first: int | None = None
         anybody = False
-        for device, standing in self._devices.items():
+        for standing in self._devices.values():
             if standing.misses:
                 anybody = True
-            elif standing.due and (first is None or standing.earliest < first[0]):
-                first = (standing.earliest, device)
-        slack = FOREVER if first is None else max(0, first[0] - mono)
+            elif standing.due and (first is None or standing.earliest < first):
+                first = standing.earliest
+        slack = FOREVER if first is None else max(0, first - mono)
         self._given = mono
         silent = self._silent(mono, slack) if anybody else FOREVER
         if isinstance(silent, Turn):
             return silent
         if first is None or slack:
             return min(slack, silent)
-        places, wants = _block(self._devices[first[1]], mono)
-        return Turn(first[1], wants, places=places)
+        device, standing = self._next(first + TOGETHER_MS)
+        places, wants = _block(standing, max(mono, standing.earliest))
+        return Turn(device, wants, places=places)
+
+    def _next(self, until: int) -> tuple[str, Standing]:
+        """The device whose turn it is: of those that are due by then, the first in the order of the line."""
+        here = ((name, one) for name, one in self._devices.items() if one.due and not one.misses)
+        return next((name, one) for name, one in here if one.earliest <= until)
 
     def healthy(self, turn: Turn) -> bool:
         """Whether its device answered when it was asked last."""
@@ -123,11 +132,13 @@ class LineSchedule:
 
         `fit` False: it spoke but is not to be read yet (implausible, unknown); all its wants wait for the grid.
         """
-        standing = self._devices[turn.device]
+        device, standing = turn.device, self._devices[turn.device]
         was_aside, standing.aside = standing.aside, False
         standing.misses = standing.probes = 0
         if was_aside and fit:
             standing.due = [mono] * len(standing.due)
+            # Behind the others, who have closed up: each of them would be read later by one exchange.
+            self._devices[device] = self._devices.pop(device)
         _advance(standing, turn.places if fit else range(len(standing.due)), mono, wall)
         return was_aside
 

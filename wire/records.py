@@ -257,6 +257,8 @@ TYPES: tuple[type[Base], ...] = (
     Reading, Window, Runtime, DeviceEvent, GatewayEvent, Note,
 )  # fmt: skip
 KINDS: dict[str, type[Base]] = {str(kind.__struct_config__.tag): kind for kind in TYPES}
+# What a new card is told of the cards before it: everything that moves goods, or is about to.
+INHERITED = ("draw", "intent", "draw_resolved", "reversal", "refill", "count", "return", "loan", "loan_back")
 
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 

@@ -57,6 +57,18 @@ class LogRow(NamedTuple):
     vkey: str
 
 
+class RecordedRow(NamedTuple):
+    """A record of a device: its key, where its leaf stands, and how that log stands."""
+
+    ep: str
+    n: int
+    log_no: int
+    idx: int
+    leaf: bytes
+    gateway_id: str
+    state: str
+
+
 _GATEWAY = (
     "SELECT g.gateway_id, g.name, g.site_id, g.created_ms, COALESCE(l.origin, ''), COALESCE(l.vkey, ''), "
     "COALESCE(h.state, ''), COALESCE(h.size, 0), COALESCE(h.heard_ms, 0) FROM gateways g "
@@ -303,3 +315,27 @@ def mark_backup(tx: Tx, *, done: bool) -> int:
     if done:
         return tx.run("UPDATE log_heads SET backed_up_size = backup_mark WHERE backed_up_size < backup_mark")
     return tx.run("UPDATE log_heads SET backup_mark = size WHERE backup_mark < size")
+
+
+def planned_devices(tx: Tx, tenant: str, gateway_id: str, first: str) -> list[str]:
+    """The devices of a gateway that have a planogram, from this id on, in order."""
+    rows = tx.all(
+        "SELECT d.device_id FROM devices d WHERE d.tenant_id = ? AND d.gateway_id = ? AND d.device_id >= ? AND EXISTS "
+        "(SELECT 1 FROM planograms p WHERE p.tenant_id = d.tenant_id AND p.device_id = d.device_id) "
+        "ORDER BY d.device_id",
+        (tenant, gateway_id, first),
+    )
+    return [row[0] for row in rows]
+
+
+def recorded(tx: Tx, tenant: str, device_id: str, after: tuple[str, int], limit: int) -> list[RecordedRow]:
+    """The records of a device behind (epoch, number), in the order of their keys."""
+    rows = tx.all(
+        "SELECT k.ep, k.n, k.log_no, k.idx, l.leaf, g.gateway_id, h.state FROM record_keys k "
+        "JOIN leaves l ON l.tenant_id = k.tenant_id AND l.log_no = k.log_no AND l.idx = k.idx "
+        "JOIN logs g ON g.tenant_id = k.tenant_id AND g.log_no = k.log_no "
+        "JOIN log_heads h ON h.tenant_id = k.tenant_id AND h.log_no = k.log_no "
+        "WHERE k.tenant_id = ? AND k.src = ? AND (k.ep, k.n) > (?, ?) ORDER BY k.ep, k.n LIMIT ?",
+        (tenant, device_id, *after, limit),
+    )
+    return [RecordedRow(row[0], row[1], row[2], row[3], bytes(row[4]), row[5], row[6]) for row in rows]

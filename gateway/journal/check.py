@@ -54,9 +54,17 @@ def is_whole(src: bytes, ep: bytes, n: bytes, leaf: bytes | None, hashed: bytes)
     """
     if leaf is None or leaf_hash(leaf) != hashed:
         return False
+    said = key_in(leaf)
+    if said is None:
+        return src == b""
+    own = said[1].encode()
+    return src == said[0].encode() and n == b"%d" % said[2] and ep in (own, b"%s/%s" % (own, hashed.hex().encode()))
+
+
+def key_in(leaf: bytes) -> tuple[str, str, int] | None:
+    """Device, epoch and number as a leaf says them; None where it says none."""
     try:
         said = _key.decode(leaf)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return src == b""
-    own = said.ep.encode()
-    return src == said.src.encode() and n == b"%d" % said.n and ep in (own, b"%s/%s" % (own, hashed.hex().encode()))
+        return None
+    return said.src, said.ep, said.n

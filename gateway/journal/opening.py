@@ -75,8 +75,10 @@ def mark_commanded(db: sqlite3.Connection, key: RecordKey) -> None:
 
 
 def attempts(db: sqlite3.Connection) -> list[tuple[bytes, int]]:
-    """Leaf and ``commanded`` of each intent that no draw names, oldest first."""
+    """Leaf and ``commanded`` of each intent that no draw names, oldest first; also what an earlier card left open."""
     return db.execute(
-        "SELECT r.leaf, a.commanded FROM attempts a JOIN records r ON r.ep = a.ep AND r.src = a.src AND r.n = a.n "
-        "ORDER BY r.id"
+        "SELECT leaf, commanded FROM (SELECT r.id, r.leaf, a.commanded FROM attempts a "
+        "JOIN records r ON r.ep = a.ep AND r.src = a.src AND r.n = a.n "
+        "UNION ALL SELECT g.id, g.leaf, a.commanded FROM attempts a "
+        "JOIN goods g ON g.ep = a.ep AND g.src = a.src AND g.n = a.n) ORDER BY id"
     ).fetchall()

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from gateway.journal.check import is_whole
+from gateway.journal.check import is_whole, key_in
 from gateway.journal.connection import location, readable, transaction
 from wire.log import Frontier
 
 CHUNK = 256
 GIVE_UP = 4096
 RECORD_TYPES = [str, str, int, bytes, bytes]
+GOODS_TYPES = [str, str, int, int, bytes]
 LOG_TYPES = [int, str, int, int, int, int, int, bytes, str, int]
 # SQLite's complaint may cite the damaged bytes themselves, and then Python cannot even read the complaint.
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
@@ -59,6 +61,7 @@ def take_over(db: sqlite3.Connection, aside: Path, why: str) -> Salvaged:
         with transaction(db):
             kept, spoilt = _records(old, db)
             _attempts(old, db)
+            _goods(old, db)
             for log in _rows(old, "logs", "log"):
                 if [type(one) for one in log] == LOG_TYPES:
                     _log(old, db, log)
@@ -96,6 +99,21 @@ def _attempts(old: sqlite3.Connection, db: sqlite3.Connection) -> None:
         return
     sound = [row for row in rows if [type(one) for one in row] == [str, str, int, int]]
     db.executemany("INSERT OR IGNORE INTO attempts VALUES (?, ?, ?, ?)", sound)
+
+
+def _goods(old: sqlite3.Connection, db: sqlite3.Connection) -> None:
+    """What stands for records that are not here any more: of a readable leaf, under the key that is in it."""
+    rows: list[tuple[Any, ...]] = []
+    with suppress(*UNREADABLE):
+        for row in old.execute("SELECT ep, src, n, id, leaf FROM goods ORDER BY ep, src, n"):
+            rows.append(row)  # noqa: PERF402 - what was read before the damage is kept
+    sound = [row for row in rows if [type(one) for one in row] == GOODS_TYPES and key_in(row[4]) == _key(row)]
+    db.executemany("INSERT OR IGNORE INTO goods (ep, src, n, id, leaf) VALUES (?, ?, ?, ?, ?)", sound)
+
+
+def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    ep, src, n, *_ = row
+    return src, ep, n
 
 
 def _log(old: sqlite3.Connection, db: sqlite3.Connection, row: tuple[Any, ...]) -> None:

@@ -32,7 +32,7 @@ from cloud.rating.price_cases import price_cases
 from firmware_sim.recording import Replay
 from firmware_sim.scenario import parse as parse_scenario
 from firmware_sim.strict_toml import ScenarioError
-from gateway.cloud_requests import AnswerError, _CloudKeys, _Problem, read
+from gateway.cloud_requests import AnswerError, Inheritance, _CloudKeys, _Problem, read
 from gateway.commands import CommandError
 from gateway.commands.auditing import audit
 from gateway.commands.lifecycles import MAX_BYTES as LIFE_BYTES
@@ -181,7 +181,7 @@ def _packets(raw: bytes) -> None:
 
 
 def _answer(raw: bytes) -> None:
-    for wanted in (_Problem, _CloudKeys, Enrolled):
+    for wanted in (_Problem, _CloudKeys, Enrolled, Inheritance):
         read(raw, wanted)
 
 
@@ -270,7 +270,8 @@ ENTRANCES: tuple[Entrance, ...] = (
     Entrance("cursor", lambda raw: cursor.decode(plain(raw)), (Problem,), given("WyJhIl0", "Wzk5OTldYQ")),
     Entrance("gateway.toml", lambda raw: parse_config(plain(raw)), (ConfigError,), given(CONFIG)),
     Entrance("answer of a cloud", _answer, (AnswerError,),
-             given('{"type":"/problems/stale-nonce","title":"t","detail":"d"}', '{"hand_overs":["a"]}')),
+             given('{"type":"/problems/stale-nonce","title":"t","detail":"d"}', '{"hand_overs":["a"]}',
+                   '{"after":"","next":"x","records":[{"log":1,"idx":2,"leaf":"{}"}]}')),
     Entrance("desired document", lambda raw: understand(raw, WHO), (DesiredError,), given(DESIRED)),
     Entrance("tally-gateway lifecycle", in_a_file(lambda path: lifecycle(argparse.Namespace(case=str(path))), "x.json"),
              (CommandError,), files("tests/vectors/draw_lifecycle.json"), LIFE_BYTES),

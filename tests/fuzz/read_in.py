@@ -83,6 +83,7 @@ READ_IN: dict[str, str] = {
     "gateway/drivers/mqtt_cabinet.py": DRIVER,
     "gateway/drivers/mqtt_numbers.py": "MQTT number, MQTT discovery",
     "gateway/identity.py": OWN_DISK,
+    "gateway/inherit.py": OWN_DISK,
     "gateway/installing.py": OWN_DISK,
     "gateway/journal/adopting.py": "by: mirrored leaves, tests/gateway/test_restores.py",
     "gateway/journal/check.py": "by: spoilt journals, tests/reliability/bit_flips.py",

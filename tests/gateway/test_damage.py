@@ -168,3 +168,23 @@ def test_the_background_check_finds_what_sqlite_does_not(tmp_path: Path) -> None
         db.close()
 
     play(main())
+
+
+def test_what_stands_for_records_that_are_gone_is_taken_over_too(tmp_path: Path) -> None:
+    kept, other = b'{"src":"cab-1","ep":"e","n":1}', b'{"src":"cab-1","ep":"e","n":7}'
+
+    async def main() -> None:
+        async with a_journal(tmp_path) as journal:
+            await journal.append(readings(50))
+        db = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+        db.execute("INSERT INTO goods (ep, src, n, id, leaf) VALUES ('e', 'cab-1', 1, -2, ?)", (kept,))
+        db.execute("INSERT INTO goods (ep, src, n, id, leaf) VALUES ('e', 'cab-1', 2, -1, ?)", (other,))
+        db.close()
+        flip_a_byte(tmp_path, 20)
+
+        async with a_journal(tmp_path, OTHER_BOOT) as journal:
+            rows = await journal.read(lambda db: db.execute("SELECT n, id, leaf FROM goods").fetchall())
+
+        assert rows == [(1, -2, kept)]
+
+    play(main())

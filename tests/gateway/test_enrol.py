@@ -29,6 +29,8 @@ class Registrar(httpx.AsyncBaseTransport):
         self.keys: list[str] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(404, json={"type": "/problems/not-found", "title": "There is nothing here"})
         sent = msgspec.json.decode(await request.aread(), type=Request)
         self.keys.append(check(sent).vkey)
         if self.lose:

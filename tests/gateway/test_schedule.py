@@ -207,3 +207,43 @@ def test_a_meter_that_is_back_is_read_again_within_fifteen_seconds() -> None:
         back = next(time for time in read["m3"] if time >= gone + 60_000)
 
         assert back - (gone + 60_000) <= 15_000
+
+
+def test_devices_due_within_a_few_milliseconds_keep_their_places() -> None:
+    schedule = LineSchedule({name: [Want("a", 1)] for name in "abc"})
+    for name, wall in (("a", 0), ("b", 1), ("c", 3)):
+        turn = turn_of(schedule, 0)
+        assert turn.device == name
+        schedule.answered(turn, 0, wall)
+
+    order = []
+    for _ in "abc":
+        turn = turn_of(schedule, 998)
+        order.append(turn.device)
+        schedule.answered(turn, 1000, 1000)
+
+    assert order == ["a", "b", "c"]
+
+
+def test_who_comes_back_is_asked_behind_the_others() -> None:
+    schedule = LineSchedule({name: [Want("a", 1)] for name in "abc"})
+    for _ in range(2):
+        turn = Turn("b", (Want("a", 1),), places=(0,))
+        schedule.missed(turn, 0, 0)
+    assert schedule.answered(turn, 0, 0)
+
+    order = []
+    for _ in "abc":
+        turn = turn_of(schedule, 1000)
+        order.append(turn.device)
+        schedule.answered(turn, 1000, 1000)
+
+    assert order == ["a", "c", "b"]
+
+
+def test_a_line_is_read_on_after_weeks_of_uptime() -> None:
+    schedule, weeks = LineSchedule({"a": [Want("a", 1)]}), 30 * 86_400_000
+    schedule.answered(turn_of(schedule, weeks), weeks, weeks)
+
+    assert schedule.turn(weeks) == 1000
+    assert turn_of(schedule, weeks + 1000).device == "a"

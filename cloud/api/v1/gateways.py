@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
+import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.api.access import Reading, Writing
 from cloud.api.context import Context, the_context
-from cloud.api.cursor import Paged, Piece
+from cloud.api.cursor import Paged, Piece, decode, encode
 from cloud.api.problems import Problem, responses
 from cloud.api.signed import NONCE_HEADER, AcceptSignature, bound_signature, gateway_of
 from cloud.api.times import rfc3339
 from cloud.database import Tx
-from cloud.fleet import desired, enrol_gateway, repository
+from cloud.fleet import desired, enrol_gateway, inheritance, repository
 from cloud.fleet.repository import GatewayRow
 from wire.ids import log_id
 from wire.seal import Verifier
@@ -135,6 +136,32 @@ async def get_desired(
         return Response(status_code=304, headers=headers)
     signature = bound_signature(context, request, body)
     return Response(body, media_type="application/json", headers=headers | signature)
+
+
+@router.get(
+    "/{gateway_id}/inheritance",
+    response_model=None,
+    responses=responses("bad-signature", "stale-nonce", "log-frozen", "malformed"),
+)
+async def inherited(
+    gateway_id: Id,
+    request: Request,
+    context: Annotated[Context, Depends(the_context)],
+    after: Annotated[str, Query(max_length=512, description="The `next` of the piece before.")] = "",
+    _: AcceptSignature = "",
+) -> Response:
+    """The movements of goods that cards before this one recorded at the gateway's cabinets, for a card that begins
+    anew; `next` is empty at the end. The gateway signs the request, the cloud the answer.
+    """
+    log = await gateway_of(request, context)
+    if log.gateway != gateway_id:
+        raise Problem("bad-signature", "A gateway may read what is meant for itself only.")
+    key = inheritance.FIRST if not after else cast("inheritance.Key", decode(after, (str, str, int)))
+    piece = await context.store.read(lambda tx: inheritance.inheritance(tx, log.tenant, gateway_id, log.log_no, key))
+    told = {"after": after, "next": encode(piece.last) if piece.last else "", "records": piece.records}
+    body = msgspec.json.encode(told)
+    headers = {NONCE_HEADER: context.nonces.issue(log.log_id)} | bound_signature(context, request, body)
+    return Response(body, media_type="application/json", headers=headers)
 
 
 def _gateway(tx: Tx, tenant: str, gateway_id: str) -> GatewayOut:
