@@ -227,8 +227,8 @@ def test_devices_due_within_a_few_milliseconds_keep_their_places() -> None:
 
 def test_who_comes_back_is_asked_behind_the_others() -> None:
     schedule = LineSchedule({name: [Want("a", 1)] for name in "abc"})
+    turn = Turn("b", (Want("a", 1),), places=(0,))
     for _ in range(2):
-        turn = Turn("b", (Want("a", 1),), places=(0,))
         schedule.missed(turn, 0, 0)
     assert schedule.answered(turn, 0, 0)
 
