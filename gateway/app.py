@@ -165,16 +165,7 @@ class Gateway:
     ) -> None:
         """Everything after the journal, each part as soon as what it stands on is there."""
         ports, config = self.ports, self.config
-        inherited = await inherit.take_over(journal, ports.clock, config.gateway.state)
-        if self.identity is not None:
-            # First of all, since it becomes the log's entry 0: counters go up by one in the order of the log.
-            await boot.begin_epoch(journal, ports.clock, self.identity)
-        await boot.record(journal, ports.clock, self.gateway_id, config)
-        if inherited:
-            await boot.tell(journal, ports.clock, self.gateway_id, "history_inherited", {"records": inherited})
-        inherit.done(config.gateway.state)
-        if self.identity is not None:
-            await boot.tell_key(journal, ports.clock, self.identity)
+        await self._begin(journal)
         desired: DesiredSource = boot.NoDesired()
         if self.identity is not None:
             desired = self.downlink = Downlink(config.gateway.state, self.identity, ports.clock, self._applied)
@@ -209,6 +200,20 @@ class Gateway:
         self.ready.set()
         log.info("ready", extra={"gateway": self.gateway_id, "boot": ports.clock.boot})
         self.watch.notifier.ready("vending" if self.identity else "not enrolled")
+
+    async def _begin(self, journal: Journal) -> None:
+        """What is recorded before anything else is."""
+        clock, state = self.ports.clock, self.config.gateway.state
+        inherited = await inherit.take_over(journal, clock, state)
+        if self.identity is not None:
+            # First of all, since it becomes the log's entry 0: counters go up by one in the order of the log.
+            await boot.begin_epoch(journal, clock, self.identity)
+        await boot.record(journal, clock, self.gateway_id, self.config)
+        if inherited:
+            await boot.tell(journal, clock, self.gateway_id, "history_inherited", {"records": inherited})
+        inherit.done(state)
+        if self.identity is not None:
+            await boot.tell_key(journal, clock, self.identity)
 
     async def _pages(self) -> None:
         pages = await asyncio.to_thread(_load_pages, self)
