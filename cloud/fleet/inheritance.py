@@ -38,10 +38,9 @@ class Piece(msgspec.Struct, frozen=True):
     last: Key | None
 
 
-def inheritance(tx: Tx, tenant: str, gateway: str, log_no: int, after: Key) -> Piece:
-    """What other logs than this one hold of the cabinets of a gateway, in pieces of so many records looked at."""
+def inheritance(tx: Tx, tenant: str, gateway: str, log_no: int, after: Key, room: int = SCANNED) -> Piece:
+    """What other logs than this one hold of a gateway's cabinets; a piece looks at ``room`` records at most."""
     found: list[Inherited] = []
-    room = SCANNED
     for device in repository.planned_devices(tx, tenant, gateway, after[0]):
         begin = after[1:] if device == after[0] else FIRST[1:]
         rows = repository.recorded(tx, tenant, device, begin, room)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
+from cloud.fleet.inheritance import FIRST, Inherited, Key, inheritance
 from gateway import boot, inherit
 from gateway.clock import Clock
 from gateway.cloud_requests import open_client
@@ -151,15 +153,19 @@ def test_another_gateway_gets_the_goods_of_a_moved_cabinet_and_none_of_its_open_
     assert (card.shelf.look("cab-1", "1").on_hand, card.open) == (18, [])
 
 
-def test_a_long_history_comes_in_pieces(
-    cloud: CloudTwin, died: GatewayTwin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cloud.fleet.inheritance.SCANNED", 2)
-    card = NewCard(cloud, tmp_path / "card")
+def test_a_long_history_comes_in_pieces(cloud: CloudTwin, died: GatewayTwin) -> None:
+    died.enrol()
+    whole = cloud.look(lambda tx: inheritance(tx, cloud.tenant, "gw-1", 2, FIRST))
 
-    card.start()
+    found: list[Inherited] = []
+    after: Key | None = FIRST
+    while after is not None:
+        piece = cloud.look(partial(inheritance, tenant=cloud.tenant, gateway="gw-1", log_no=2, after=after, room=2))
+        found += piece.records
+        after = piece.last
 
-    assert (card.found, card.shelf.look("cab-1", "1").on_hand) == (4, 18)
+    assert len(found) == 5
+    assert (found, None) == (whole.records, whole.last)
 
 
 def test_only_the_gateway_itself_is_told(cloud: CloudTwin, died: GatewayTwin) -> None:
