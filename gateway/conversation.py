@@ -11,7 +11,8 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway.device_events import Event, Talker
+from gateway.device_events import Event
+from gateway.driver_ports import Talker
 from gateway.ports import DeviceStatus, LinkDown, Ports, SerialLink, SerialSettings
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import NamedTuple, Protocol, TypeVar
 
-from gateway.device_events import Event, Request, SerialDriver
+from gateway.device_events import Event, Request
+from gateway.driver_ports import SerialDriver
 from gateway.ports import NothingSent, SerialLink, SerialSettings
 
 # An adapter may hold what it heard for so long (FTDI's latency timer is 16 ms), and the system may be busy.

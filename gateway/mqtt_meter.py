@@ -17,12 +17,11 @@ from gateway.device_events import (
     Event,
     Identified,
     Measured,
-    MqttDriver,
-    MqttSwitch,
     Presence,
     Publish,
     SwitchState,
 )
+from gateway.driver_ports import MqttDriver, MqttSwitch
 from gateway.ports import LinkDown
 from gateway.recording import Stamp, device_event, happened, reading
 from gateway.switches import Broker, BrokerSwitch

@@ -13,7 +13,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from gateway.device_events import Event, MqttDriver, Publish
+from gateway.device_events import Event, Publish
+from gateway.driver_ports import MqttDriver
 from gateway.drivers.mqtt_cabinet import MqttCabinet
 from gateway.mqtt_desk import Desk
 from gateway.mqtt_meter import Meter

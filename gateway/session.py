@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from gateway import recording
-from gateway.device_events import Event, Request, SerialDriver
+from gateway.device_events import Event, Request
+from gateway.driver_ports import SerialDriver
 from gateway.exchange import Pace, Performer, StepByStep
 from gateway.line_quality import LineQuality
 from gateway.ports import DeviceStatus, Journal, LinkDown, NothingSent, NotStored, Ports, SerialLink, SerialSettings

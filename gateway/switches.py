@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gateway.clock import Clock
-from gateway.device_events import CommandTaken, MqttSwitch, Publish, SerialSwitch, SwitchState
+from gateway.device_events import CommandTaken, Publish, SwitchState
+from gateway.driver_ports import MqttSwitch, SerialSwitch
 from gateway.ports import Line
 
 # Seconds until a device behind a broker has told how its switch stands.

@@ -17,7 +17,8 @@ from typing import Any
 from gateway import drivers
 from gateway.clock import system_clock
 from gateway.commands import FINDINGS, FINE, CommandError, Outcome
-from gateway.device_events import Identified, SerialDriver
+from gateway.device_events import Identified
+from gateway.driver_ports import SerialDriver
 from gateway.entropy import boot_id
 from gateway.exchange import Pace, Patience, exchange
 from gateway.links.serial import SerialPort

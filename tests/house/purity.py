@@ -32,6 +32,7 @@ PURE = (
     "wire", "gateway/drivers", "gateway/recording.py", "gateway/vending.py", "gateway/access.py", "gateway/control.py",
     "gateway/shelf.py", "gateway/schedule.py", "gateway/block_reads.py", "gateway/outbox.py", "gateway/health.py",
     "gateway/device_events.py",
+    "gateway/driver_ports.py",
     "cloud/money.py", "cloud/calendar.py", "cloud/time_windows.py", "cloud/stock/ledger.py",
     "cloud/replenishment/policies",
     "cloud/metering/usage.py", "cloud/metering/intervals.py",
