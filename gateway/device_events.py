@@ -272,11 +272,12 @@ class Presence(msgspec.Struct, frozen=True):
 
 
 class Publish(msgspec.Struct, frozen=True):
-    """What a driver wants sent to its device by MQTT, never retained; QoS 1 unless its protocol forbids it."""
+    """What a driver wants sent by MQTT; QoS 1 unless its protocol forbids it, retained only where it demands that."""
 
     topic: str
     payload: bytes
     qos: int = 1
+    retain: bool = False
 
 
 Event = (

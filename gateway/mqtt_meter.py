@@ -74,7 +74,7 @@ class Meter:
         """Sends. A broker that is away is no error here: it is asked again when it is back."""
         for one in wanted:
             try:
-                await self._broker.publish(one.topic, one.payload, qos=one.qos)
+                await self._broker.publish(one.topic, one.payload, qos=one.qos, retain=one.retain)
             except LinkDown as error:
                 log.warning("device %s was not told: %s", self.device, error)
 

@@ -16,6 +16,7 @@ from typing import Protocol
 from gateway.device_events import Event, Publish
 from gateway.driver_ports import MqttDriver
 from gateway.drivers.mqtt_cabinet import MqttCabinet
+from gateway.drivers.sparkplug_b import SparkplugB
 from gateway.mqtt_desk import Desk
 from gateway.mqtt_meter import Meter
 from gateway.ports import (
@@ -122,11 +123,11 @@ class MqttSession:
             group.create_task(self._ticks(), name=f"{self.name} ticks")
             await self._keep_open()
 
-    async def publish(self, topic: str, payload: bytes, *, qos: int = 1) -> None:
+    async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Returns when the broker has it, with `qos` 0 when it is handed over; raises LinkDown."""
         if self._link is None:
             raise LinkDown(f"broker {self.name} is not connected ({self._why})")
-        await self._link.publish(topic, payload, qos=qos)
+        await self._link.publish(topic, payload, qos=qos, retain=retain)
 
     async def _pick_up(self, premises: Premises) -> None:
         """Attempts that the boot before left open: their results may be the first messages that come. Nothing is heard
@@ -155,9 +156,9 @@ class MqttSession:
         pause = 1.0
         link = self._open(self._settings)
         while True:
+            host = self._host()
             try:
                 topics = self._wanted()
-                host = self._host()
                 await link.open(topics, host[1] if host else None)
                 self._topics = frozenset(topics)
                 if host:
@@ -168,6 +169,13 @@ class MqttSession:
             except LinkDown as error:
                 self._why = str(error)
                 log.warning("broker %s: %s; trying again in %.0f s", self.name, error, pause)
+            except asyncio.CancelledError:
+                # Who disconnects in order takes the will back, and must say itself that it goes.
+                if gone := self._host():
+                    with contextlib.suppress(LinkDown, TimeoutError):
+                        async with asyncio.timeout(LAST_COMMIT):
+                            await link.publish(gone[1].topic, gone[1].payload, retain=True)
+                raise
             finally:
                 self._link = None
                 for place in self._places.values():
@@ -316,12 +324,15 @@ class MqttSession:
 
     def _host(self) -> tuple[Will, Will] | None:
         """As a Sparkplug host: that we are here, and the will that says when we are not. Both with the same time."""
-        topic = next((topic for one in self.meters.values() if (topic := getattr(one.driver, "host_topic", ""))), "")
-        if not topic:
+        drivers = [one.driver for one in self.meters.values()]
+        hosts = [one for one in drivers if isinstance(one, SparkplugB) and one.host_topic]
+        if not hosts:
             return None
         at = self._clock.wall_ms()
         here, gone = (f'{{"online":{word},"timestamp":{at}}}'.encode("ascii") for word in ("true", "false"))
-        return Will(topic, here), Will(topic, gone)
+        for host in hosts:
+            host.host_state = here
+        return Will(hosts[0].host_topic, here), Will(hosts[0].host_topic, gone)
 
     def _wanted(self) -> list[str]:
         cabinets = [desk.driver for desk in self.desks.values()]

@@ -67,8 +67,17 @@ class EdgeNode:
         self._known: dict[str, dict[str, Fact]] = {}
         self._aliases: dict[tuple[str, str], int] = {}
         self._born: set[str] = set()
+        # A device that went away is not born again because somebody asks for the births: its values are old.
+        self._away: set[str] = set()
         self.command_topic = f"{self._base}/NCMD/{node}"
         self.death_topic = f"{self._base}/NDEATH/{node}"
+
+    def remember(self, record: Record) -> None:
+        """What was told on a connection before: the newest values, and who is not there."""
+        for fact in facts(record):
+            self.learn(fact)
+        if isinstance(record, DeviceEvent) and record.event in GONE | BACK:
+            (self._away.add if record.event in GONE else self._away.discard)(record.src)
 
     def learn(self, fact: Fact) -> None:
         """The newest value of a register, for the births."""
@@ -76,6 +85,7 @@ class EdgeNode:
         before = known.get(fact.name)
         if before is None or before.at <= fact.at:
             known[fact.name] = fact
+        self._away.discard(fact.device)
         self._aliases.setdefault((fact.device, fact.name), len(self._aliases) + 1)
 
     def death(self, bd: int) -> bytes:
@@ -83,7 +93,7 @@ class EdgeNode:
         return encode(Payload(None, (Metric("bdSeq", datatype=INT64, value=bd),)))
 
     def births(self, bd: int, now: int) -> list[Publish]:
-        """The node's, and those of all devices we know."""
+        """The node's, and those of all devices that are there."""
         self._bd, self._seq = bd, 255
         self._born.clear()
         metrics = (
@@ -92,7 +102,7 @@ class EdgeNode:
             Metric("Properties/Software", None, now, STRING, value=f"tallystick {self._version}"),
         )
         told = [self._message("NBIRTH", "", metrics, now)]
-        return told + [self._birth(device, now) for device in sorted(self._known)]
+        return told + [self._birth(device, now) for device in sorted(self._known.keys() - self._away)]
 
     def again(self, now: int) -> list[Publish]:
         """The same once more, because a host asked."""
@@ -128,11 +138,15 @@ class EdgeNode:
         return any(one.name == REBIRTH and one.value is True for one in decode(payload).metrics)
 
     def _came_or_went(self, record: DeviceEvent, now: int) -> Iterator[Publish]:
-        if record.event in GONE and record.src in self._born:
-            self._born.discard(record.src)
-            yield self._message("DDEATH", record.src, (), now)
-        elif record.event in BACK and record.src not in self._born:
-            yield self._birth(record.src, now)
+        if record.event in GONE:
+            self._away.add(record.src)
+            if record.src in self._born:
+                self._born.discard(record.src)
+                yield self._message("DDEATH", record.src, (), now)
+        elif record.event in BACK:
+            self._away.discard(record.src)
+            if record.src not in self._born:
+                yield self._birth(record.src, now)
 
     def _birth(self, device: str, now: int) -> Publish:
         self._born.add(device)

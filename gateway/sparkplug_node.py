@@ -9,6 +9,7 @@ connection; its answer proves that the broker has read everything before it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -21,7 +22,7 @@ from gateway.drivers.sparkplug_payload import BadPayloadError
 from gateway.journal import reading
 from gateway.journal.store import Journal
 from gateway.ports import BrokerSettings, DeviceStatus, LinkDown, MqttLink, NotStored, Ports, Will
-from gateway.sparkplug_edge import EdgeNode, facts
+from gateway.sparkplug_edge import EdgeNode
 from wire.records import Record, decode
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 AT_ONCE = 500
 # Seconds between two looks into the journal, and the longest pause before the broker is tried again.
 LOOK, LONGEST_PAUSE = 1.0, 30.0
+# Seconds in which a broker may acknowledge our goodbye.
+GOODBYE = 1.0
 # Records looked through for the newest value of each register at a start.
 REMEMBERED = 20_000
 
@@ -55,6 +58,8 @@ class SparkplugNode:
         self._file = folder / f"sparkplug-{settings.name}.json"
         self._node = EdgeNode(group, node, program_version())
         self._told = Told()
+        # Numbers are given as messages are made: what is made next is sent before anything else is made.
+        self._speaking = asyncio.Lock()
 
     def devices(self) -> list[DeviceStatus]:
         """It has none of its own."""
@@ -86,9 +91,21 @@ class SparkplugNode:
         self._told.bd = (bd + 1) % 256
         await asyncio.to_thread(self._save)
         node = self._node
-        await link.open([node.command_topic], Will(node.death_topic, node.death(bd), retain=False))
-        for one in node.births(bd, self._clock.wall_ms()):
-            await link.publish(one.topic, one.payload, qos=0)
+        death = Will(node.death_topic, node.death(bd), retain=False)
+        await link.open([node.command_topic], death)
+        try:
+            await self._speak(link, bd)
+        except asyncio.CancelledError:
+            # Who disconnects in order takes the will back, and must say itself that it goes.
+            with contextlib.suppress(LinkDown, TimeoutError):
+                async with asyncio.timeout(GOODBYE):
+                    await link.publish(death.topic, death.payload)
+            raise
+
+    async def _speak(self, link: MqttLink, bd: int) -> None:
+        async with self._speaking:
+            for one in self._node.births(bd, self._clock.wall_ms()):
+                await link.publish(one.topic, one.payload, qos=0)
         waited_until = await self._journal.read(reading.newest)
         commands = asyncio.create_task(self._listen(link), name=f"{self.name} commands")
         try:
@@ -109,9 +126,13 @@ class SparkplugNode:
         waited = [(number, leaf) for number, leaf in rows if number <= waited_until]
         piece = waited or rows
         records: list[Record] = [decode(leaf) for _, leaf in piece]
-        now = self._clock.wall_ms()
-        for one in self._node.data(records, now, historical=bool(waited)):
-            await link.publish(one.topic, one.payload, qos=0)
+        messages = self._node.data(records, self._clock.wall_ms(), historical=bool(waited))
+        while True:
+            async with self._speaking:
+                one = next(messages, None)
+                if one is None:
+                    break
+                await link.publish(one.topic, one.payload, qos=0)
         await link.subscribe([self._node.command_topic])
         self._told.after = piece[-1][0]
         await asyncio.to_thread(self._save)
@@ -128,8 +149,10 @@ class SparkplugNode:
                 except BadPayloadError as error:
                     log.info("%s: a command was not understood: %s", self.name, error)
                     continue
-                for one in self._node.again(self._clock.wall_ms()) if again else ():
-                    await link.publish(one.topic, one.payload, qos=0)
+                if again:
+                    async with self._speaking:
+                        for one in self._node.again(self._clock.wall_ms()):
+                            await link.publish(one.topic, one.payload, qos=0)
 
     async def _remember(self) -> None:
         """The newest values, so that the first birth tells them."""
@@ -140,8 +163,7 @@ class SparkplugNode:
             return
         for one in held:
             if one.id <= self._told.after:
-                for fact in facts(decode(one.leaf)):
-                    self._node.learn(fact)
+                self._node.remember(decode(one.leaf))
 
     def _load(self) -> Told:
         try:

@@ -22,7 +22,7 @@ ANSWER = 5.0
 class Broker(Protocol):
     """What a switch needs of the session of its broker."""
 
-    async def publish(self, topic: str, payload: bytes, *, qos: int = 1) -> None:
+    async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Returns when the broker has it, with `qos` 0 when it is handed over; raises LinkDown."""
 
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.device_events import Counters, DeviceFault, Event, Measured, Presence, Publish, Scalar, SwitchState
 from gateway.drivers import sparkplug_payload as spb
-from gateway.drivers.mqtt_numbers import number
+from gateway.drivers.mqtt_numbers import number, parse
 from gateway.drivers.sparkplug_payload import Metric, Payload
 
 NAMESPACE = "spBv1.0"
@@ -88,6 +88,10 @@ class SparkplugB:
             *node,
             *(f"{base}/{verb}/{settings.node}/+" for verb in ("DBIRTH", "DDATA", "DDEATH")),
         )
+        if self.host_topic:
+            self.topics = (self.host_topic, *self.topics)
+        # What was said of us when we came; whoever says otherwise is told again.
+        self.host_state = b""
         self.switches = bool(settings.relay)
         self._bd: int | None = None
         self._seq: int | None = None
@@ -104,9 +108,11 @@ class SparkplugB:
     def feed(self, topic: str, payload: bytes, now: float, *, retained: bool = False) -> list[Event]:
         """One message. Whatever it is, it gives events or nothing; it never raises."""
         parts = topic.split("/")
+        if topic == self.host_topic:
+            self._stands(payload)
+        elif retained:
+            self.counters.refuse("retained")
         if len(parts) < 4 or parts[0] != NAMESPACE or retained:
-            if retained:
-                self.counters.refuse("retained")
             return []
         verb, device = parts[2], parts[4] if len(parts) > 4 else ""
         try:
@@ -144,6 +150,12 @@ class SparkplugB:
     def look(self) -> list[Publish]:
         """A birth tells every value there is."""
         return [self._rebirth()]
+
+    def _stands(self, payload: bytes) -> None:
+        """A will of a connection before may be said after we came: nodes that wait for us would wait for ever."""
+        said = parse(payload)
+        if self.host_state and isinstance(said, dict) and said.get("online") is False:
+            self.outgoing.append(Publish(self.host_topic, self.host_state, retain=True))
 
     def _message(self, verb: str, device: str, message: Payload, raw: bytes, now: float) -> list[Event]:
         mine = device == self.settings.device

@@ -31,7 +31,7 @@ from gateway.sparkplug_node import SparkplugNode
 from tests.gateway.broker import broker, free_port
 from tests.gateway.mqtt_devices import Behind, behind_a_broker, memory_link
 from tests.gateway.site import MORNING, Told, desired, no_line
-from wire.records import Reading, Record, decode
+from wire.records import Reading, decode
 
 FILE = tomllib.loads((Path(__file__).parents[1] / "vectors" / "sparkplug_b.toml").read_text())
 FRAMES = {one["id"]: one for one in FILE["frame"]}
@@ -208,111 +208,19 @@ def test_a_host_says_that_it_is_there_and_its_will_says_when_it_is_not(tmp_path:
     behind_a_broker(tmp_path, {"meter": {**HOST, "host": "tally"}}, play, kind="sparkplug_b")
 
 
-# Our own node, heard by our own host driver: two programs with nothing between them but the broker
-
-
-async def store(site: Behind, value: int, device: str = "meter-1", register: str = "import_wh") -> None:
-    at = stamp(site.clock)
-    reading: Record = Reading(
-        v=1, z="", src=device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
-        register=register, value=value, scale=0, unit="Wh",
-    )  # fmt: skip
-    await site.journal.append([reading])
-
-
-def our_node(site: Behind, folder: Path) -> asyncio.Task[None]:
-    told = BrokerSettings("broker", "memory", client_id="tallystick-node", clean=True)
-    return asyncio.create_task(SparkplugNode(told, "site", "gw-1", folder, site.ports, site.journal).run())
-
-
-async def heard(site: Behind) -> list[tuple[str, Payload]]:
-    listener = memory_link(site.broker, "listener")
-    await listener.open(["spBv1.0/site/#"])
-    told: list[tuple[str, Payload]] = []
-
-    async def listen() -> None:
-        while True:
-            messages = await listener.batch()
-            await listener.ack(messages)
-            told.extend((one.topic.split("/")[2], spb.decode(one.payload)) for one in messages)
-
-    site.listening = asyncio.create_task(listen())  # type: ignore[attr-defined]
-    return told
-
-
-def test_our_node_tells_births_then_what_waited_as_historical_then_what_is_new(tmp_path: Path) -> None:
+def test_a_host_that_somebody_calls_gone_says_again_that_it_is_there(tmp_path: Path) -> None:
+    # Eclipse Sparkplug 3.0.0, tck-id-message-flow-hid-sparkplug-state-message-delivered.
     async def play(site: Behind) -> None:
-        told = await heard(site)
-        await store(site, 5000)
-        await site.clock.sleep(10)
-        await store(site, 5100)
-        running = our_node(site, tmp_path)
-        await site.clock.sleep(5)
-        await store(site, 5200)
-        await site.clock.sleep(5)
-        running.cancel()
+        listener = memory_link(site.broker, "listener")
+        await listener.open(["spBv1.0/STATE/tally"])
+        (here,) = await listener.batch()
+        site.broker.publish("spBv1.0/STATE/tally", b'{"online":false,"timestamp":1}', retain=True)
+        await site.clock.sleep(1)
 
-        assert [verb for verb, _ in told] == ["NBIRTH", "DBIRTH", "DDATA", "DDATA"]
-        assert [payload.seq for _, payload in told] == [0, 1, 2, 3]
-        waited, live = told[2][1].metrics, told[3][1].metrics
-        assert [(one.historical, one.value) for one in (*waited, *live)] == [(True, 5000), (True, 5100), (False, 5200)]
-        assert [one.timestamp for one in waited] == [MORNING + 500, MORNING + 10_500]
-        site.listening.cancel()  # type: ignore[attr-defined]
+        said = await listener.batch()
+        assert [one.payload for one in said] == [b'{"online":false,"timestamp":1}', here.payload]
 
-    behind_a_broker(tmp_path, {}, play, kind="sparkplug_b")
-
-
-def test_a_broken_connection_is_a_death_and_the_next_birth_has_the_next_number(tmp_path: Path) -> None:
-    async def play(site: Behind) -> None:
-        told = await heard(site)
-        await store(site, 5000)
-        running = our_node(site, tmp_path)
-        await site.clock.sleep(5)
-        site.broker.cut("tallystick-node")
-        await store(site, 5100)
-        await site.clock.sleep(10)
-        running.cancel()
-
-        numbers = [(verb, spb.bd_seq(payload.metrics)) for verb, payload in told if verb in ("NBIRTH", "NDEATH")]
-        assert numbers == [("NBIRTH", 0), ("NDEATH", 0), ("NBIRTH", 1)]
-        sent = [one for verb, payload in told if verb == "DDATA" for one in payload.metrics]
-        assert [(one.historical, one.value) for one in sent] == [(True, 5000), (True, 5100)]
-        site.listening.cancel()  # type: ignore[attr-defined]
-
-    behind_a_broker(tmp_path, {}, play, kind="sparkplug_b")
-
-
-def test_a_host_may_ask_our_node_for_its_births_and_for_nothing_else(tmp_path: Path) -> None:
-    async def play(site: Behind) -> None:
-        told = await heard(site)
-        await store(site, 5000)
-        running = our_node(site, tmp_path)
-        await site.clock.sleep(5)
-        for name, value in (("Node Control/Rebirth", True), ("Node Control/Reboot", True)):
-            metric = Metric(name, datatype=spb.BOOLEAN, value=value)
-            site.broker.publish("spBv1.0/site/NCMD/gw-1", spb.encode(Payload(None, (metric,))))
-            await site.clock.sleep(2)
-        running.cancel()
-
-        assert [verb for verb, _ in told].count("NBIRTH") == 2
-        site.listening.cancel()  # type: ignore[attr-defined]
-
-    behind_a_broker(tmp_path, {}, play, kind="sparkplug_b")
-
-
-def test_our_node_and_our_host_understand_each_other(tmp_path: Path) -> None:
-    async def play(site: Behind) -> None:
-        await store(site, 5000, device="far-meter")
-        running = our_node(site, tmp_path)
-        await site.clock.sleep(5)
-        await store(site, 5100, device="far-meter")
-        await site.clock.sleep(15)
-        running.cancel()
-
-        assert wh(await site.readings("near"))[:2] == [5000, 5100]
-
-    near = {"group": "site", "node": "gw-1", "device": "far-meter", "metrics": {"import_wh": "import_wh"}}
-    behind_a_broker(tmp_path, {"near": near}, play, kind="sparkplug_b")
+    behind_a_broker(tmp_path, {"meter": {**HOST, "host": "tally"}}, play, kind="sparkplug_b")
 
 
 def test_at_a_real_broker(tmp_path: Path) -> None:
