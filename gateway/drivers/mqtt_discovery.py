@@ -28,16 +28,21 @@ LONG = {
     "cmd_t": "command_topic",
     "pl_on": "payload_on", "pl_off": "payload_off", "json_attr_t": "json_attributes_topic", "o": "origin",
 }  # fmt: skip
-# value, value_json.a.b, value_json['a']['b'], with filters behind that change no digit that counts.
+# value, value_json.a.b, value_json['a']['b'], with filters behind that change no digit that counts. What stands behind
+# a filter counts: `| float / 1000` computes.
 PICKS = re.compile(
-    r"\{\{-?\s*value(_json)?((?:\.\w+|\[\s*['\"][^'\"]+['\"]\s*\]|\[\d+\])*)\s*(\|\s*(?:float|int|round)[^|}]*)*-?\}\}"
+    r"\{\{-?\s*value(_json)?((?:\.\w+|\[\s*['\"][^'\"]+['\"]\s*\]|\[\d+\])*)"
+    r"(?:\s*\|\s*(?:float|int|round|default|is_defined)\b(?:\([^(){}|]*\))?)*\s*-?\}\}"
 )
+# The same as a call: float(value_json.a, 0).
+CALLED = re.compile(r"^(\{\{-?\s*)(?:float|int)\(\s*(value[^(),|{}]*?)\s*(?:,[^(),|{}]*)?\)")
 STEP = re.compile(r"\.(\w+)|\[\s*['\"]([^'\"]+)['\"]\s*\]|\[(\d+)\]")
 CLASSES = {
     "energy": "import_wh", "power": "power", "voltage": "voltage", "current": "current", "frequency": "frequency",
     "power_factor": "power_factor", "temperature": "temperature", "humidity": "humidity", "carbon_dioxide": "co2",
     "pm25": "pm25", "pm10": "pm10", "water": "volume", "gas": "volume",
 }  # fmt: skip
+ENERGIES = frozenset({"import_wh", "export_wh"})
 MOST = 200
 
 
@@ -73,7 +78,7 @@ def path_of(template: object) -> str | None:
     """The field a template picks; "" for none at all; None where it computes."""
     if template in (None, ""):
         return ""
-    found = PICKS.fullmatch(str(template).strip())
+    found = PICKS.fullmatch(CALLED.sub(r"\1\2", str(template).strip()))
     if found is None:
         return None
     steps = [next(part for part in step if part) for step in STEP.findall(found[2])]
@@ -117,8 +122,9 @@ class HomeAssistant:
         self._name = name
         self._prefix = prefix
         self._wanted = {unique: register for register, unique in wanted.items()}
+        # What each description said, so that one that comes again replaces its own words and nobody else's.
+        self._configs: dict[str, list[tuple[str, Described]]] = {}
         self._by_topic: dict[str, list[tuple[str, Described]]] = {}
-        self._configs: dict[str, list[str]] = {}
         self._available: dict[str, Described] = {}
 
     @property
@@ -157,21 +163,40 @@ class HomeAssistant:
         return []
 
     def _describe(self, topic: str, payload: bytes) -> Heard | None:
-        for state_topic in self._configs.pop(topic, ()):
-            self._by_topic.pop(state_topic, None)
         faults: dict[str, dict[str, Scalar]] = {}
+        mine: list[tuple[str, Described]] = []
         for entity in described(payload):
             register = self._register(entity)
-            if not register or len(self._by_topic) >= MOST:
+            if not register:
                 continue
             if entity.path is None:
                 faults["template_unknown"] = {"register": register, "entity": entity.unique_id[:64]}
-                continue
-            self._by_topic.setdefault(entity.state_topic, []).append((register, entity))
-            self._configs.setdefault(topic, []).append(entity.state_topic)
-            if entity.availability:
-                self._available[entity.availability] = entity
+            elif register in ENERGIES and not entity.unit:
+                faults["unit_unknown"] = {"register": register, "topic": entity.state_topic[:100]}
+            elif sum(map(len, self._configs.values())) - len(self._configs.get(topic, ())) + len(mine) < MOST:
+                mine.append((register, entity))
+        if mine or topic in self._configs:
+            self._configs[topic] = mine
+            faults |= self._arrange()
         return Heard(faults=faults) if faults else None
+
+    def _arrange(self) -> dict[str, dict[str, Scalar]]:
+        """Who is heard where. Of two that could be one register (today's kWh and all kWh) neither is it: say which."""
+        claims: dict[str, dict[tuple[str, str | None], Described]] = {}
+        for register, entity in (one for told in self._configs.values() for one in told):
+            claims.setdefault(register, {})[entity.state_topic, entity.path] = entity
+        self._by_topic.clear()
+        self._available.clear()
+        for register, entities in claims.items():
+            for entity in entities.values():
+                self._by_topic.setdefault(entity.state_topic, []).extend([(register, entity)] * (len(entities) == 1))
+                if entity.availability:
+                    self._available[entity.availability] = entity
+        vague = {register: found for register, found in claims.items() if len(found) > 1}
+        if not vague:
+            return {}
+        names = sorted(entity.unique_id for found in vague.values() for entity in found.values())
+        return {"register_vague": {"register": " ".join(sorted(vague)), "entities": " ".join(names)[:200]}}
 
     def _register(self, entity: Described) -> str:
         if entity.unique_id in self._wanted:
@@ -180,7 +205,9 @@ class HomeAssistant:
             return ""
         if entity.device_class == "energy" and entity.state_class not in ("total", "total_increasing"):
             return ""
-        return CLASSES.get(entity.device_class, "")
+        register = CLASSES.get(entity.device_class, "")
+        # Whoever is named for a register is it alone.
+        return register if register not in self._wanted.values() else ""
 
 
 class EspHome:

@@ -122,8 +122,9 @@ class MqttMeters:
     def _faulty(self, said: Heard, payload: bytes) -> list[Event]:
         events: list[Event] = []
         for name, data in said.faults.items():
-            if name not in self._faults or name == "register_reset":
-                self._faults.add(name)
+            told = f"{name} {data.get('register', '')}"
+            if told not in self._faults or name == "register_reset":
+                self._faults.add(told)
                 events.append(DeviceFault(name, data=data, raw=payload))
         return events
 

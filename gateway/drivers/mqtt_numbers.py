@@ -26,8 +26,12 @@ UNITS = {
     "var": ("var", 0),
     "V": ("V", 0), "mV": ("V", -3), "A": ("A", 0), "mA": ("A", -3), "Hz": ("Hz", 0), "": ("1", 0), "1": ("1", 0),
     "m³": ("m3", 0), "m3": ("m3", 0), "L": ("m3", -3), "l": ("m3", -3), "°C": ("degC", 0), "%": ("%", 0),
+    "GWh": ("Wh", 9), "mWh": ("Wh", -3), "MW": ("W", 6), "mW": ("W", -3), "kVA": ("VA", 3), "kvar": ("var", 3),
+    "J": ("J", 0), "kJ": ("J", 3), "MJ": ("J", 6), "GJ": ("J", 9),
     "kvarh": ("varh", 3), "varh": ("varh", 0), "ppm": ("ppm", 0), "µg/m³": ("ug/m3", 0), "ug/m3": ("ug/m3", 0),
 }  # fmt: skip
+# However kWh, Wh and kW are written. An M is a thousandth to one and a million to another: as it stands above or not.
+UNITS_ANYHOW = {"kwh": ("Wh", 3), "wh": ("Wh", 0), "kw": ("W", 3), "w": ("W", 0), "v": ("V", 0), "a": ("A", 0)}
 _json: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -63,7 +67,7 @@ def number(found: object, unit: str) -> Number | None:
         return None
     scale = min(max(exponent, -DECIMALS), 0)
     value = int(exact.scaleb(-scale).to_integral_value()) if -scale <= 28 else 0
-    name, power = UNITS.get(unit, (unit[:16], 0))
+    name, power = UNITS.get(unit) or UNITS_ANYHOW.get(unit.lower(), (unit[:16], 0))
     return Number(value, scale + power, name) if abs(value) <= LARGEST else None
 
 

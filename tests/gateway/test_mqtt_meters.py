@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -126,10 +127,94 @@ def test_a_device_that_describes_itself_is_heard_where_it_says() -> None:
     ("template", "path"),
     [("{{ value_json.energy }}", "energy"), ("{{ value_json['a b'].c | float }}", "a b.c"), ("{{ value }}", ""),
      ("", ""), ("{{value_json.ENERGY.Total|round(3)}}", "ENERGY.Total"), ("{{ value_json.a[1] }}", "a.1"),
-     ("{{ value_json.a * 2 }}", None), ("{% if x %}1{% endif %}", None)],
+     ("{{ value_json.a * 2 }}", None), ("{% if x %}1{% endif %}", None),
+     ("{{ value_json.a | float / 1000 }}", None), ("{{ value_json.a | round(2) * 1000 }}", None),
+     ("{{ value_json.a | float(0) }}", "a"), ("{{ value_json.power | is_defined }}", "power"),
+     ("{{ value_json.key | default(0) }}", "key"), ("{{ float(value_json.total) | round(0) }}", "total"),
+     ("{{ float(value_json.total, 0) }}", "total"), ("{{ float(value_json.total) / 1000 }}", None),
+     ("{{value_json['ENERGY']['Total']}}", "ENERGY.Total"), ("{{value.split(';')[0]}}", None)],
 )  # fmt: skip
 def test_a_template_that_picks_is_understood_and_one_that_computes_is_not_run(template: str, path: str | None) -> None:
     assert path_of(template) == path
+
+
+def config(name: str, field: str, **more: str) -> tuple[str, bytes]:
+    """A description as Zigbee2MQTT sends one for each field; all name the same state topic."""
+    said = {"unique_id": name, "state_topic": "zigbee2mqtt/plug", "device": {"identifiers": ["zigbee2mqtt_0x01"]}}
+    said |= {"value_template": f"{{{{ value_json.{field} }}}}", **more}
+    return f"homeassistant/sensor/0x01/{field}/config", msgspec.json.encode(said)
+
+
+ENERGY = {"device_class": "energy", "state_class": "total_increasing", "unit_of_measurement": "kWh"}
+POWER = {"device_class": "power", "state_class": "measurement", "unit_of_measurement": "W"}
+
+
+def test_a_description_that_comes_again_replaces_its_own_words_and_nobody_elses() -> None:
+    meter = drivers.create("mqtt_meters", {"dialect": "home_assistant", "name": "zigbee2mqtt_0x01", "registers": ALL})
+    configs = [config("e", "energy", **ENERGY), config("p", "power", **POWER)]
+    for topic, payload in (*configs, *configs):
+        meter.feed(topic, payload, 0.0, retained=True)
+
+    said = meter.feed("zigbee2mqtt/plug", b'{"energy":10.48,"power":2441}', 9.0)
+
+    assert measured(said) == {"import_wh": Decimal(10480), "power": Decimal(2441)}
+    meter.feed(configs[1][0], b"", 10.0)
+    assert measured(meter.feed("zigbee2mqtt/plug", b'{"energy":10.5,"power":1}', 12.0)) == {"import_wh": Decimal(10500)}
+
+
+def test_of_two_energies_neither_is_the_meter_until_somebody_says_which() -> None:
+    # Zigbee2MQTT describes energy and produced_energy alike; a Meross bridge those of the day, week, month and year.
+    settings = {"dialect": "home_assistant", "name": "zigbee2mqtt_0x01", "registers": ALL}
+    both = [config("in", "energy", **ENERGY), config("out", "produced_energy", **ENERGY)]
+    said = b'{"energy":10.5,"produced_energy":0.2}'
+    vague, told = drivers.create("mqtt_meters", settings), []
+    named = drivers.create("mqtt_meters", {**settings, "fields": {"import_wh": "in", "export_wh": "out"}})
+    for topic, payload in (*both, both[1]):
+        told += vague.feed(topic, payload, 0.0)
+        named.feed(topic, payload, 0.0)
+
+    assert measured(vague.feed("zigbee2mqtt/plug", said, 1.0)) == {}
+    assert [
+        (one.event, one.data["register"], one.data["entities"]) for one in told if isinstance(one, DeviceFault)
+    ] == [("register_vague", "import_wh", "in out")]
+    assert measured(named.feed("zigbee2mqtt/plug", said, 1.0)) == {
+        "import_wh": Decimal(10500),
+        "export_wh": Decimal(200),
+    }
+
+
+def test_who_is_named_for_a_register_is_it_alone() -> None:
+    settings = {
+        "dialect": "home_assistant",
+        "name": "zigbee2mqtt_0x01",
+        "registers": ALL,
+        "fields": {"import_wh": "in"},
+    }
+    meter = drivers.create("mqtt_meters", settings)
+    for topic, payload in (config("in", "energy", **ENERGY), config("today", "energy_today", **ENERGY)):
+        meter.feed(topic, payload, 0.0)
+
+    assert measured(meter.feed("zigbee2mqtt/plug", b'{"energy":10.5,"energy_today":0.2}', 1.0)) == {
+        "import_wh": Decimal(10500)
+    }
+
+
+@pytest.mark.parametrize(
+    ("unit", "wh"), [("KWh", 12300), ("kwh", 12300), ("WH", Decimal("12.3")), ("GWh", 12_300_000_000)]
+)
+def test_a_unit_is_read_however_it_is_written(unit: str, wh: Decimal) -> None:
+    meter = drivers.create("mqtt_meters", {"dialect": "home_assistant", "name": "zigbee2mqtt_0x01", "registers": ALL})
+    meter.feed(*config("in", "energy", **{**ENERGY, "unit_of_measurement": unit}), 0.0)
+
+    assert measured(meter.feed("zigbee2mqtt/plug", b'{"energy":12.3}', 1.0)) == {"import_wh": wh}
+
+
+def test_an_energy_that_nobody_gave_a_unit_is_no_reading() -> None:
+    meter = drivers.create("mqtt_meters", {"dialect": "home_assistant", "name": "zigbee2mqtt_0x01", "registers": ALL})
+    told = meter.feed(*config("in", "energy", device_class="energy", state_class="total"), 0.0)
+
+    assert [one.event for one in told if isinstance(one, DeviceFault)] == ["unit_unknown"]
+    assert measured(meter.feed("zigbee2mqtt/plug", b'{"energy":12.3}', 1.0)) == {}
 
 
 def test_one_message_can_describe_a_whole_device() -> None:
