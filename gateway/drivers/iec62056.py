@@ -43,9 +43,7 @@ REGISTERS = {
 SUMS = {"1.8.0": ("1.8.1", "1.8.2", "1.8.3", "1.8.4"), "2.8.0": ("2.8.1", "2.8.2", "2.8.3", "2.8.4")}
 # A meter without a balance: both directions together are it.
 DIFFERENCES = {"16.7.0": ("1.7.0", "2.7.0")}
-# Units that old P1 telegrams put in brackets of their own: (..)(0-1:24.2.1)(m3)(00001.001).
-UNITS = ("m3", "GJ", "MJ", "kWh", "Wh")
-NUMBERS = ("96.1.1", "96.1.0", "C.1.0", "C.1", "0.0.0", "0.0", "0.0.1")
+NUMBERS = ("96.1.1", "96.1.0", "96.1.255", "C.1.0", "C.1", "0.0.0", "0.0", "0.0.1")
 CLOCK = "1.0.0"
 
 
@@ -65,7 +63,10 @@ class Iec62056Settings(BaseModel):
     registers: dict[str, float] = Field(
         default={"import_wh": 0}, description="registers to record; seconds between readings, 0 = `every`"
     )
-    obis: dict[str, str] = Field(default={}, description="registers of your own: name and code, 1-0:1.8.0 or 6.8")
+    obis: dict[str, str] = Field(
+        default={},
+        description="registers of your own: name and code, 1-0:1.8.0 or 6.8; a unit behind, if none is printed",
+    )
     start_baud: int = Field(default=0, ge=0, le=115_200, description="speed of the question; 0: that of the line")
     fastest: int = Field(default=9600, ge=300, le=19_200, description="a faster offer of the meter is declined")
     crc: Literal["required", "absent"] = Field(default="required", description="absent: old P1 meters that send none")
@@ -87,7 +88,9 @@ class Iec62056:
         self.counters = Counters()
         self.answered = True
         self.listens = settings.mode == "push"
-        self._codes = {**REGISTERS, **settings.obis}
+        own = {name: words.partition(" ") for name, words in settings.obis.items()}
+        self._codes = {**REGISTERS, **{name: code for name, (code, _, _) in own.items()}}
+        self._units = {name: unit.strip() for name, (_, _, unit) in own.items()}
         unknown = sorted(set(settings.registers) - set(self._codes))
         if unknown:
             raise ValueError(f"registers {unknown}: there are {sorted(REGISTERS)}, others get a code in `obis`")
@@ -99,7 +102,10 @@ class Iec62056:
         self.wants: Sequence[Want] = () if self.listens else wants
         self._periods = {want.name: want.every for want in wants}
         self._slots: dict[str, int] = {}
-        meaning = ["iec62056", {name: self._codes[name] for name in sorted(settings.registers)}]
+        meaning = [
+            "iec62056",
+            {name: settings.obis.get(name, self._codes[name]) for name in sorted(settings.registers)},
+        ]
         self.cfg = hashlib.sha256(msgspec.json.encode(meaning, order="sorted")).hexdigest()
         self._tail = bytearray()
         self._received = 0
@@ -268,14 +274,18 @@ class Iec62056:
 
     def _value(self, name: str, present: dict[str, texts.DataSet], raw: bytes) -> list[Event]:
         code = self._codes[name]
-        one = present.get(code) or present.get(f"{code}.0") or present.get(code.removesuffix(".0"))
+        # E is 0, left out, or 255 for "not used" (EasyMeter's 1.7.255): the same register.
+        short = code.removesuffix(".0")
+        one = present.get(code) or present.get(f"{code}.0") or present.get(short) or present.get(f"{short}.255")
         if one is None:
             return self._sum(name, code, present, raw)
-        alone = len(one.values) > 1 and one.values[-2] in UNITS and "*" not in one.values[-1]
-        read = texts.amount(f"{one.values[-1]}*{one.values[-2]}" if alone else one.values[-1])
-        if read is None:
-            self.counters.refuse("no_number")
-            return self._fault("value_refused", {"asked": name, "why": "no number", "text": one.values[-1][:50]}, raw)
+        told = texts.told(one.values)
+        unit = self._units.get(name, "")
+        read = texts.amount(f"{told}*{unit}" if unit and "*" not in told else told)
+        if read is None or (not read.unit and name.endswith("_wh")):
+            why = "no number" if read is None else "no unit"
+            self.counters.refuse(why.replace(" ", "_"))
+            return self._fault("value_refused", {"asked": name, "why": why, "text": told[:50]}, raw)
         self._faults -= {f"register_missing {name}", f"value_refused {name}"}
         return [Measured(name, read.value, read.scale, read.unit, raw)]
 
@@ -284,7 +294,7 @@ class Iec62056:
         digits.
         """
         codes: tuple[str, ...] = SUMS.get(code) or DIFFERENCES.get(code) or ()
-        parts = [texts.amount(present[one].values[-1]) for one in codes if one in present]
+        parts = [texts.amount(texts.told(present[one].values)) for one in codes if one in present]
         read = [part for part in parts if part is not None]
         if not read or len(read) < len(parts) or len({(part.scale, part.unit) for part in read}) > 1:
             return self._fault("register_missing", {"asked": name, "code": code}, raw)

@@ -31,6 +31,10 @@ UNITS = {
 UNITS_ANYHOW = {unit.lower(): known for unit, known in UNITS.items() if unit[0] not in "MCK°"} | {"MWH": UNITS["MWh"]}
 
 
+# Units that old P1 telegrams put in brackets of their own: (..)(0-1:24.2.1)(m3)(00001.001).
+ALONE = ("m3", "GJ", "MJ", "kWh", "Wh")
+
+
 class DataSet(msgspec.Struct, frozen=True):
     """One line: `code` as printed, its `values` in brackets."""
 
@@ -64,6 +68,19 @@ def data_sets(text: str) -> list[DataSet]:
         elif found:
             found[-1] = DataSet(found[-1].code, (*found[-1].values, value))
     return found
+
+
+def told(values: tuple[str, ...]) -> str:
+    """Which of several brackets is the value: a demand stands before its moment, 1.6.1(00.345*kW)(0501291200), a meter
+    behind P1 after it, 0-1:24.2.1(230101120000W)(00012.345*m3). The one with a unit is it, else the one with a point.
+    """
+    if len(values) > 1 and values[-2] in ALONE and "*" not in values[-1]:
+        return f"{values[-1]}*{values[-2]}"
+    for mark in ("*", "."):
+        found = [one for one in values if mark in one and NUMBER.fullmatch(one)]
+        if found:
+            return found[-1]
+    return values[-1]
 
 
 def amount(value: str) -> Amount | None:
