@@ -217,11 +217,14 @@ def _is_stale(known: Known, audit: Audit) -> bool:
 def _broken_chain(known: Known, audit: Audit) -> Gap | None:
     """EA3 names the read before: if that is not our last, somebody else read the machine, and perhaps reset it."""
     reads = audit.reads
-    if reads is None or known.reads is None or reads.count is None:
+    if reads is None:
         return None
-    if any(reads.before) and any(known.stamp) and reads.before != known.stamp:
-        return Gap("chain_broken", before=known.reads, now=reads.count, count=False)
-    return None if reads.count == known.reads + 1 else Gap("chain_broken", "", known.reads, reads.count, count=False)
+    gap = Gap("chain_broken", before=known.reads, now=reads.count, count=False)
+    more = None if reads.count is None or known.reads is None else reads.count - known.reads
+    if any(reads.before) and any(known.stamp):
+        # Where the stamps meet, a machine that counts only reads that clear (ours never do) may stand still.
+        return gap if reads.before != known.stamp or more not in (None, 0, 1) else None
+    return gap if more not in (None, 1) else None
 
 
 def _limits(known: Known, audit: Audit, rules: AuditRules, at: int) -> dict[str, int]:

@@ -4,7 +4,8 @@
 
 The surprise is how little can be believed: of ten real files SE01 is wrong in seven, two have a G85 that no known rule
 gives, and tools on the way drop the CR that the G85 covers. So SE01 is noted and never judged, the G85 is judged by the
-model's profile (`strict`, `ignore`, `absent`), and a file that breaks off is refused whatever the profile says.
+model's profile (`strict`, `ignore`, `absent`), and a file that breaks off is refused whatever the profile says. Some
+leave EA301 (reads that clear) empty and count all reads in EA310.
 Source: EVA-DTS 6.2.2; vending.md 1.2 (with the real files named there).
 """
 
@@ -206,6 +207,10 @@ def _bounds(lines: Sequence[bytes], notes: list[str]) -> tuple[int, int]:
     names = [line.partition(b"*")[0] for line in lines]
     if names.count(b"ST") > 1:
         raise DtsRefusedError("several_sets", "two ST segments: read each set as a file of its own")
+    if names[0] == b"DXS" and names[-1] == b"DXE" and not {b"ST", b"SE"} & set(names):
+        # FAG JF8900: DXS, the data, DXE and nothing else. Whether that is enough without a G85 its profile says.
+        notes.append("no_st")
+        return 1, len(lines) - 1
     if b"ST" not in names:
         raise DtsRefusedError("no_start", "there is no ST segment: the beginning is missing")
     start = names.index(b"ST")
@@ -306,7 +311,8 @@ def _audit(segments: tuple[Segment, ...], start: int, end: int, notes: list[str]
                 found["free"] = one.count(2)
             case "EA3":
                 before = _stamp(one[5], one[6])
-                found["reads"] = Reads(one.count(1), _stamp(one[2], one[3]), one[4], before, one[7])
+                count = one.count(1) if one.count(1) is not None else one.count(10)
+                found["reads"] = Reads(count, _stamp(one[2], one[3]), one[4], before, one[7])
             case "EA7":
                 found["power_cycles"] = one.count(2)
             case "EA1":
