@@ -25,6 +25,7 @@ def of_truth(scenario: Scenario, truth: Truth, first: date, end: date) -> Accoun
         pieces=truth.pieces(first, end),
         stock=on_hand,
         wh=truth.wh(first, end),
+        runs=truth.run_seconds(first, end),
         money={(line.kind, line.device, _subject(line.kind, line.subject)): line.amount for line in bill.lines},
         total=bill.total,
         orders=low,
@@ -67,11 +68,17 @@ def _add_line(account: Account, line: Json) -> None:
         account.pieces[goods] = account.pieces.get(goods, 0) + _whole(str(quantity))
     elif line["kind"] == "energy":
         account.wh[line["device_id"]] = account.wh.get(line["device_id"], 0) + _whole(str(quantity * 1000))
+    elif line["kind"] == "weighted_runtime":
+        for step in line["steps"]:
+            speed = step["what"].removeprefix("speed ")
+            if speed != "unknown":
+                run = (line["device_id"], speed)
+                account.runs[run] = account.runs.get(run, 0) + sign * _whole(step["quantity"])
 
 
 def _subject(kind: str, subject: str) -> str:
-    """What a line is about, in both accounts; a fee is about nothing but itself."""
-    return "" if kind == "monthly_fee" else subject
+    """What a line is about, in both accounts; a fee is about nothing but itself, running about its coil."""
+    return "" if kind in ("monthly_fee", "weighted_runtime") else subject
 
 
 def _whole(value: str) -> int:

@@ -75,6 +75,10 @@ def _on_line(scenario: Scenario, line: str, watch: int) -> Iterator[list[str]]:
             # A frame comes each second of the wire; when the clock is fast a window must be wide to hold some.
             quick = ["window = 7200", "warm_up = 1"] if watch > WATCH else []
             yield [f"id = {_text(sensor.id)}", f"kind = {_text(sensor.driver)}", *quick]
+    for coil in scenario.coil:
+        if coil.line == line:
+            wired = ['kind = "fan_coil"', f"unit = {coil.address}", "flow = 4", f"every = {coil.every_s}"]
+            yield [f"id = {_text(coil.id)}", *wired]
 
 
 def _board(cabinet: Cabinet, watch: int) -> list[str]:

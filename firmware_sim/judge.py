@@ -20,13 +20,15 @@ class Account:
     """What one side says of a period.
 
     ``pieces``: (device, item) -> pieces billed or taken. ``stock``: (device, slot) -> pieces in the slot at the end.
-    ``wh``: meter -> Wh. ``money``: (kind, device, subject) -> amount; ``total`` their sum. ``orders``: (device,
-    slot) -> how many open orders there are, or, on the side of truth, should be. ``records``: facts of each kind.
+    ``wh``: meter -> Wh. ``runs``: (coil, speed) -> effective seconds. ``money``: (kind, device, subject) -> amount;
+    ``total`` their sum. ``orders``: (device, slot) -> how many open orders there are, or, on the side of truth, should
+    be. ``records``: facts of each kind.
     """
 
     pieces: dict[tuple[str, str], int] = field(default_factory=dict)
     stock: dict[tuple[str, str], int] = field(default_factory=dict)
     wh: dict[str, int] = field(default_factory=dict)
+    runs: dict[tuple[str, str], int] = field(default_factory=dict)
     money: dict[tuple[str, str, str], Decimal] = field(default_factory=dict)
     total: Decimal = Decimal(0)
     orders: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -65,6 +67,7 @@ def judge(truth: Account, product: Account, *, proofs: Mapping[str, bool]) -> Ve
     found += _differ("pieces", truth.pieces, product.pieces)
     found += _differ("stock", truth.stock, product.stock)
     found += _differ("energy in Wh", truth.wh, product.wh)
+    found += _differ("effective seconds", truth.runs, product.runs)
     found += _differ("money", truth.money, product.money)
     found += _differ("open order", truth.orders, product.orders)
     found += _differ("records", truth.records, product.records)
@@ -80,6 +83,8 @@ def judge(truth: Account, product: Account, *, proofs: Mapping[str, bool]) -> Ve
         "records": sum(truth.records.values()),
         "proofs": len(proofs),
     }
+    if truth.runs or product.runs:
+        compared["minutes run"] = sum(truth.runs.values()) // 60
     return Verdict(compared, found)
 
 

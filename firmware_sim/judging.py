@@ -55,7 +55,12 @@ def _judge(scenario: Scenario, folder: Path, tamper: Tamper | None) -> dict[str,
 
 
 def _summary(account: Account) -> dict[str, Any]:
-    return {"pieces": sum(account.pieces.values()), "wh": account.wh, "total": str(account.total)}
+    return {
+        "pieces": sum(account.pieces.values()),
+        "wh": account.wh,
+        "runs": {" ".join(key): seconds for key, seconds in account.runs.items()},
+        "total": str(account.total),
+    }
 
 
 async def _fast(scenario: Scenario, folder: Path, tamper: Tamper | None) -> tuple[Evening, dict[str, Any]]:

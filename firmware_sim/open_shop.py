@@ -50,7 +50,8 @@ def kinds(scenario: Scenario) -> dict[str, str]:
     """Every device of the scenario and the driver it needs."""
     found: dict[str, str] = {cabinet.id: cabinet.driver for cabinet in scenario.cabinet}
     found |= {meter.id: "modbus_meter" if meter.driver == "sdm630" else meter.driver for meter in scenario.meter}
-    return found | {air.id: air.driver for air in scenario.air}
+    found |= {air.id: air.driver for air in scenario.air}
+    return found | {coil.id: "fan_coil" for coil in scenario.coil}
 
 
 def _slots(cabinet: Cabinet) -> list[Json]:
@@ -81,4 +82,8 @@ def _charge(charge: Charge) -> Json:
         return {"kind": "per_piece", "prices": {item: str(price) for item, price in charge.prices.items()}}
     if charge.kind == "energy":
         return {"kind": "energy", "unit_price": str(charge.unit_price), "devices": list(charge.meters)}
+    if charge.kind == "weighted_runtime":
+        weights = [{"speed": speed, "weight": str(weight)} for speed, weight in charge.weights.items()]
+        source = {"measure": "runtime", "devices": list(charge.coils), "group_by": ["device"]}
+        return {"kind": charge.kind, "unit_price": str(charge.unit_price), "weights": weights, "source": source}
     return {"kind": "monthly_fee", "amount": str(charge.amount)}

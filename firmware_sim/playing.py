@@ -15,7 +15,9 @@ from firmware_sim import shop
 from firmware_sim.bench import Line
 from firmware_sim.board_hands import BoardHands
 from firmware_sim.coil_hands import CoilHands
+from firmware_sim.coil_plan import CoilStep
 from firmware_sim.devices.dlt645 import Dlt645Meter
+from firmware_sim.devices.fan_coil import FanCoil
 from firmware_sim.devices.lock_8a import DoorMoved, Lock8A
 from firmware_sim.devices.lock_kerong import LockKerong
 from firmware_sim.devices.mbus import MbusMeter
@@ -118,6 +120,7 @@ class Day:
     coils: dict[str, CoilHands] = field(default_factory=dict)
     sensors: dict[str, tuple[Pms5003, Line]] = field(default_factory=dict)
     boards: dict[str, BoardHands] = field(default_factory=dict)
+    fan_coils: dict[str, FanCoil] = field(default_factory=dict)
     tell: Callable[[object, str], None] = lambda _event, _outcome: None
     answers: Counter[str] = field(default_factory=Counter)
     running: set[asyncio.Task[None]] = field(default_factory=set)
@@ -149,6 +152,9 @@ class Day:
             sensor, line = self.sensors[event.sensor]
             sensor.set_air(Air(event.pm1, event.pm25, event.pm10), line.now)
             line.stir(sensor)
+        elif isinstance(event, CoilStep):
+            self.fan_coils[event.coil].run(event.speed, valve=event.valve, flow=event.flow)
+            self.truth.coils.runs(event.coil, event.effective, self.pace.now_ms())
         elif isinstance(event, shop.Refill):
             await self._refill(event)
         else:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from firmware_sim import truth
+from firmware_sim.coil_plan import Coil
 from firmware_sim.strict_toml import ScenarioError, build
 from firmware_sim.truth import midnight_ms
 
@@ -162,14 +163,16 @@ class Shop:
 
 @dataclass(frozen=True)
 class Charge:
-    """One charge of the agreement: ``prices`` for per_piece, ``unit_price`` and ``meters`` for energy, ``amount`` for
-    monthly_fee.
+    """One charge of the agreement: ``prices`` for per_piece, ``unit_price`` and ``meters`` for energy, ``unit_price``,
+    ``weights`` by speed and ``coils`` for weighted_runtime, ``amount`` for monthly_fee.
     """
 
-    kind: Literal["per_piece", "energy", "monthly_fee"]
+    kind: Literal["per_piece", "energy", "weighted_runtime", "monthly_fee"]
     prices: dict[str, Decimal] = field(default_factory=dict)
     unit_price: Decimal = Decimal(0)
     meters: tuple[str, ...] = ()
+    weights: dict[str, Decimal] = field(default_factory=dict)
+    coils: tuple[str, ...] = ()
     amount: Decimal = Decimal(0)
 
 
@@ -234,6 +237,7 @@ class Scenario:
     site: Site = field(default_factory=Site)
     meter: tuple[Meter, ...] = ()
     air: tuple[AirSensor, ...] = ()
+    coil: tuple[Coil, ...] = ()
     faults: Faults = field(default_factory=Faults)
 
     @property
@@ -281,6 +285,7 @@ def _check(scenario: Scenario, where: str) -> None:
     lines = {one.name for one in scenario.line}
     items = {one.id for one in scenario.item}
     wired = [(one.id, one.line) for one in scenario.meter] + [(one.id, one.line) for one in scenario.air]
+    wired += [(one.id, one.line) for one in scenario.coil]
     names = [one.id for one in scenario.cabinet] + [device for device, _ in wired]
     wired += [(one.id, one.line) for one in scenario.cabinet if one.driver != "mqtt_cabinet"]
     for device, line in wired:
@@ -296,6 +301,7 @@ def _check(scenario: Scenario, where: str) -> None:
                 raise ScenarioError(f"{where}: slot {cabinet.id}/{slot.slot} cannot hold {slot.filled} pieces")
     for charge in scenario.agreement.charge:
         unknown = {*charge.prices} - items | {*charge.meters} - {one.id for one in scenario.meter}
+        unknown |= {*charge.coils} - {one.id for one in scenario.coil}
         if unknown:
             raise ScenarioError(f"{where}: a {charge.kind} charge names unknown things: {', '.join(sorted(unknown))}")
 
@@ -305,4 +311,6 @@ def _charge(charge: Charge) -> truth.Charge:
         return truth.PerPiece(charge.prices)
     if charge.kind == "energy":
         return truth.Energy(charge.unit_price, charge.meters)
+    if charge.kind == "weighted_runtime":
+        return truth.RunHours(charge.unit_price, charge.weights, charge.coils)
     return truth.MonthlyFee(charge.amount)

@@ -83,6 +83,7 @@ async def settle(
         "a changed copy is refused": (await verify(changed_copy(bundle)))[0] == 1,
         "closing twice gives one statement": again["statement_id"] == created["statement_id"],
         "no leaf is in quarantine": not await office.every("/v1/quarantine"),
+        "every collector was asked often enough": truth.looked_often(scenario.agreement.starts, scenario.end_day),
     }
     return Evening(statement, bundle, account, product, judge(account, product, proofs=proofs))
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
+from firmware_sim.coil_plan import CoilStep, steps
 from firmware_sim.scenario import Cabinet, Scenario, Shift, Slot
 
 # A worker badges, opens, takes and closes within this; the next one at the same cabinet comes later.
@@ -79,7 +80,7 @@ class AirStep:
     pm10: int
 
 
-Event = Visit | Refill | LoadStep | AirStep
+Event = Visit | Refill | LoadStep | AirStep | CoilStep
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,10 @@ def plan(scenario: Scenario) -> Plan:
             events += _load(scenario, day, meter.id)
         for sensor in scenario.air:
             events += _air(scenario, day, sensor.id)
+        for coil in scenario.coil:
+            load = scenario.shop.load
+            stream = _stream(scenario, "coil", day, coil.id)
+            events += steps(stream, coil.id, scenario.ms(load.on, day), scenario.ms(load.off, day))
     events += _visits(scenario, people[:-1])
     return Plan(people, tuple(sorted(events, key=lambda event: event.at_ms)))
 

@@ -6,6 +6,7 @@ half up (away from zero) to the currency's minor unit:
 
 - *per piece*: pieces that left, by cabinet and item, times the item's price;
 - *energy*: watt-hours of the register at the end of the period less those at its begin, by meter, times a price a kWh;
+- *running hours*: effective seconds a speed times the speed's weight, in hours, times a price an hour, by coil;
 - *monthly fee*: for each calendar month the period touches, fee x days of the period in it / days of that month.
 
 Days are days of the agreement's time zone, the end day of a period does not belong to it, and nothing is due for days
@@ -21,6 +22,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from zoneinfo import ZoneInfo
+
+from firmware_sim.run_time import RunTimes
 
 MICROJOULES_PER_WH = 3_600_000_000
 # Far more digits than any product or quotient here needs: the one rounding that counts is that of the line.
@@ -49,7 +52,16 @@ class MonthlyFee:
     amount: Decimal
 
 
-Charge = PerPiece | Energy | MonthlyFee
+@dataclass(frozen=True)
+class RunHours:
+    """Price of one weighted hour of each of these coils."""
+
+    unit_price: Decimal
+    weights: Mapping[str, Decimal]
+    coils: Sequence[str]
+
+
+Charge = PerPiece | Energy | RunHours | MonthlyFee
 
 
 @dataclass(frozen=True)
@@ -124,6 +136,7 @@ class Truth:
         self.terms = terms
         self.left: list[PieceLeft] = []
         self.refills: list[Refilled] = []
+        self.coils = RunTimes()
         self._meters: dict[str, _Meter] = {}
 
     # Facts
@@ -187,6 +200,14 @@ class Truth:
             for name, one in self._meters.items()
         }
 
+    def run_seconds(self, first: date, end: date) -> dict[tuple[str, str], int]:
+        """(coil, speed) -> effective seconds within local days [first, end)."""
+        return self.coils.seconds(*self._instants(first, end))
+
+    def looked_often(self, first: date, end: date) -> bool:
+        """Whether the collectors were asked often enough to know what happened."""
+        return self.coils.within_a_look(*self._instants(first, end))
+
     def bill(self, first: date, end: date) -> Bill:
         """What is due for local days [first, end)."""
         first = max(first, self.terms.starts)
@@ -207,6 +228,13 @@ class Truth:
             for meter in charge.meters:
                 kwh = _EXACT.divide(Decimal(moved[meter]), Decimal(1000))
                 yield self._due("energy", meter, "import_wh", kwh, charge.unit_price)
+        elif isinstance(charge, RunHours):
+            ran = self.run_seconds(first, end)
+            for coil in charge.coils:
+                weighed = [Decimal(ran.get((coil, speed), 0)) * weight for speed, weight in charge.weights.items()]
+                hours = _EXACT.divide(sum(weighed, Decimal(0)), Decimal(3600))
+                amount = _EXACT.divide(_EXACT.multiply(sum(weighed, Decimal(0)), charge.unit_price), Decimal(3600))
+                yield Due("weighted_runtime", coil, "", hours, charge.unit_price, self._rounded(amount))
         else:
             for month, days, of in _months(first, end):
                 product = _EXACT.multiply(charge.amount, Decimal(days))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from firmware_sim import scenario as scenarios
 from firmware_sim.bench import Line, LineSpec
 from firmware_sim.board_hands import BoardHands, board_hands
 from firmware_sim.coil_hands import CoilHands, coil_hands
 from firmware_sim.devices.dlt645 import Dlt645Meter
+from firmware_sim.devices.fan_coil import FanCoil
 from firmware_sim.devices.lock_8a import Lock8A
 from firmware_sim.devices.lock_kerong import LockKerong
 from firmware_sim.devices.mbus import MbusMeter
@@ -34,6 +36,7 @@ class Wired:
     sensors: dict[str, tuple[Pms5003, Line]] = field(default_factory=dict)
     coils: dict[str, CoilHands] = field(default_factory=dict)
     boards: dict[str, BoardHands] = field(default_factory=dict)
+    fan_coils: dict[str, FanCoil] = field(default_factory=dict)
 
 
 def wire_up(scenario: Scenario, truth: Truth, pace: Pace) -> Wired:
@@ -64,7 +67,18 @@ def wire_up(scenario: Scenario, truth: Truth, pace: Pace) -> Wired:
         line = wired.lines[sensor.line]
         wired.sensors[sensor.id] = (Pms5003(), line)
         line.attach(wired.sensors[sensor.id][0])
+    for coil in scenario.coil:
+        line = wired.lines[coil.line]
+        collector = FanCoil(address=coil.address, baud=line.spec.baud)
+        collector.on_look = partial(_looked, truth, coil.id, pace)
+        line.attach(collector)
+        wired.fan_coils[coil.id] = collector
+        truth.coils.installed(coil.id, coil.every_s)
     return wired
+
+
+def _looked(truth: Truth, coil: str, pace: Pace) -> None:
+    truth.coils.looked(coil, pace.now_ms())
 
 
 def _lock_board(cabinet: Cabinet) -> Lock8A | LockKerong:

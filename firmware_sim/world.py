@@ -145,6 +145,7 @@ async def fast(scenario: Scenario, folder: Path) -> AsyncIterator[Fast]:
             wired.coils,
             wired.sensors,
             wired.boards,
+            wired.fan_coils,
         )
         yield Fast(scenario, day, office, opened, road, wired)
 

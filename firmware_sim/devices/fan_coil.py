@@ -10,6 +10,8 @@ Source: Modbus Application Protocol V1.1b3 section 6.2; docs/protocols/fan_coil.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from firmware_sim.devices.modbus_slave import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ModbusSlave, RefusedError, SlaveTwin
 
 SPEEDS = {"high": 0, "mid": 1, "low": 2}
@@ -26,6 +28,8 @@ class FanCoil(SlaveTwin):
         self.flow = False
         self.water: int | None = 70
         self.stuck: set[int] = set()
+        # Whoever keeps the account hears when the inputs were asked for.
+        self.on_look: Callable[[], None] = lambda: None
         self._slave = ModbusSlave(address, self._registers, baud=baud, turn_round_s=turn_round_s, inputs=self._inputs)
 
     def run(self, speed: str, *, valve: bool = True, flow: bool = True) -> None:
@@ -35,6 +39,7 @@ class FanCoil(SlaveTwin):
     def _inputs(self, first: int, count: int) -> list[bool]:
         if first + count > _INPUTS:
             raise RefusedError(ILLEGAL_ADDRESS)
+        self.on_look()
         on = {SPEEDS.get(self.speed, -1), _VALVE if self.valve else -1, _FLOW if self.flow else -1, *self.stuck}
         return [number in on for number in range(first, first + count)]
 

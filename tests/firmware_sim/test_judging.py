@@ -109,6 +109,38 @@ def test_the_judge_sees_each_seeded_bug(scratch: Path, bug: Callable[[Fast], Non
     assert all(verdict.compared.values())
 
 
+def short_hall() -> Scenario:
+    """Two hours of mixed_hall: its fan coils, and one cabinet for somebody who wants a thing."""
+    whole = scenarios.load("mixed_hall")
+    charges = tuple(one for one in whole.agreement.charge if one.kind in ("per_piece", "weighted_runtime"))
+    return replace(
+        whole, name="short_hall", opens="20:55", meter=(), agreement=replace(whole.agreement, charge=charges),
+        line=tuple(one for one in whole.line if one.name in ("locks", "climate")), cabinet=whole.cabinet[:1],
+        shop=replace(
+            whole.shop, draws=2, shift=(Shift("21:00", "21:40", 2),), load=replace(whole.shop.load, on="21:00")
+        ),
+    )  # fmt: skip
+
+
+def a_valve_reads_open_that_is_shut(run: Fast) -> None:
+    run.wired.fan_coils["coil-room-1"].stuck.add(3)
+
+
+def test_the_judge_sees_a_coil_that_counts_without_water_and_believes_the_one_beside_it(scratch: Path) -> None:
+    verdict = play(short_hall(), scratch, a_valve_reads_open_that_is_shut)
+
+    seen = {(one.what, one.where.partition(" / ")[0]) for one in verdict.differences}
+    assert seen == {("effective seconds", "coil-room-1"), ("money", "weighted_runtime"), ("money", "total")}
+    assert verdict.compared["minutes run"] > 10
+
+
+def test_seconds_that_nobody_ran_and_seconds_at_another_speed_are_differences() -> None:
+    truth = Account(runs={("coil", "low"): 600})
+
+    for runs in ({("coil", "low"): 601}, {("coil", "mid"): 600}, {}):
+        assert {one.what for one in judge(truth, Account(runs=runs), proofs={}).differences} == {"effective seconds"}
+
+
 def test_the_same_seed_gives_the_same_day(scratch: Path) -> None:
     one, other = (judge_scenario(short_day(), folder=scratch / name) for name in ("one", "other"))
 

@@ -71,5 +71,6 @@ def test_mixed_hall() -> None:
 
     assert sound(found), found
     assert set(found["truth"]["wh"]) == {"meter-cn", "meter-heat"}
+    assert {key.split()[0] for key in found["truth"]["runs"]} == {"coil-room-1", "coil-room-2"}
     assert found["played"]["answers"].get("taken", 0) > 0
     assert "refused" not in found["played"]["answers"]

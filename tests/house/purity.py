@@ -37,7 +37,7 @@ PURE = (
     "cloud/replenishment/policies",
     "cloud/metering/usage.py", "cloud/metering/intervals.py",
     "cloud/rating", "cloud/billing/settle.py", "cloud/billing/guarantee.py",
-    "cloud/billing/verify.py", "firmware_sim/truth.py", "firmware_sim/devices",
+    "cloud/billing/verify.py", "firmware_sim/truth.py", "firmware_sim/run_time.py", "firmware_sim/devices",
 )  # fmt: skip
 WORLD = {
     "aiosqlite", "asyncio", "fastapi", "ftplib", "http", "httpx", "multiprocessing", "paho", "psycopg", "psycopg_pool",
