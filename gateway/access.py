@@ -35,7 +35,7 @@ class AccessPolicy(msgspec.Struct, frozen=True):
 
 class Asked(msgspec.Struct, frozen=True):
     """What is asked for. `person` names who identified himself without a badge; `for_` is the account to charge;
-    `lend`: as a loan; `waiting`: the goods put by that are picked up.
+    `lend`: as a loan; `waiting`: the goods put by that are picked up; `request`: the flag of who asks (``answered``).
     """
 
     cabinet: str
@@ -47,6 +47,7 @@ class Asked(msgspec.Struct, frozen=True):
     lend: bool = False
     waiting: str = ""
     serial: str = ""
+    request: str = ""
 
 
 class Situation(msgspec.Struct, frozen=True):

@@ -35,6 +35,7 @@ from gateway.status import Status
 from gateway.take_count import take_count
 from gateway.take_draw import BUSY, DrawResult, take_draw
 from gateway.take_refill import take_refill
+from gateway.take_visit import end_interrupted
 from gateway.uplink import Uplink
 from gateway.wiring import Site, cabinet_ids, wire_up
 
@@ -106,23 +107,26 @@ class Gateway:
             log.info("stopped")
 
     async def draw(
-        self, cabinet: str, badge: str, slot: str, quantity: int = 1, for_: str = "", serial: str = ""
-    ) -> DrawResult:
+        self, cabinet: str, badge: str, slot: str, quantity: int = 1, for_: str = "", serial: str = "",
+        request: str = "",
+    ) -> DrawResult:  # fmt: skip
         """Somebody takes something. Raises UnknownCabinetError."""
         premises, place = self._place(cabinet)
         if self.kiosk is not None and self.kiosk.visitors.stands_there(cabinet, badge):
             return BUSY
-        return await take_draw(premises, place, badge, slot, quantity=quantity, for_=for_, serial=serial)
+        return await take_draw(
+            premises, place, badge, slot, quantity=quantity, for_=for_, serial=serial, request=request
+        )
 
-    async def refill(self, cabinet: str, slot: str, quantity: int, badge: str) -> DrawResult:
+    async def refill(self, cabinet: str, slot: str, quantity: int, badge: str, request: str = "") -> DrawResult:
         """Somebody put something in. Raises UnknownCabinetError."""
         premises, place = self._place(cabinet)
-        return await take_refill(premises, place, slot, quantity, badge)
+        return await take_refill(premises, place, slot, quantity, badge, request)
 
-    async def count(self, cabinet: str, slot: str, quantity: int, badge: str) -> DrawResult:
+    async def count(self, cabinet: str, slot: str, quantity: int, badge: str, request: str = "") -> DrawResult:
         """Somebody counted a slot. Raises UnknownCabinetError."""
         premises, place = self._place(cabinet)
-        return await take_count(premises, place, slot, quantity, badge)
+        return await take_count(premises, place, slot, quantity, badge, request)
 
     async def order_level(self, unit: str, badge: str, level: int | None, reason: str, seconds: int) -> Ordered:
         """A person's order to an air unit or a relay. Raises UnknownUnitError; NotStored, and then nothing moves."""
@@ -186,7 +190,8 @@ class Gateway:
             if isinstance(session, MqttSession):
                 session.serve(premises)
             start(session.run(), session.name)
-        start(recover_draws(premises, site.cabinets), "recover draws")
+        recovered = recover_draws(premises, site.cabinets)
+        start(end_interrupted(premises, site.cabinets, recovered), "recover draws and visits")
         kiosk = self.kiosk = KioskDesk(premises, site.cabinets, ports.salt, config.web.logout_seconds)
         start(kiosk.run(), "kiosk")
         start(look_after(premises), "open questions")

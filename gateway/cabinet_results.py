@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from gateway.access import Asked
 from gateway.device_events import Dispensed, Scalar
+from gateway.lots import labels
 from gateway.ports import Confirm
 from gateway.premises import Given, Premises
 from gateway.recording import Stamp, frame_hash, happened
@@ -64,13 +65,13 @@ def unasked(event: Dispensed, device: str, cfg: str, premises: Premises, at: Sta
     item = place.item if place else "unknown"
     named, against = unasked_for(premises, Asked(device, event.slot, event.qty, badge=event.badge))
     flags = ["autonomous" if event.local else "unasked", *([end.incident] if end.incident else []), *against]
-    lot = premises.lies_in(device, event.slot).lot if end.qty else None
+    lot, lots = labels(premises.lies_in(device, event.slot).leaving(end.qty), end.qty)
     blank = _blank(device, cfg, at.b, at.ts, event.slot, item, planogram, desired.rules or desired.version)
     return replace(
         blank, t=at.t, m=at.m, did=event.did, who=holder.person if holder else pseudonym(event.badge),
         raw=frame_hash(event.raw), q=flags, intent=attempt_of(event.cmd_id), asked=event.qty, qty=end.qty,
         outcome=end.outcome, actuation=event.motor, confirmation=event.drop, after=after(event),
-        for_=named, lot=lot.lot if lot else "",
+        for_=named, lot=lot, lots=lots,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 import msgspec
 
@@ -13,14 +13,14 @@ from wire.records import Intent
 
 
 @runtime_checkable
-class Admitting(Protocol):
+class Admitting(Cabinet, Protocol):
     """A cabinet that can be opened so that something is put in."""
 
     async def admit(self, slot: str) -> bool:
         """Opens the door, where there is one, and waits until it is closed; False: it certainly stayed shut."""
 
 
-def admits(cabinet: Cabinet, slot: str) -> bool:
+def admits(cabinet: Cabinet, slot: str) -> TypeGuard[Admitting]:
     """Whether there is a door before this slot that can be opened without giving anything away."""
     return isinstance(cabinet, Admitting) and bool(getattr(cabinet, "admits", lambda _: True)(slot))
 

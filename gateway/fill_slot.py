@@ -27,7 +27,9 @@ WRONG = {
 
 
 class Filled(msgspec.Struct, frozen=True):
-    """What was done at one slot. `found` None: nobody counted before. `serials`: of the pieces that were filled in."""
+    """What was done at one slot. `found` None: nobody counted before. `serials`: of the pieces that were filled
+    in; `request`: the flag of who asks (``answered``).
+    """
 
     slot: str
     found: int | None = None
@@ -38,6 +40,7 @@ class Filled(msgspec.Struct, frozen=True):
     lot: str = ""
     expires: int | None = None
     serials: tuple[str, ...] = ()
+    request: str = ""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -128,7 +131,7 @@ def _count(premises: Premises, work: Work, qty: int, q: list[str], position: str
     at, place = work.at, work.place
     return Count(
         v=1, z="", src=work.visitor.cabinet, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
-        who=work.visitor.person.person, q=q, slot=place.slot, item=place.item, qty=qty,
+        who=work.visitor.person.person, q=[*q, *_asked(work)], slot=place.slot, item=place.item, qty=qty,
         unit=premises.desired.current.book.item(place.item).unit, position=position,
     )  # fmt: skip
 
@@ -137,7 +140,7 @@ def _refills(premises: Premises, work: Work, after: int) -> list[Refill]:
     """One record, or one a piece where each has a number."""
     place, done, at, visitor = work.place, work.done, work.at, work.visitor
     over = place.capacity and after > place.capacity + done.removed + done.spoiled
-    q = ["manual", *(["claimed_full"] if done.full else []), *(["over_capacity"] if over else [])]
+    q = ["manual", *(["claimed_full"] if done.full else []), *(["over_capacity"] if over else []), *_asked(work)]
     found, here = [], work.base
     for qty, serial in [(1, one) for one in done.serials] or [(work.filled, "")]:
         then = (here or 0) + qty
@@ -152,6 +155,10 @@ def _refills(premises: Premises, work: Work, after: int) -> list[Refill]:
         ))  # fmt: skip
         here = then
     return found
+
+
+def _asked(work: Work) -> list[str]:
+    return [work.done.request] if work.done.request else []
 
 
 def _no(reason: str) -> DrawResult:

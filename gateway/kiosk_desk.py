@@ -17,6 +17,7 @@ from gateway.kiosk_view import is_for, offer
 from gateway.periods import DAY_MS
 from gateway.ports import UnknownCabinetError
 from gateway.premises import Cabinet, Premises, standing_open
+from gateway.repeats import Repeats
 from gateway.rules import Waiting, account
 from gateway.take_count import take_count_as
 from gateway.take_draw import DrawResult, take
@@ -52,11 +53,13 @@ class KioskDesk:
     ) -> None:
         self.premises = premises
         self.visitors = Visitors(premises, token, idle_seconds)
+        self.repeats = Repeats(premises.answered)
         self._cabinets = cabinets
         self._ticks: dict[str, int] = dict.fromkeys(cabinets, 1)
         self._wake: asyncio.Event = asyncio.Event()
         self._ending: set[asyncio.Task[object]] = set()
         premises.stirred = self._stir
+        premises.standing = self._standing
         premises.changed.append(lambda record: self._stir(record.src))
 
     def cabinet(self, name: str) -> Cabinet:
@@ -100,7 +103,7 @@ class KioskDesk:
 
     async def draw(
         self, token: str, slot: str, quantity: int, *, cost_centre: str = "", job: str = "", lend: bool = False,
-        days: int = 0, serial: str = "", waiting: Waiting | None = None,
+        days: int = 0, serial: str = "", waiting: Waiting | None = None, request: str = "",
     ) -> DrawResult:  # fmt: skip
         """He takes something, or borrows it."""
         visitor = self.visitors.get(token)
@@ -112,22 +115,25 @@ class KioskDesk:
             visitor.for_ = f"{cost_centre}/{job}"
         asked = Asked(
             visitor.cabinet, slot, quantity, badge=visitor.badge, person=visitor.person.person, for_=visitor.for_,
-            lend=lend, waiting=waiting.id if waiting else "", serial=serial,
+            lend=lend, waiting=waiting.id if waiting else "", serial=serial, request=request,
         )  # fmt: skip
         visitor.draws += 1
         result = await take(self.premises, self.cabinet(visitor.cabinet), asked, due=self._due(asked, days))
         self.visitors.touch(visitor)
         return result
 
-    async def bring_back(self, token: str, record: str, quantity: int, condition: Condition) -> DrawResult:
+    async def bring_back(
+        self, token: str, record: str, quantity: int, condition: Condition, request: str = ""
+    ) -> DrawResult:
         """Goods come back."""
         visitor = self.visitors.get(token)
-        return await take_return(self.premises, self.cabinet(visitor.cabinet), visitor, record, quantity, condition)
+        cabinet = self.cabinet(visitor.cabinet)
+        return await take_return(self.premises, cabinet, visitor, record, quantity, condition, request)
 
-    async def bring_loan(self, token: str, record: str, condition: Condition) -> DrawResult:
+    async def bring_loan(self, token: str, record: str, condition: Condition, request: str = "") -> DrawResult:
         """A tool comes back."""
         visitor = self.visitors.get(token)
-        return await take_loan_back(self.premises, self.cabinet(visitor.cabinet), visitor, record, condition)
+        return await take_loan_back(self.premises, self.cabinet(visitor.cabinet), visitor, record, condition, request)
 
     async def report(self, token: str, record: str, what: str, words: str) -> DrawResult:
         """It was otherwise."""
@@ -137,15 +143,15 @@ class KioskDesk:
         """The owner of an unproven draw says what he has seen."""
         return await take_verdict(self.premises, self.visitors.get(token), record, outcome, evidence)
 
-    async def pick_up(self, token: str, named: str, serial: str = "") -> DrawResult:
+    async def pick_up(self, token: str, named: str, serial: str = "", request: str = "") -> DrawResult:
         """Goods put by for this person, or for an order he may charge."""
         visitor = self.visitors.get(token)
         for one in self.premises.desired.current.book.waiting:
             if one.id == named and one.cabinet == visitor.cabinet and is_for(one, visitor.person):
-                return await self._hand_out(token, one, serial)
+                return await self._hand_out(token, one, serial, request)
         return DrawResult("refused", reason="not_yours", sentence="Nothing is put by for you here.")
 
-    async def pick_up_by_code(self, cabinet: str, code: str, serial: str = "") -> DrawResult:
+    async def pick_up_by_code(self, cabinet: str, code: str, serial: str = "", request: str = "") -> DrawResult:
         """Goods put by for whoever knows the code; wrong ones count as wrong PINs of the cabinet."""
         listed = self.premises.desired.current.book.waiting
         # One code may have been given anew: what still lies there comes first.
@@ -156,17 +162,17 @@ class KioskDesk:
             return visitor
         assert found is not None
         try:
-            return await self._hand_out(visitor.token, found, serial)
+            return await self._hand_out(visitor.token, found, serial, request)
         finally:
             await self.visitors.end(visitor, "picked_up")
 
-    async def count(self, token: str, slot: str, quantity: int) -> DrawResult:
+    async def count(self, token: str, slot: str, quantity: int, request: str = "") -> DrawResult:
         """Somebody counted a slot."""
         visitor = self.visitors.get(token)
         if not visitor.roles & LOOK_AFTER:
             return DrawResult("refused", reason="role_needed", sentence="This is for whoever looks after the cabinet.")
         cabinet = self.cabinet(visitor.cabinet)
-        return await take_count_as(self.premises, cabinet, slot, quantity, visitor.person.person)
+        return await take_count_as(self.premises, cabinet, slot, quantity, visitor.person.person, request)
 
     # Refills
 
@@ -248,12 +254,14 @@ class KioskDesk:
     def _is_gone(self, one: Waiting) -> bool:
         return not self.premises.handed.left(one) or is_over(one, self.premises.now())
 
-    async def _hand_out(self, token: str, one: Waiting, serial: str) -> DrawResult:
+    async def _hand_out(self, token: str, one: Waiting, serial: str, request: str) -> DrawResult:
         book = self.premises.desired.current.book
         place, _ = self.premises.place(one.cabinet, one.slot)
         lend = bool(place and book.item(one.item or place.item).loan_days)
         job = one.order if book.job(one.order) else ""
-        result = await self.draw(token, one.slot, one.qty, job=job, lend=lend, serial=serial, waiting=one)
+        result = await self.draw(
+            token, one.slot, one.qty, job=job, lend=lend, serial=serial, waiting=one, request=request
+        )
         if result.outcome in ("confirmed", "lent"):
             return msgspec.structs.replace(result, outcome="picked_up")
         return result
@@ -264,6 +272,11 @@ class KioskDesk:
         place, _ = self.premises.place(asked.cabinet, asked.slot)
         longest = self.premises.desired.current.book.item(place.item).loan_days if place else 0
         return self.premises.clock.wall_ms() + min(days or longest, longest or days) * DAY_MS
+
+    def _standing(self, cabinet: str) -> str:
+        """Who has a session at a cabinet."""
+        visitor = self.visitors.at(cabinet)
+        return visitor.person.person if visitor is not None else ""
 
     def _stir(self, cabinet: str) -> None:
         if cabinet in self._ticks:

@@ -7,11 +7,15 @@ that no other known number ever leaves in its place.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from wire.records import OfLot
+
 FAR = 2**62
+# Lots of one record: a leaf is at most 4 KiB.
+MOST = 12
 
 
 class Lot(msgspec.Struct):
@@ -33,25 +37,76 @@ def put(lots: list[Lot], lot: str, expires: int | None, qty: int, serial: str = 
     lots.sort(key=lambda one: FAR if one.expires is None else one.expires)
 
 
-def take(lots: list[Lot], qty: int, lot: str = "", serial: str = "") -> None:
-    """Pieces leave: the numbers that are named, else of the lot that is named, else of the one that ends first."""
+def take(lots: list[Lot], qty: int, lot: str = "", serial: str = "", parts: Sequence[OfLot] = ()) -> list[Lot]:
+    """Pieces leave: the numbers that are named, else of the lots that are named, else of the one that ends first. What
+    left, the first to end first.
+    """
     numbers = serial.split()
-    for one in lots:
-        if one.serial and one.serial in numbers:
-            one.qty, qty = 0, qty - 1
-    rest = [one for one in lots if one.qty and not (numbers and one.serial)]
-    for one in sorted(rest, key=lambda one: bool(lot) and one.lot != lot):
-        gone = max(0, min(one.qty, qty))
-        one.qty -= gone
-        qty -= gone
+    gone = [msgspec.structs.replace(one) for one in lots if one.serial and one.serial in numbers]
+    lots[:] = [one for one in lots if not (one.serial and one.serial in numbers)]
+    rest = [one for one in lots if not (numbers and one.serial)]
+    for part in () if numbers else parts:
+        gone += _leave([one for one in rest if one.lot == part.lot], min(part.qty, qty - total(gone)))
+    gone += _leave(sorted(rest, key=lambda one: bool(lot) and one.lot != lot), qty - total(gone))
     lots[:] = [one for one in lots if one.qty]
+    return gone
+
+
+def leaving(lots: Sequence[Lot], qty: int, serial: str = "") -> list[Lot]:
+    """What would leave; nothing does."""
+    return take([msgspec.structs.replace(one) for one in lots], qty, serial=serial) if lots else []
+
+
+def total(lots: Iterable[Lot | OfLot]) -> int:
+    """Pieces in all."""
+    return sum(one.qty for one in lots)
+
+
+def labels(gone: Iterable[Lot | OfLot], qty: int) -> tuple[str, list[OfLot]]:
+    """How a record of so many pieces says their lots: `lot`, and `lots` where not all of them are known to be of it."""
+    found: dict[str, int] = {}
+    for one in gone:
+        if one.lot:
+            found[one.lot] = found.get(one.lot, 0) + one.qty
+    named = [OfLot(lot, pieces) for lot, pieces in found.items()]
+    if not named:
+        return "", []
+    return named[0].lot, [] if named[0].qty >= qty else named[:MOST]
+
+
+def first_of(parts: Sequence[OfLot], qty: int) -> list[OfLot]:
+    """The lots of the first so many pieces of a draw."""
+    found: list[OfLot] = []
+    for one in parts:
+        if left := min(one.qty, qty - total(found)):
+            found.append(OfLot(one.lot, left))
+    return found
+
+
+def last_of(parts: Sequence[OfLot], whole: int, qty: int) -> list[OfLot]:
+    """The lots of the last so many of a draw of `whole` pieces: what comes back is what would have been used up last.
+    Of pieces that no lot is known of, none is said.
+    """
+    staying = {one.lot: one.qty for one in first_of(parts, max(0, whole - qty))}
+    return [OfLot(one.lot, left) for one in parts if (left := one.qty - staying.get(one.lot, 0))]
+
+
+def _leave(lots: Sequence[Lot], qty: int) -> list[Lot]:
+    gone = []
+    for one in lots:
+        pieces = max(0, min(one.qty, qty))
+        if pieces:
+            gone.append(msgspec.structs.replace(one, qty=pieces))
+            one.qty -= pieces
+            qty -= pieces
+    return gone
 
 
 def level(lots: list[Lot], qty: int) -> None:
     """A count says how many there are in all: what is too much leaves as a draw would, what is missing has no lot.
     Which numbers are gone it does not say, unless all are.
     """
-    held = sum(one.qty for one in lots)
+    held = total(lots)
     nameless = [one for one in lots if not one.serial]
     if held > qty:
         numbers = [one for one in lots if one.serial] if qty else []

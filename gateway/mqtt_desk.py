@@ -172,7 +172,7 @@ class Desk:
         late = event.at is not None and at.ts == "S" and at.t - event.at > self.driver.settings.patience * 1000
         if decision.allowed and late:
             decision = msgspec.structs.replace(decision, allowed=False, reason="too_late")
-        elif decision.allowed and (closed := self.premises.closed(self.device) or self._busy()):
+        elif decision.allowed and (closed := self.premises.closed(self.device) or self._busy(decision.person)):
             decision = msgspec.structs.replace(decision, allowed=False, reason=closed)
         if decision.allowed:
             self.premises.busy.add(self.device)
@@ -217,8 +217,10 @@ class Desk:
         changed = was is not None and was is not event.online
         return happened("online" if event.online else "offline", at, self.device) if changed else None
 
-    def _busy(self) -> str:
-        return "busy" if self.device in self.premises.busy else ""
+    def _busy(self, person: str) -> str:
+        """Whether somebody is being served, or somebody else has a session at this cabinet's kiosk."""
+        here = self.premises.standing(self.device)
+        return "busy" if self.device in self.premises.busy or here not in ("", person) else ""
 
     # Ends
 

@@ -12,8 +12,11 @@ from typing import Protocol
 import msgspec
 
 from gateway.access import AccessPolicy, Asked, Decision, Situation, decide
+from gateway.answered import Answered
 from gateway.clock import Clock
 from gateway.handed_out import HandedOut
+from gateway.lots import Lot
+from gateway.open_visits import OpenVisits
 from gateway.pins import Tries
 from gateway.ports import Confirm, Desired, DesiredSource, Journal, NotStored, Slot
 from gateway.recording import stamp
@@ -35,7 +38,7 @@ class CabinetUnreachableError(Exception):
 
 class Given(msgspec.Struct, frozen=True):
     """How a command ended: what it proves, pieces, the device's words, a snapshot after. `recorded`: already stored;
-    `serial`: the numbers the cabinet saw leave, with spaces between them.
+    `serial`: the numbers the cabinet saw leave, with spaces between them, and `pieces` the lots they are of.
     """
 
     fact: Fact
@@ -45,6 +48,7 @@ class Given(msgspec.Struct, frozen=True):
     after: Mapping[str, int] = {}
     recorded: RecordKey | None = None
     serial: str = ""
+    pieces: tuple[Lot, ...] = ()
 
 
 class Attempting(msgspec.Struct, frozen=True):
@@ -96,7 +100,7 @@ class Premises:
     """Handed to every use case. `busy` holds the cabinets that serve someone right now, `service` those that are being
     refilled, `recovering` those whose last attempts are not settled yet, `sees_serials` those that tell by a tag which
     piece left. `changed` is told of every record by its
-    cabinet.
+    cabinet; `standing` says who has a session there, "" for nobody.
     """
 
     def __init__(
@@ -116,6 +120,8 @@ class Premises:
         self._anew: Uses | None = None
         self.tries = Tries(clock.boot)
         self.handed = HandedOut()
+        self.answered = Answered()
+        self.visits = OpenVisits()
         self.busy: set[str] = set()
         self.service: set[str] = set()
         self.recovering: set[str] = set()
@@ -124,6 +130,7 @@ class Premises:
         self.attempts: dict[str, Attempting] = {}
         self.reminded: set[str] = set()
         self.stirred: Callable[[str], None] = lambda _: None
+        self.standing: Callable[[str], str] = lambda _: ""
         self._told: dict[str, int] = {}
         self._places: dict[tuple[str, str], tuple[Slot, int]] = {}
         self._places_of: Desired | None = None
@@ -157,13 +164,12 @@ class Premises:
         desired, now = self.desired.current, self.now()
         held = self.lies_in(asked.cabinet, asked.slot)
         piece = held.piece(asked.serial) or held.lot
-        jams = desired.book.cabinet(asked.cabinet).jams_until_off
         ends = piece.expires if piece else None
         situation = Situation(
             self.uses,
             now,
             held.on_hand,
-            off=held.off or bool(jams and held.jams >= jams),
+            off=self._is_off(asked.cabinet, held),
             expired=bool(ends and now.ts == "S" and now.t >= ends),
             serials=tuple(held.serials),
             sees=asked.cabinet in self.sees_serials,
@@ -201,6 +207,8 @@ class Premises:
             self._anew.apply(record)
         self.tries.apply(record)
         self.handed.apply(record)
+        self.answered.apply(record)
+        self.visits.apply(record)
 
     def look_back(self) -> Uses | None:
         """For new rules: None, or the count to be fed with all that the journal holds, since they ask for more than is
@@ -252,14 +260,18 @@ class Premises:
 
     def off(self) -> list[tuple[str, str, int]]:
         """Slots that give nothing more before somebody was there: cabinet, slot, jams in a row (0: no motor)."""
-        book, found = self.desired.current.book, []
+        found = []
         for planogram in self.desired.current.planograms.values():
-            most = book.cabinet(planogram.cabinet).jams_until_off
             for place in planogram.slots:
                 held = self.lies_in(planogram.cabinet, place.slot)
-                if held.off or (most and held.jams >= most):
+                if self._is_off(planogram.cabinet, held):
                     found.append((planogram.cabinet, place.slot, 0 if held.off else held.jams))
         return found
+
+    def _is_off(self, cabinet: str, held: Contents) -> bool:
+        """Out of order: no motor, or too many jams in a row."""
+        most = self.desired.current.book.cabinet(cabinet).jams_until_off
+        return held.off or bool(most and held.jams >= most)
 
     def confirm(self, cabinet: str, slot: str) -> Confirm:
         """How a piece from this slot is known to have left; nothing planned means nothing proves it."""

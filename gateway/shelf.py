@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.lots import Lot, first, level, put, serials, take
+from gateway.lots import Lot, first, leaving, level, put, serials, take, total
 from wire.ids import RecordKey
 from wire.records import (
     Count,
@@ -22,6 +22,7 @@ from wire.records import (
     Goods,
     Loan,
     LoanBack,
+    OfLot,
     Outcome,
     Record,
     Ref,
@@ -75,6 +76,10 @@ class Contents(msgspec.Struct):
         """The numbers that are known to lie here, first expired first."""
         return serials(self.lots)
 
+    def leaving(self, qty: int, serial: str = "") -> list[Lot]:
+        """Of which lots so many pieces would be, or these numbers."""
+        return leaving(self.lots, qty, serial)
+
 
 class Resolution(msgspec.Struct, frozen=True):
     """An unverified draw that a count has decided."""
@@ -89,9 +94,10 @@ class Shelf:
 
     def __init__(self) -> None:
         self._places: dict[Place, Contents] = {}
-        self._draws: dict[RecordKey, Place] = {}
-        self._confirmed: OrderedDict[RecordKey, tuple[str, str, str]] = OrderedDict()
+        self._draws: dict[RecordKey, tuple[Place, list[Lot]]] = {}
+        self._confirmed: OrderedDict[RecordKey, tuple[Place, str, list[Lot]]] = OrderedDict()
         self._ends: dict[tuple[str, str, str], int] = {}
+        self._lot_of: dict[tuple[str, str], str] = {}
         self._decided: set[tuple[str, str]] = set()
 
     def look(self, cabinet: str, slot: str) -> Contents:
@@ -193,16 +199,16 @@ class Shelf:
         ours = place.item == draw.item
         if draw.qty and ours and place.on_hand is not None:
             place.on_hand -= draw.qty
-        if draw.qty and ours and place.lots:
-            take(place.lots, draw.qty, draw.lot, draw.serial)
+        gone = take(place.lots, draw.qty, draw.lot, draw.serial, draw.lots) if draw.qty and ours else []
+        gone = gone or self._said(draw)
         if draw.outcome == "confirmed":
             place.jams, place.off = 0, False
-            self._confirmed[draw.key] = (draw.slot, draw.lot, draw.serial)
+            self._confirmed[draw.key] = ((draw.src, draw.slot), draw.item, gone)
             if len(self._confirmed) > REMEMBERED:
                 self._confirmed.popitem(last=False)
         if draw.outcome == "unverified":
             (place.unverified if ours else place.passed)[draw.key] = draw
-            self._draws[draw.key] = (draw.src, draw.slot)
+            self._draws[draw.key] = (draw.src, draw.slot), gone
         if draw.outcome in ("unverified", "jammed") or "no_drop" in draw.q or "slot_slow" in draw.q:
             place.doubtful = True
         if draw.outcome == "jammed":
@@ -211,7 +217,7 @@ class Shelf:
             place.off = True
 
     def _resolve(self, resolved: DrawResolved) -> None:
-        where = self._draws.pop(resolved.ref.key, None)
+        where, gone = self._draws.pop(resolved.ref.key, (None, []))
         if where is None:
             return
         place = self._places[where]
@@ -223,7 +229,7 @@ class Shelf:
         if draw is not None:
             if place.on_hand is not None:
                 place.on_hand += draw.qty - resolved.qty
-            self._back(place, draw.lot, draw.serial, draw.qty - resolved.qty)
+            self._back(place, gone, draw.qty - resolved.qty)
 
     def _moved(self, record: Loan | LoanBack | Return) -> None:
         """What is lent leaves; what comes back lies there again (used goods name another slot: see ``take_return``)."""
@@ -231,7 +237,7 @@ class Shelf:
         if place.item != record.item and record.slot not in MIXED:
             return
         if isinstance(record, Loan):
-            take(place.lots, record.qty, record.lot, record.serial)
+            take(place.lots, record.qty, record.lot, record.serial, record.lots)
         else:
             self._lots(place, record)
         if place.on_hand is not None or not isinstance(record, Loan):
@@ -239,26 +245,45 @@ class Shelf:
 
     def _reverse(self, record: Reversal) -> None:
         """Taken back on paper: the piece lies there after all."""
-        slot, lot, serial = self._confirmed.get(record.ref.key, ("", "", ""))
-        place = self._places.get((record.src, slot))
-        if place is not None and place.on_hand is not None:
+        where, item, gone = self._confirmed.get(record.ref.key, (None, "", []))
+        place = self._places.get(where) if where is not None else None
+        if place is not None and place.item == item and place.on_hand is not None:
             place.on_hand += record.qty
-            self._back(place, lot, serial, record.qty)
+            self._back(place, gone, record.qty)
 
-    def _back(self, place: Contents, lot: str, serial: str, qty: int) -> None:
-        """Pieces that did not leave after all lie there with their lot, or their numbers when all of them stayed."""
-        if qty <= 0 or not (lot or serial):
-            return
-        for number in serial.split() or [""]:
-            put(place.lots, lot, self.ends(place.item, lot, number), qty, number)
+    def _back(self, place: Contents, gone: Sequence[Lot], qty: int) -> None:
+        """Pieces that did not leave after all lie there with their lots, or their numbers when all of them stayed."""
+        whole = qty >= total(gone)
+        for one in reversed(gone):
+            pieces = min(one.qty, qty)
+            if pieces > 0 and (whole or not one.serial):
+                put(place.lots, one.lot, one.expires, pieces, one.serial)
+            qty -= pieces
+
+    def _said(self, draw: Draw) -> list[Lot]:
+        """What left by the record's own words, where nothing was known to lie there."""
+        if draw.serial:
+            return [Lot(draw.lot, self.ends(draw.item, draw.lot, one), 1, one) for one in draw.serial.split()]
+        parts = draw.lots or ([OfLot(draw.lot, draw.qty)] if draw.lot and draw.qty else [])
+        return [Lot(one.lot, self.ends(draw.item, one.lot, ""), one.qty) for one in parts]
 
     def _lots(self, place: Contents, record: Goods) -> None:
-        if record.lot or record.expires or record.serial:
-            ends = record.expires or self.ends(record.item, record.lot, record.serial)
-            if ends is not None and (record.lot or record.serial):
-                self._ends[record.item, record.lot, record.serial] = ends
-            for number in record.serial.split() or [""]:
-                put(place.lots, record.lot, ends, record.qty, number)
+        """What a record names lies there: number by number, or lot by lot."""
+        back = isinstance(record, Return | LoanBack)
+        parts = record.lots if isinstance(record, Return | LoanBack) and not record.serial else []
+        for part in parts:
+            put(place.lots, part.lot, self.ends(record.item, part.lot, ""), part.qty)
+        if parts or not (record.lot or record.expires or record.serial):
+            return
+        for number in record.serial.split() or [""]:
+            # Of what comes back it is known by its number which lot it is of.
+            lot = self._lot_of.get((record.item, number), record.lot) if back and number else record.lot
+            ends = record.expires or self.ends(record.item, lot, number)
+            if number:
+                self._lot_of[record.item, number] = lot
+            if ends is not None and (lot or number):
+                self._ends[record.item, lot, number] = ends
+            put(place.lots, lot, ends, record.qty, number)
 
 
 def ref(record: Draw | Loan) -> Ref:

@@ -18,10 +18,12 @@ from gateway.conversation import ConversationSession
 from gateway.device_events import DeviceFault, Event, TagsSeen
 from gateway.door import Door, stayed_shut
 from gateway.drivers.uhf_r200 import UhfR200
+from gateway.lots import labels
 from gateway.periods import DAY_MS
 from gateway.ports import Attempt, Confirm, LinkDown, NotStored
 from gateway.premises import CabinetUnreachableError, Given, Premises
 from gateway.recording import device_event, stamp
+from gateway.take_draw import loan_of
 from gateway.vending import Fact
 from wire.ids import RecordKey
 from wire.records import Count, DeviceEvent, Draw, Intent, Loan, Record
@@ -213,7 +215,10 @@ class TagCabinet:
         left = {"tags": len(self._of(here, intent.slot))}
         if mine:
             numbers = self._numbers(intent.item, mine)
-            return Given(Fact.COUNTER_MOVED, len(mine), actuation, f"tags gone: {len(mine)}", left, serial=numbers)
+            held = self._premises.lies_in(self.device, intent.slot)
+            pieces = tuple(held.leaving(len(mine), numbers)) if numbers else ()
+            words = f"tags gone: {len(mine)}"
+            return Given(Fact.COUNTER_MOVED, len(mine), actuation, words, left, serial=numbers, pieces=pieces)
         return Given(Fact.NOTHING_TAKEN, 0, actuation, "no tag is gone", left)
 
     async def _settle(self, here: set[str]) -> None:
@@ -269,21 +274,15 @@ class TagCabinet:
         drawn = self._draw(slot, gone, who=intent.who, q="unasked")
         drawn = msgspec.structs.replace(drawn, for_=intent.for_, q=[*drawn.q, *against])
         days = self._premises.desired.current.book.item(drawn.item).loan_days
-        if not days:
-            return drawn
-        return Loan(
-            v=1, z="", src=drawn.src, ep=drawn.ep, n=0, t=drawn.t, ts=drawn.ts, b=drawn.b, m=drawn.m, who=drawn.who,
-            for_=drawn.for_, cfg=drawn.cfg, q=drawn.q, slot=slot, item=drawn.item, qty=drawn.qty,
-            due=drawn.t + days * DAY_MS, actuation=drawn.actuation, confirmation=drawn.confirmation,
-            serial=drawn.serial, lot=drawn.lot,
-        )  # fmt: skip
+        return loan_of(drawn, drawn.t + days * DAY_MS) if days else drawn
 
     def _draw(self, slot: str, gone: set[str], *, who: str = "", q: str) -> Draw:
         """Tags that nobody asked for: by the person who had the door open, by nobody known, or in doubt."""
         at, desired = stamp(self._clock), self._premises.desired.current
         place, planogram = self._premises.place(self.device, slot)
         before = len(self._of(self._present or set(), slot))
-        lot = self._premises.lies_in(self.device, slot).lot
+        numbers = self._numbers(place.item if place else "unknown", gone)
+        lot, lots = labels(self._premises.lies_in(self.device, slot).leaving(len(gone), numbers), len(gone))
         sure = bool(who) or q != "gap"
         if not sure:
             self._premises.shelf.doubt(self.device, slot)
@@ -292,8 +291,7 @@ class TagCabinet:
             slot=slot, item=place.item if place else "unknown", asked=len(gone), qty=len(gone),
             outcome="confirmed" if sure else "unverified", actuation="none", confirmation=f"tags gone: {len(gone)}",
             planogram=planogram, rules=desired.rules or desired.version,
-            before={"tags": before}, after={"tags": before - len(gone)}, lot=lot.lot if lot else "",
-            serial=self._numbers(place.item if place else "unknown", gone),
+            before={"tags": before}, after={"tags": before - len(gone)}, lot=lot, lots=lots, serial=numbers,
         )  # fmt: skip
 
     def _changes(self, gone: set[str], came: set[str]) -> list[Record]:

@@ -12,12 +12,14 @@ from gateway.take_draw import DrawResult, not_stored
 from wire.records import Count, DrawResolved
 
 
-async def take_count(premises: Premises, cabinet: Cabinet, slot: str, quantity: int, badge: str) -> DrawResult:
+async def take_count(
+    premises: Premises, cabinet: Cabinet, slot: str, quantity: int, badge: str, request: str = ""
+) -> DrawResult:
     """Records `quantity` pieces as seen, by whose badge it is."""
     if no := not_trusted(premises, cabinet.device, badge):
         return no
     person = premises.desired.current.badges[badge].person
-    return await take_count_as(premises, cabinet, slot, quantity, person)
+    return await take_count_as(premises, cabinet, slot, quantity, person, request)
 
 
 def not_trusted(premises: Premises, cabinet: str, badge: str) -> DrawResult | None:
@@ -27,7 +29,9 @@ def not_trusted(premises: Premises, cabinet: str, badge: str) -> DrawResult | No
     return DrawResult("refused", reason=reason, sentence=SENTENCES[reason], ask=ask) if reason else None
 
 
-async def take_count_as(premises: Premises, cabinet: Cabinet, slot: str, quantity: int, person: str) -> DrawResult:
+async def take_count_as(
+    premises: Premises, cabinet: Cabinet, slot: str, quantity: int, person: str, request: str = ""
+) -> DrawResult:
     """The same by name. Resolutions come first, so that the count finds the shelf as it really is."""
     place, _ = premises.place(cabinet.device, slot)
     if place is None:
@@ -38,14 +42,14 @@ async def take_count_as(premises: Premises, cabinet: Cabinet, slot: str, quantit
         return DrawResult("busy", reason="busy", sentence="Someone is being served. Count when the door is closed.")
     premises.busy.add(cabinet.device)
     try:
-        return await _count(premises, cabinet.device, place, quantity, person)
+        return await _count(premises, cabinet.device, place, quantity, person, request)
     except (NotStored, RecordRefused) as error:
         return not_stored(error)
     finally:
         premises.over(cabinet.device)
 
 
-async def _count(premises: Premises, device: str, slot: Slot, quantity: int, person: str) -> DrawResult:
+async def _count(premises: Premises, device: str, slot: Slot, quantity: int, person: str, request: str) -> DrawResult:
     """Two commits: a count names the record it was taken behind, and a resolution has no number before its own."""
     at = stamp(premises.clock)
     decided = premises.decided_by(device, slot.slot, quantity)
@@ -53,7 +57,7 @@ async def _count(premises: Premises, device: str, slot: Slot, quantity: int, per
         await premises.keep(*(resolved(one, at, f"count of {quantity}") for one in decided))
     count = Count(
         v=1, z="", src=device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
-        who=person, q=["manual"], slot=slot.slot, item=slot.item, qty=quantity,
+        who=person, q=["manual", *((request,) if request else ())], slot=slot.slot, item=slot.item, qty=quantity,
         position=premises.shelf.look(device, slot.slot).last,
     )  # fmt: skip
     (key,) = await premises.keep(count)

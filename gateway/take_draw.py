@@ -7,11 +7,14 @@ happened; an intent without the mark, no byte has left; with the mark, the devic
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 
 from gateway.access import Asked, Decision
+from gateway.answered import FLAG as REQUEST
 from gateway.handed_out import flag
+from gateway.lots import MOST, Lot, labels, leaving, total
 from gateway.ports import Confirm, JournalFull, NotStored, RecordRefused
 from gateway.premises import Cabinet, CabinetUnreachableError, Given, Premises, still_open
 from gateway.reasons import SENTENCES as ACCESS_SENTENCES
@@ -40,10 +43,11 @@ _running: set[asyncio.Task[DrawResult]] = set()
 
 
 async def take_draw(
-    premises: Premises, cabinet: Cabinet, badge: str, slot: str, *, quantity: int = 1, for_: str = "", serial: str = ""
-) -> DrawResult:
+    premises: Premises, cabinet: Cabinet, badge: str, slot: str, *, quantity: int = 1, for_: str = "", serial: str = "",
+    request: str = "",
+) -> DrawResult:  # fmt: skip
     """The whole draw, by badge."""
-    asked = Asked(cabinet.device, slot, quantity, badge=badge, for_=for_, serial=serial)
+    asked = Asked(cabinet.device, slot, quantity, badge=badge, for_=for_, serial=serial, request=request)
     return await take(premises, cabinet, asked)
 
 
@@ -185,34 +189,30 @@ def draw(
     end = verdict(given.fact, given.qty, state)
     flags = (*q, end.incident) if end.incident else q
     over = given.qty > intent.asked and end.outcome == "confirmed"
-    if LOAN in intent.q and end.qty:
-        return _loan(intent, key, given, at, end.outcome, did=did, raw=raw, q=flags)
-    return Draw(
+    lot, lots = labels(_pieces(intent, given, end.qty), end.qty)
+    drawn = Draw(
         v=1, z="", src=intent.src, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
         did=did, who=intent.who, for_=intent.for_, raw=raw, cfg=intent.cfg,
         q=[*_plain(intent), *flags, *(("over_take",) if over else ())],
         intent=f"{key.ep}/{key.n}", slot=intent.slot, item=intent.item, asked=intent.asked, qty=end.qty,
         outcome=end.outcome, actuation=given.actuation, confirmation=given.confirmation,
         planogram=intent.planogram, rules=intent.rules, unit=intent.unit, scale=intent.scale,
-        before=intent.before, after=dict(given.after),
-        lot=_tagged(intent, "lot") if end.qty else "",
+        before=intent.before, after=dict(given.after), lot=lot, lots=lots,
         serial=given.serial or (_tagged(intent, "serial") if end.qty else ""),
     )  # fmt: skip
+    return loan_of(drawn, intent.before.get("due")) if LOAN in intent.q and end.qty else drawn
 
 
-def _loan(
-    intent: Intent, key: RecordKey, given: Given, at: Stamp, outcome: str, *, did: str, raw: str, q: tuple[str, ...]
-) -> Loan:
+def loan_of(drawn: Draw, due: int | None) -> Loan:
     """Lent, or presumed so: who borrows is answerable either way, nothing is billed, and a count can undo it."""
-    due = intent.before.get("due")
     return Loan(
-        v=1, z="", src=intent.src, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
-        did=did, who=intent.who, for_=intent.for_, raw=raw, cfg=intent.cfg,
-        q=[*_plain(intent), *q, *(("unverified",) if outcome == "unverified" else ())],
-        slot=intent.slot, item=intent.item, qty=given.qty, unit=intent.unit, scale=intent.scale,
-        due=due if due is not None else msgspec.UNSET, intent=f"{key.ep}/{key.n}",
-        actuation=given.actuation, confirmation=given.confirmation,
-        lot=_tagged(intent, "lot"), serial=given.serial or _tagged(intent, "serial"),
+        v=1, z="", src=drawn.src, ep=drawn.ep, n=0, t=drawn.t, ts=drawn.ts, b=drawn.b, m=drawn.m,
+        did=drawn.did, who=drawn.who, for_=drawn.for_, raw=drawn.raw, cfg=drawn.cfg,
+        q=[*drawn.q, *(("unverified",) if drawn.outcome == "unverified" else ())],
+        slot=drawn.slot, item=drawn.item, qty=drawn.qty, unit=drawn.unit, scale=drawn.scale,
+        due=due if due is not None else msgspec.UNSET, intent=drawn.intent,
+        actuation=drawn.actuation, confirmation=drawn.confirmation,
+        lot=drawn.lot, serial=drawn.serial, lots=drawn.lots,
     )  # fmt: skip
 
 
@@ -234,12 +234,40 @@ def named(premises: Premises, asked: Asked) -> Asked:
 
 
 def tags(premises: Premises, asked: Asked) -> tuple[str, ...]:
-    """What an intent remembers for the record that ends it: that it lends, which lot is next, which one was named."""
-    lot = premises.lies_in(asked.cabinet, asked.slot).piece(asked.serial)
+    """What an intent remembers for the record that ends it: that it lends, which lots are next, which one was named."""
+    held = premises.lies_in(asked.cabinet, asked.slot)
+    lot = held.piece(asked.serial)
     named = (("lot", lot.lot if lot else ""), ("serial", asked.serial))
+    here = _lying(held.lots) if lot is not None and not asked.serial else []
+    mixed = len(here) > 1 or total(here) < max(asked.quantity, held.on_hand or 0)
     put_by = premises.desired.current.book.put_by(asked.cabinet, asked.slot)
-    handed = (flag(one) for one in put_by if one.id == asked.waiting)
-    return (*((LOAN,) if asked.lend else ()), *(f"{name}:{value}" for name, value in named if value), *handed)
+    return (
+        *((LOAN,) if asked.lend else ()),
+        *((asked.request,) if asked.request else ()),
+        *(f"{name}:{value}" for name, value in named if value),
+        *(f"{LOTS}{one.qty}:{one.lot}" for one in here if mixed),
+        *(flag(one) for one in put_by if one.id == asked.waiting),
+    )
+
+
+def _lying(lots: Sequence[Lot]) -> list[Lot]:
+    """The lots of a slot with their pieces, as many as an intent has room for."""
+    found: list[Lot] = []
+    for one in lots:
+        if found and found[-1].lot == one.lot:
+            found[-1].qty += one.qty
+        else:
+            found.append(Lot(one.lot, None, one.qty))
+    return found[:MOST]
+
+
+def _pieces(intent: Intent, given: Given, qty: int) -> Sequence[Lot]:
+    """Of which lots the pieces are that left: as the cabinet saw it, else the first ones to end that lay there."""
+    if given.pieces or given.serial or not qty:
+        return given.pieces if qty else ()
+    told = (one.removeprefix(LOTS).partition(":") for one in intent.q if one.startswith(LOTS))
+    lay = [Lot(lot, None, int(pieces)) for pieces, _, lot in told]
+    return leaving(lay, qty) if lay else [Lot(_tagged(intent, "lot"), None, qty)]
 
 
 def _tagged(intent: Intent, name: str) -> str:
@@ -247,7 +275,7 @@ def _tagged(intent: Intent, name: str) -> str:
 
 
 def _plain(intent: Intent) -> list[str]:
-    return [one for one in intent.q if one != LOAN and not one.startswith(("lot:", "serial:"))]
+    return [one for one in intent.q if one != LOAN and not one.startswith(("lot:", LOTS, "serial:", REQUEST))]
 
 
 def not_stored(error: Exception) -> DrawResult:
@@ -262,7 +290,8 @@ def never_sent(intent: Intent, key: RecordKey, at: Stamp) -> Draw | Loan:
     return draw(intent, key, given, at, state=State.INTENDED, q=("interrupted",))
 
 
-LOAN = "loan"
+# What an intent says of what it is about: that it lends, and "lots:PIECES:LOT" of each where there are several.
+LOAN, LOTS = "loan", "lots:"
 SENTENCES = {
     "lent": "Lent to you. Bring it back here.",
     "confirmed": "Taken. Thank you.",

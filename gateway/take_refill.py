@@ -11,7 +11,9 @@ from gateway.take_draw import DrawResult, not_stored
 from wire.records import Refill
 
 
-async def take_refill(premises: Premises, cabinet: Cabinet, slot: str, quantity: int, badge: str) -> DrawResult:
+async def take_refill(
+    premises: Premises, cabinet: Cabinet, slot: str, quantity: int, badge: str, request: str = ""
+) -> DrawResult:
     """Records `quantity` pieces as put in. Refused for an unknown slot or badge, and while someone is being served."""
     if cabinet.device in premises.busy or cabinet.device in premises.service:
         return DrawResult("busy", reason="busy", sentence="Someone is being served. Wait until the door is closed.")
@@ -26,9 +28,10 @@ async def take_refill(premises: Premises, cabinet: Cabinet, slot: str, quantity:
     at = stamp(premises.clock)
     before = premises.lies_in(cabinet.device, slot).on_hand
     over = place.capacity and (before or 0) + quantity > place.capacity
+    q = ["manual", *(["over_capacity"] if over else []), *([request] if request else [])]
     record = Refill(
         v=1, z="", src=cabinet.device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
-        who=desired.badges[badge].person, q=["manual", "over_capacity"] if over else ["manual"],
+        who=desired.badges[badge].person, q=q,
         slot=slot, item=place.item, qty=quantity, before={} if before is None else {"on_hand": before},
         order=desired.order(cabinet.device, place),
     )  # fmt: skip

@@ -12,7 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from gateway.door import Admitting, admits
+from gateway.door import admits
+from gateway.lots import labels, last_of
 from gateway.periods import DAY_MS
 from gateway.ports import NotStored, RecordRefused
 from gateway.premises import Cabinet, CabinetUnreachableError, Premises
@@ -23,7 +24,7 @@ from gateway.take_draw import BUSY, DrawResult, not_stored
 from gateway.uses import Use
 from gateway.visitors import Visitor
 from wire.ids import RecordKey
-from wire.records import DeviceEvent, Draw, LoanBack, Note, Record, Ref, Return
+from wire.records import DeviceEvent, Draw, LoanBack, Note, OfLot, Record, Ref, Return
 
 Condition = Literal["unused", "used", "damaged"]
 MAY_FOR_OTHERS = frozenset({"supervisor", "restocker", "supplier"})
@@ -39,8 +40,9 @@ WRONG = {
 
 
 async def take_return(
-    premises: Premises, cabinet: Cabinet, visitor: Visitor, record: str, quantity: int, condition: Condition
-) -> DrawResult:
+    premises: Premises, cabinet: Cabinet, visitor: Visitor, record: str, quantity: int, condition: Condition,
+    request: str = "",
+) -> DrawResult:  # fmt: skip
     """So many pieces of a draw come back."""
     use = found(premises, record)
     reason = _why_not(premises, visitor, use, quantity) or _not_here(premises, visitor, use, condition == "unused")
@@ -51,18 +53,19 @@ async def take_return(
     slot = {"unused": use.slot, "used": BURN, "damaged": SCRAP}[condition]
 
     def made(at: Stamp) -> list[Record]:
+        lot, lots = _lots(use, quantity)
         return [Return(
             v=1, z="", src=use.cabinet, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
-            who=visitor.person.person, for_=use.for_, q=["claimed"], slot=slot, item=use.item, qty=quantity,
-            unit=_unit(premises, use), ref=Ref(*use.key), condition=condition, lot=use.lot,
-            serial=_numbers(use, quantity), expires=_ends(premises, use),
+            who=visitor.person.person, for_=use.for_, q=["claimed", *_asked(request)], slot=slot, item=use.item,
+            qty=quantity, unit=_unit(premises, use), ref=Ref(*use.key), condition=condition, lot=lot, lots=lots,
+            serial=_numbers(use, quantity), expires=_ends(premises, use, lot),
         )]  # fmt: skip
 
     return await _put_in(premises, cabinet, use.slot if condition == "unused" else "", made, "returned", quantity)
 
 
 async def take_loan_back(
-    premises: Premises, cabinet: Cabinet, visitor: Visitor, record: str, condition: Condition
+    premises: Premises, cabinet: Cabinet, visitor: Visitor, record: str, condition: Condition, request: str = ""
 ) -> DrawResult:
     """A borrowed tool comes back. One that is damaged is back too, and not lent again before somebody has looked."""
     use = found(premises, record)
@@ -75,7 +78,7 @@ async def take_loan_back(
     slot = SCRAP if condition == "damaged" else use.slot
 
     def made(at: Stamp) -> list[Record]:
-        back: list[Record] = [loan_back(premises, use, at, slot, visitor.person.person, condition)]
+        back: list[Record] = [loan_back(premises, use, at, slot, visitor.person.person, condition, request)]
         if condition == "damaged":
             data = {"item": use.item, "serial": use.serial, "loan": record}
             back.append(happened("tool_damaged", at, use.cabinet, slot=use.slot, who=visitor.person.person, data=data))
@@ -84,12 +87,15 @@ async def take_loan_back(
     return await _put_in(premises, cabinet, use.slot, made, "brought_back", use.qty)
 
 
-def loan_back(premises: Premises, use: Use, at: Stamp, slot: str, who: str, condition: str) -> LoanBack:
+def loan_back(
+    premises: Premises, use: Use, at: Stamp, slot: str, who: str, condition: str, request: str = ""
+) -> LoanBack:
     """The record that ends a loan."""
     return LoanBack(
         v=1, z="", src=use.cabinet, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
-        who=who, for_=use.for_, q=[condition], slot=slot, item=use.item, qty=use.qty, unit=_unit(premises, use),
-        ref=Ref(*use.key), lot=use.lot, serial=use.serial, expires=_ends(premises, use),
+        who=who, for_=use.for_, q=[condition, *_asked(request)], slot=slot, item=use.item, qty=use.qty,
+        unit=_unit(premises, use), ref=Ref(*use.key), lot=use.lot, lots=use.lots,
+        serial=use.serial, expires=_ends(premises, use, use.lot),
     )  # fmt: skip
 
 
@@ -131,7 +137,7 @@ async def keep_loans(premises: Premises) -> int:
             who=use.who, for_=use.for_, q=["kept_loan"], slot=use.slot, item=use.item, asked=use.qty, qty=use.qty,
             outcome="confirmed", actuation="none", confirmation=f"loan {name} not back {days} days after its date",
             planogram=planogram, rules=premises.desired.current.book.version, unit=back.unit,
-            lot=use.lot, serial=use.serial,
+            lot=use.lot, lots=use.lots, serial=use.serial,
         )  # fmt: skip
         await premises.keep_for_sure(back, bought)
         kept += 1
@@ -151,7 +157,7 @@ async def _put_in(
         return BUSY
     premises.busy.add(cabinet.device)
     try:
-        if slot and isinstance(cabinet, Admitting) and admits(cabinet, slot):
+        if slot and admits(cabinet, slot):
             await premises.keep(happened("opened_for_goods", stamp(premises.clock), cabinet.device, slot=slot))
             if not await cabinet.admit(slot):
                 return DrawResult(
@@ -196,10 +202,20 @@ def _not_here(premises: Premises, visitor: Visitor, use: Use | None, to_its_slot
     return "slot_changed" if to_its_slot and place is not None and place.item != use.item else ""
 
 
-def _ends(premises: Premises, use: Use) -> int | msgspec.UnsetType:
+def _ends(premises: Premises, use: Use, lot: str) -> int | msgspec.UnsetType:
     """When what comes back ends, as it did when it was put in."""
-    ends = premises.shelf.ends(use.item, use.lot, use.serial)
+    ends = premises.shelf.ends(use.item, lot, use.serial)
     return msgspec.UNSET if ends is None else ends
+
+
+def _lots(use: Use, quantity: int) -> tuple[str, list[OfLot]]:
+    """Of which lots so many pieces are that come back."""
+    return labels(last_of(use.lots, use.qty, quantity), quantity) if use.lots else (use.lot, [])
+
+
+def _asked(request: str) -> tuple[str, ...]:
+    """The request's flag, where it has one."""
+    return (request,) if request else ()
 
 
 def _numbers(use: Use, quantity: int) -> str:

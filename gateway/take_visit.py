@@ -7,17 +7,20 @@ the difference is never booked as somebody's loss by mistake. All of a slot is o
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Mapping, Sequence
+
 import msgspec
 
-from gateway.door import Admitting, admits, known, settle
+from gateway.door import admits, known, settle
 from gateway.ports import NotStored, RecordRefused
 from gateway.premises import Cabinet, CabinetUnreachableError, Premises, standing_open
+from gateway.reasons import SENTENCES
 from gateway.recording import happened, stamp
 from gateway.stock_words import Stock, stock_word
 from gateway.take_draw import DrawResult, not_stored
 from gateway.take_return import SHUT
 from gateway.visitors import Visitor
-from wire.canonical import Deep
+from wire.canonical import Deep, Deepest
 from wire.records import DeviceEvent
 
 RESTOCKER = "restocker"
@@ -79,6 +82,9 @@ async def begin_visit(premises: Premises, cabinet: Cabinet, visitor: Visitor) ->
         return visitor.visit
     if cabinet.device in premises.busy:
         return DrawResult("busy", reason="busy", sentence="Someone is being served. Wait until the door is closed.")
+    if closed := premises.closed(cabinet.device):
+        # The visit before is just being ended: a snapshot of both cannot be told apart.
+        return DrawResult("refused", reason=closed, sentence=SENTENCES[closed])
     # What was taken before is somebody's draw; from now on it is not.
     premises.busy.add(cabinet.device)
     try:
@@ -89,7 +95,7 @@ async def begin_visit(premises: Premises, cabinet: Cabinet, visitor: Visitor) ->
     try:
         at = stamp(premises.clock)
         begun = happened("service_begun", at, cabinet.device, who=visitor.person.person, data={"by": visitor.by})
-        key, *_ = await premises.keep(begun, *_portraits(premises, cabinet, visitor, "before"))
+        key, *_ = await premises.keep(begun, *_portraits(premises, cabinet, visitor.person.person, "before"))
     except (NotStored, RecordRefused) as error:
         premises.service.discard(cabinet.device)
         return not_stored(error)
@@ -103,7 +109,7 @@ async def begin_visit(premises: Premises, cabinet: Cabinet, visitor: Visitor) ->
 
 async def open_door(premises: Premises, cabinet: Cabinet, visitor: Visitor, slot: str) -> DrawResult:
     """A compartment is opened for the restocker; written down first."""
-    if not isinstance(cabinet, Admitting) or not admits(cabinet, slot):
+    if not admits(cabinet, slot):
         return DrawResult("refused", reason="unknown_slot", sentence="This cabinet has no doors of its own.")
     try:
         at = stamp(premises.clock)
@@ -123,21 +129,47 @@ async def open_door(premises: Premises, cabinet: Cabinet, visitor: Visitor, slot
 async def end_visit(
     premises: Premises, cabinet: Cabinet, visitor: Visitor, why: str = "done"
 ) -> list[dict[str, object]]:
-    """Snapshots after; service mode ends."""
+    """Snapshots after; service mode ends. Of two who end it at once, one does."""
+    visit, visitor.visit = visitor.visit, ""
+    if not visit:
+        return []
     await settle(cabinet)
     after: list[dict[str, object]] = [
         {"slot": slot, "after": premises.lies_in(cabinet.device, slot).on_hand} for slot in _slots(premises, cabinet)
     ]
-    data: dict[str, str | int] = {"visit": visitor.visit, "why": why, "doors_open": len(standing_open(cabinet))}
-    await premises.keep_for_sure(
-        happened("service_ended", stamp(premises.clock), cabinet.device, who=visitor.person.person, data=data),
-        *_portraits(premises, cabinet, visitor, "after"),
-    )
-    visitor.visit = ""
+    data: dict[str, Deep] = {"visit": visit, "why": why, "doors_open": len(standing_open(cabinet))}
+    await _end(premises, cabinet, visitor.person.person, data)
     visitor.orders, visitor.before = {}, {}
+    return after
+
+
+async def end_interrupted(premises: Premises, cabinets: Mapping[str, Cabinet], recovered: Awaitable[object]) -> int:
+    """At a start: ends the visits that a power cut left open, after the draws, each once; the number of them. Until
+    then their cabinets stay in service: what a scale or a reader misses is what the restocker took out before the cut.
+    """
+    left = [one for one in premises.visits.all() if one.cabinet in cabinets]
+    premises.service.update(one.cabinet for one in left)
+    await recovered
+    for one in left:
+        cabinet = cabinets[one.cabinet]
+        await settle(cabinet)
+        slots: list[Deepest] = [*one.filled]
+        data: dict[str, Deep] = {
+            "visit": one.visit, "why": "interrupted", "doors_open": len(standing_open(cabinet)),
+            "slots": slots[:AT_ONCE], "filled": sum(one.filled.values()),
+        }  # fmt: skip
+        await _end(premises, cabinet, one.who, data, ["interrupted"])
+    return len(left)
+
+
+async def _end(premises: Premises, cabinet: Cabinet, who: str, data: Mapping[str, Deep], q: Sequence[str] = ()) -> None:
+    """Named after the visit: cut off again in the middle of this, it is still ended once."""
+    at, name = stamp(premises.clock), f"visit/{data['visit']}"
+    ended = happened("service_ended", at, cabinet.device, who=who, data=data, did=name)
+    flagged = msgspec.structs.replace(ended, q=[*q])
+    await premises.keep_for_sure(flagged, *_portraits(premises, cabinet, who, "after"))
     premises.service.discard(cabinet.device)
     premises.stirred(cabinet.device)
-    return after
 
 
 def _slots(premises: Premises, cabinet: Cabinet) -> list[str]:
@@ -145,7 +177,7 @@ def _slots(premises: Premises, cabinet: Cabinet) -> list[str]:
     return [place.slot for place in planogram.slots] if planogram else []
 
 
-def _portraits(premises: Premises, cabinet: Cabinet, visitor: Visitor, when: str) -> list[DeviceEvent]:
+def _portraits(premises: Premises, cabinet: Cabinet, who: str, when: str) -> list[DeviceEvent]:
     """What lay in every slot, by the books (-1: nobody knows) and by the cabinet's own numbers: with one before and one
     after a visit, what was drawn meanwhile can be told from what was filled.
     """
@@ -157,5 +189,5 @@ def _portraits(premises: Premises, cabinet: Cabinet, visitor: Visitor, when: str
         data: dict[str, Deep] = {
             "when": when, "slots": [*part], "on_hand": [-1 if one is None else one for one in held], "told": [*told],
         }  # fmt: skip
-        made.append(happened("snapshot", at, cabinet.device, who=visitor.person.person, data=data))
+        made.append(happened("snapshot", at, cabinet.device, who=who, data=data))
     return made

@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from gateway.lots import first_of
 from gateway.periods import DAY_MS, LENGTHS, period_of
 from gateway.rules import Limit, Rules, Share
 from wire.ids import RecordKey
-from wire.records import ClockState, Draw, DrawResolved, Intent, Loan, LoanBack, Record, Return, Reversal
+from wire.records import ClockState, Draw, DrawResolved, Intent, Loan, LoanBack, OfLot, Record, Return, Reversal
 
 KEPT_MS = 40 * DAY_MS
 # Remembered whatever the rules ask for: what somebody may still bring back at the cabinet.
@@ -53,6 +54,11 @@ class Use(msgspec.Struct):
     due: int | None = None
     serial: str = ""
     lot: str = ""
+    lots: list[OfLot] = []
+
+    def less(self, qty: int) -> None:
+        """So many are left of it: the last of them came back, or never went."""
+        self.qty, self.lots = qty, first_of(self.lots, qty)
 
 
 class Left(NamedTuple):
@@ -125,6 +131,7 @@ class Uses:
                 self._drop(record.src, record.intent)
                 use = self._add(record, record.qty)
                 use.lent, use.due, use.serial, use.lot = True, record.due or None, record.serial, record.lot
+                use.lots = list(record.lots)
                 if record.intent:
                     self._lent.add((record.src, record.intent))
             case DrawResolved():
@@ -244,7 +251,7 @@ class Uses:
         self._drop(draw.src, draw.intent)
         if draw.outcome in ("confirmed", "unverified") and draw.qty:
             use = self._add(draw, draw.qty)
-            use.lot, use.serial = draw.lot, draw.serial
+            use.lot, use.serial, use.lots = draw.lot, draw.serial, list(draw.lots)
 
     def _drop(self, src: str, intent: str) -> None:
         key = _intent_key(src, intent) if intent else None
@@ -254,11 +261,11 @@ class Uses:
 
     def _set(self, key: RecordKey, qty: int) -> None:
         if (use := self._by_key.get(key)) is not None:
-            use.qty = qty
+            use.less(qty)
 
     def _less(self, key: RecordKey, qty: int) -> None:
         if (use := self._by_key.get(key)) is not None:
-            use.qty = max(0, use.qty - qty)
+            use.less(max(0, use.qty - qty))
 
     def _forget(self, now: int) -> None:
         """What no limit reaches any more, but for the last few. Loans stay until they come back."""

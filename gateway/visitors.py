@@ -80,8 +80,8 @@ class Visitors:
 
     def stands_there(self, cabinet: str, badge: str) -> bool:
         """Whether somebody else than this badge's owner is served there now."""
-        here = self.at(cabinet)
-        return here is not None and here.badge != badge
+        here, holder = self.at(cabinet), self._premises.desired.current.badges.get(badge)
+        return here is not None and here.badge != badge and (holder is None or holder.person != here.person.person)
 
     def get(self, token: str) -> Visitor:
         """The session of a token, touched. Raises SessionOverError."""

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from gateway.device_events import DeviceFault, Event, Weighed
 from gateway.door import Door, stayed_shut
 from gateway.drivers.weigh_bin import WeighBin
+from gateway.lots import labels
 from gateway.ports import Confirm, NotStored
 from gateway.premises import CabinetUnreachableError, Given, Premises
 from gateway.recording import Stamp, frame_hash, happened, stamp
@@ -303,7 +304,7 @@ class WeighCabinet:
         place, planogram = self._premises.place(self.device, self._chosen.slot)
         sure = not gap and self._chosen.unattended == "draw"
         desired = self._premises.desired.current
-        lot = self._premises.lies_in(self.device, self._chosen.slot).lot
+        lot, lots = labels(self._premises.lies_in(self.device, self._chosen.slot).leaving(count), count)
         if not sure:
             self._premises.shelf.doubt(self.device, self._chosen.slot)
         return Draw(
@@ -313,7 +314,7 @@ class WeighCabinet:
             outcome="confirmed" if sure else "unverified", actuation="none",
             confirmation=f"scale: {before} mg, then {after} mg", planogram=planogram,
             rules=desired.rules or desired.version, before={"mg": before}, after={"mg": after},
-            lot=lot.lot if lot else "",
+            lot=lot, lots=lots,
         )  # fmt: skip
 
     def _came(self, before: int, after: int, count: int, raw: bytes) -> list[Record]:

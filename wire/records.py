@@ -77,8 +77,18 @@ class Base(
         return RecordKey(self.src, self.ep, self.n)
 
 
+class OfLot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """So many pieces of one lot."""
+
+    lot: Text
+    qty: Count_
+
+
 class Draw(Base, frozen=True, kw_only=True, tag="draw"):
-    """One person's taking of goods for use: what we bill. Actuation, confirmation and outcome are separate facts."""
+    """One person's taking of goods for use: what we bill. Actuation, confirmation and outcome are separate facts.
+
+    ``lots`` is given where the pieces are not all of ``lot``: how many are known to be of which, first to end first.
+    """
 
     slot: Name
     item: Name
@@ -96,6 +106,7 @@ class Draw(Base, frozen=True, kw_only=True, tag="draw"):
     after: dict[str, Integer] = {}
     lot: Text = ""
     serial: Text = ""
+    lots: list[OfLot] = []
 
 
 class Intent(Base, frozen=True, kw_only=True, tag="intent"):
@@ -168,25 +179,28 @@ NOT_AS_NEW = frozenset({"used", "damaged"})
 
 
 class Return(Goods, frozen=True, kw_only=True, tag="return"):
-    """Goods came back; unused ones unless ``condition`` says otherwise."""
+    """Goods came back; unused ones unless ``condition`` says otherwise. ``lots`` as in a draw."""
 
     ref: Ref | msgspec.UnsetType = msgspec.UNSET
     condition: Text = ""
+    lots: list[OfLot] = []
 
 
 class Loan(Goods, frozen=True, kw_only=True, tag="loan"):
-    """A tool was borrowed: no consumption. ``intent`` names the attempt that gave it out, as a draw does."""
+    """A tool was borrowed: no consumption. ``intent`` names the attempt that gave it out, ``lots`` as in a draw."""
 
     due: Integer | msgspec.UnsetType = msgspec.UNSET
     intent: Text = ""
     actuation: Text = ""
     confirmation: Text = ""
+    lots: list[OfLot] = []
 
 
 class LoanBack(Goods, frozen=True, kw_only=True, tag="loan_back"):
-    """A borrowed tool came back."""
+    """A borrowed tool came back. ``lots`` as in a draw."""
 
     ref: Ref | msgspec.UnsetType = msgspec.UNSET
+    lots: list[OfLot] = []
 
 
 class Reading(Base, frozen=True, kw_only=True, tag="reading"):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from cloud.calendar import utc_text
 from cloud.database import Query, Row, Tx
-from cloud.stock.ledger import NEVER, Books, Discrepancy, Move, Position
+from cloud.stock.ledger import NEVER, Books, Discrepancy, Move, Position, in_micro
 from wire.ids import RecordKey
 
 MoveKey = tuple[str, int, int, int]
@@ -207,17 +207,21 @@ def moves_page(tx: Tx, tenant: str, device: str, after: MoveKey, limit: int) -> 
                 "reason": row[10],
                 "evidence": {"log": row[12], "index": row[2]},
                 "at": utc_text(row[11]),
-                **_named(row[13]),
+                **_named(row[13], row[7]),
             },
         )
         for row in rows
     ]
 
 
-def _named(leaf: bytes | None) -> dict[str, str]:
-    """What the leaf itself says of lot, serial numbers and order: the ledger counts pieces, the leaf names them."""
+def _named(leaf: bytes | None, unit: str) -> dict[str, object]:
+    """What the leaf itself says of lots, serial numbers and order: the ledger counts pieces, the leaf names them."""
     said = json.loads(leaf) if leaf else {}
-    return {name: str(said.get(name, "")) for name in ("lot", "serial", "order")}
+    lots = [
+        {"lot": one["lot"], "quantity": micro_json(in_micro(one["qty"], said.get("scale", 0)) or 0, unit)}
+        for one in said.get("lots", ())
+    ]
+    return {"lots": lots, **{name: str(said.get(name, "")) for name in ("lot", "serial", "order")}}
 
 
 def discrepancies_page(tx: Tx, tenant: str, after: tuple[str, str, int, str], limit: int) -> list[dict[str, object]]:

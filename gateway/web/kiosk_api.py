@@ -1,29 +1,27 @@
 """`/kiosk/v1`: everything that may be done at a cabinet, as JSON, for the kiosk page and for scripts on this machine.
 
 The surprise: a refusal is no error. It is an answer (200) with a reason for machines, a sentence in the person's
-language and whom to ask. Only a session that is over (401), an unknown cabinet (404) and a malformed request (422) are.
+language and whom to ask. Only a session that is over (401), an unknown cabinet (404), an id that was used for something
+else (409) and a malformed request (422) are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, time, timedelta
-from typing import Protocol
 
 import msgspec
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
-from gateway.fill_slot import Filled
 from gateway.kiosk_desk import KioskDesk
 from gateway.kiosk_view import mine, tiles
 from gateway.open_questions import questions
-from gateway.periods import zone_of
+from gateway.repeats import UsedAgainError
 from gateway.status import Status
 from gateway.take_draw import DrawResult
-from gateway.take_visit import picks
 from gateway.visitors import SessionOverError, Visitor
 from gateway.web import kiosk_bodies as bodies
+from gateway.web.kiosk_deeds import Gateway, NotReadyError, Teller, add_deeds, desk_of
 from gateway.web.languages import Words
 from gateway.web.problems import problem
 from gateway.web.sentences import ask_whom, say, sentence
@@ -34,49 +32,13 @@ LOCAL = ("127.0.0.1", "::1", "localhost", "testclient")
 FRESH = 120
 
 
-class Gateway(Protocol):
-    """What the kiosk needs of it."""
-
-    kiosk: KioskDesk | None
-
-    async def draw(
-        self, cabinet: str, badge: str, slot: str, quantity: int = 1, for_: str = "", serial: str = ""
-    ) -> DrawResult:
-        """Somebody takes something, in one go."""
-
-    async def refill(self, cabinet: str, slot: str, quantity: int, badge: str) -> DrawResult:
-        """Somebody put something in."""
-
-    async def count(self, cabinet: str, slot: str, quantity: int, badge: str) -> DrawResult:
-        """Somebody counted a slot."""
-
-    def status(self) -> Status:
-        """How it is now."""
-
-
-class NotReadyError(Exception):
-    """The gateway is still starting."""
-
-
 def add_kiosk_api(pages: FastAPI, gateway: Gateway, words: Speaker) -> None:
     """All of it."""
     told = _teller(gateway, words)
     _sessions(pages, gateway, words)
     _views(pages, gateway, words)
-    _deeds(pages, gateway, told)
-    _returns(pages, gateway, told)
-    _visits(pages, gateway, told)
+    add_deeds(pages, gateway, told)
     _problems(pages)
-
-
-def desk_of(gateway: Gateway) -> KioskDesk:
-    """The desk. Raises NotReadyError."""
-    if gateway.kiosk is None:
-        raise NotReadyError("The gateway is starting. Wait a moment.")
-    return gateway.kiosk
-
-
-Teller = Callable[..., JSONResponse]
 
 
 def _teller(gateway: Gateway, words: Speaker) -> Teller:
@@ -198,118 +160,14 @@ def around(desk: KioskDesk, now: Status, cabinet: str) -> dict[str, object]:
     return {**told, "state": "stopped"} if stopped else told
 
 
-def _deeds(pages: FastAPI, gateway: Gateway, told: Teller) -> None:
-    @pages.post("/kiosk/v1/draws")
-    async def draw(request: Request, body: bodies.DrawBody) -> Response:
-        if not body.session:
-            result = await gateway.draw(body.cabinet, body.badge, body.slot, body.quantity, body.for_, body.serial)
-            return told(request, result, slot=body.slot)
-        desk = desk_of(gateway)
-        result = await desk.draw(
-            body.session, body.slot, body.quantity, cost_centre=body.cost_centre or body.for_, job=body.job,
-            serial=body.serial,
-        )  # fmt: skip
-        return told(request, result, slot=body.slot, session=body.session)
-
-    @pages.post("/kiosk/v1/loans")
-    async def lend(request: Request, body: bodies.LoanBody) -> Response:
-        result = await desk_of(gateway).draw(
-            body.session,
-            body.slot,
-            1,
-            cost_centre=body.cost_centre,
-            job=body.job,
-            lend=True,
-            days=body.days,
-            serial=body.serial,
-        )
-        return told(request, result, slot=body.slot, session=body.session)
-
-    @pages.post("/kiosk/v1/pickups")
-    async def pick_up(request: Request, body: bodies.PickUpBody) -> Response:
-        desk = desk_of(gateway)
-        if body.session:
-            return told(request, await desk.pick_up(body.session, body.id, body.serial), session=body.session)
-        return told(request, await desk.pick_up_by_code(body.cabinet, body.code, body.serial))
-
-    @pages.post("/kiosk/v1/refills")
-    async def refill(request: Request, body: bodies.GoodsBody) -> Response:
-        return told(request, await gateway.refill(body.cabinet, body.slot, body.quantity, body.badge), slot=body.slot)
-
-    @pages.post("/kiosk/v1/counts")
-    async def count(request: Request, body: bodies.GoodsBody) -> Response:
-        if body.session:
-            counted = await desk_of(gateway).count(body.session, body.slot, body.quantity)
-            return told(request, counted, slot=body.slot, session=body.session)
-        return told(request, await gateway.count(body.cabinet, body.slot, body.quantity, body.badge), slot=body.slot)
-
-
-def _returns(pages: FastAPI, gateway: Gateway, told: Teller) -> None:
-    @pages.post("/kiosk/v1/reports")
-    async def report(request: Request, body: bodies.ReportBody) -> Response:
-        desk = desk_of(gateway)
-        result = await desk.report(body.session, body.record, body.what, body.words)
-        return told(request, result, slot=desk.slot_of(body.record), session=body.session)
-
-    @pages.post("/kiosk/v1/verdicts")
-    async def decide(request: Request, body: bodies.VerdictBody) -> Response:
-        desk = desk_of(gateway)
-        return told(request, await desk.decide(body.session, body.record, body.outcome, body.evidence))
-
-    @pages.post("/kiosk/v1/returns")
-    async def give_back(request: Request, body: bodies.ReturnBody) -> Response:
-        result = await desk_of(gateway).bring_back(body.session, body.record, body.quantity, body.condition)
-        return told(request, result, session=body.session)
-
-    @pages.post("/kiosk/v1/loan-returns")
-    async def loan_back(request: Request, body: bodies.LoanBackBody) -> Response:
-        result = await desk_of(gateway).bring_loan(body.session, body.record, body.condition)
-        return told(request, result, session=body.session)
-
-
-def _visits(pages: FastAPI, gateway: Gateway, told: Teller) -> None:
-    @pages.post("/kiosk/v1/visits")
-    async def begin(request: Request, body: bodies.VisitBody) -> Response:
-        desk = desk_of(gateway)
-        visit = await desk.begin_visit(body.session)
-        if isinstance(visit, DrawResult):
-            return told(request, visit, session=body.session)
-        visitor = desk.visitor(body.session)
-        pick = [msgspec.to_builtins(one) for one in picks(desk.premises, visitor.cabinet)]
-        return JSONResponse({"outcome": "open", "visit": visit, "session": body.session, "pick": pick})
-
-    @pages.post("/kiosk/v1/visits/{ep}/{n}/slots")
-    async def fill(request: Request, ep: str, n: str, body: bodies.FilledBody) -> Response:
-        desk = desk_of(gateway)
-        done = Filled(
-            body.slot, body.found, body.filled, body.removed, body.spoiled, body.full, body.lot,
-            ends_ms(desk, body), tuple(one for one in (body.serial, *body.serials) if one),
-        )  # fmt: skip
-        return told(request, await desk.fill(body.session, f"{ep}/{n}", done), slot=body.slot, session=body.session)
-
-    @pages.post("/kiosk/v1/visits/{ep}/{n}/doors")
-    async def door(request: Request, ep: str, n: str, body: bodies.DoorBody) -> Response:
-        result = await desk_of(gateway).open_door(body.session, f"{ep}/{n}", body.slot)
-        return told(request, result, slot=body.slot)
-
-    @pages.delete("/kiosk/v1/visits/{ep}/{n}")
-    async def end(ep: str, n: str, session: str) -> Response:
-        return JSONResponse({"outcome": "closed", "slots": await desk_of(gateway).end_visit(session, f"{ep}/{n}")})
-
-
-def ends_ms(desk: KioskDesk, body: bodies.FilledBody) -> int | None:
-    """The end of the day a package names, on the site's clock; ms UTC."""
-    if body.expires is None:
-        return None
-    zone = zone_of(desk.premises.desired.current.book.zone)
-    over = datetime.combine(body.expires + timedelta(days=1), time(), tzinfo=zone)
-    return int(over.astimezone(UTC).timestamp()) * 1000
-
-
 def _problems(pages: FastAPI) -> None:
     @pages.exception_handler(SessionOverError)
     async def over(_request: Request, error: SessionOverError) -> Response:
         return problem(401, "session-over", str(error))
+
+    @pages.exception_handler(UsedAgainError)
+    async def used_again(_request: Request, error: UsedAgainError) -> Response:
+        return problem(409, "request-used", str(error))
 
     @pages.exception_handler(NotReadyError)
     async def starting(_request: Request, error: NotReadyError) -> Response:

@@ -19,6 +19,14 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Deed(Body):
+    """Something that moves goods, or says so. `request`: an id of the sender's choice, made for each deed; sent again
+    with it, it is not done again, and the answer is the same.
+    """
+
+    request: str = Field(default="", max_length=64, pattern=r"^[!-~]*$")
+
+
 class SessionBody(Body):
     """What somebody shows: a badge, or his number, and his PIN where it is asked for."""
 
@@ -28,7 +36,7 @@ class SessionBody(Body):
     pin: str = Field(default="", max_length=32)
 
 
-class DrawBody(Body):
+class DrawBody(Deed):
     """A slot and how many pieces: in a session, or with a badge in one go."""
 
     session: str = Field(default="", max_length=64)
@@ -42,7 +50,7 @@ class DrawBody(Body):
     for_: str = Field(default="", max_length=100, alias="for")
 
 
-class GoodsBody(Body):
+class GoodsBody(Deed):
     """A slot, how many pieces were put in or counted, and by whom."""
 
     session: str = Field(default="", max_length=64)
@@ -52,7 +60,7 @@ class GoodsBody(Body):
     quantity: Pieces
 
 
-class ReportBody(Body):
+class ReportBody(Deed):
     """What was otherwise than the machine says."""
 
     session: Name
@@ -61,7 +69,7 @@ class ReportBody(Body):
     words: str = Field(default="", max_length=500)
 
 
-class VerdictBody(Body):
+class VerdictBody(Deed):
     """What the owner of an unproven draw has seen."""
 
     session: Name
@@ -70,7 +78,7 @@ class VerdictBody(Body):
     evidence: str = Field(default="", max_length=500)
 
 
-class ReturnBody(Body):
+class ReturnBody(Deed):
     """What comes back of a draw."""
 
     session: Name
@@ -79,7 +87,7 @@ class ReturnBody(Body):
     condition: Literal["unused", "used", "damaged"] = "unused"
 
 
-class LoanBody(Body):
+class LoanBody(Deed):
     """A tool to borrow; `days` shortens the time the rules allow."""
 
     session: Name
@@ -90,7 +98,7 @@ class LoanBody(Body):
     job: str = Field(default="", max_length=64)
 
 
-class LoanBackBody(Body):
+class LoanBackBody(Deed):
     """A borrowed tool comes back."""
 
     session: Name
@@ -98,7 +106,7 @@ class LoanBackBody(Body):
     condition: Literal["unused", "used", "damaged"] = "used"
 
 
-class PickUpBody(Body):
+class PickUpBody(Deed):
     """Goods put by: by code at a cabinet, or by name in a session."""
 
     session: str = Field(default="", max_length=64)
@@ -114,14 +122,14 @@ class VisitBody(Body):
     session: Name
 
 
-class DoorBody(Body):
+class DoorBody(Deed):
     """A door for the restocker."""
 
     session: Name
     slot: Name
 
 
-class FilledBody(Body):
+class FilledBody(Deed):
     """What was done at one slot. `serials`: the numbers of the pieces filled in, where the item has them."""
 
     session: Name

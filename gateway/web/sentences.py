@@ -33,7 +33,10 @@ OUTCOMES = {
 }
 
 # The same outcome, where more is known of it.
-CLOSER = {("not_dispensed", "not_opened"): _("The door did not open. Nothing was charged.")}
+CLOSER = {
+    ("not_dispensed", "not_opened"): _("The door did not open. Nothing was charged."),
+    ("busy", "recovering"): _("The cabinet has just started and looks at what it gave last. Wait a moment."),
+}
 
 REASONS = {
     "no_list": _("This gateway has no list of badges yet. Connect it to the network once."),

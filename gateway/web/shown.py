@@ -4,28 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from gateway.kiosk_desk import KioskDesk
-from gateway.take_draw import DrawResult
+from gateway.web.kiosk_deeds import Gateway as Deeds
 from gateway.web.kiosk_page import Served
 from gateway.web.setup_deeds import Installed
 from gateway.web.status_page import Watched
 
 
-class Shown(Watched, Served, Installed, Protocol):
+class Shown(Watched, Served, Installed, Deeds, Protocol):
     """What the pages show and do."""
-
-    kiosk: KioskDesk | None
-
-    async def draw(
-        self, cabinet: str, badge: str, slot: str, quantity: int = 1, for_: str = "", serial: str = ""
-    ) -> DrawResult:
-        """Somebody takes something. Raises UnknownCabinetError."""
-
-    async def refill(self, cabinet: str, slot: str, quantity: int, badge: str) -> DrawResult:
-        """Somebody put something in."""
-
-    async def count(self, cabinet: str, slot: str, quantity: int, badge: str) -> DrawResult:
-        """Somebody counted a slot."""
 
     def metrics(self) -> bytes:
         """The status for Prometheus."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from firmware_sim.faults import MqttPlan
+from gateway.kiosk_desk import KioskDesk
+from gateway.ports import Badge
 from gateway.rules import Blocked, Item, Job, Person
-from gateway.take_draw import take_draw
-from tests.gateway.mqtt_site import CABINET, MqttSite, on_an_mqtt_site
+from gateway.take_draw import DrawResult, take_draw
+from gateway.visitors import Visitor
+from tests.gateway.mqtt_site import CABINET, MqttSite, on_an_mqtt_site, planned
+from tests.gateway.site import Told
 from wire.records import DeviceEvent, Draw, DrawResolved, Intent, Refill
 
 AUTONOMOUS = (
@@ -248,5 +253,31 @@ def test_what_an_autonomous_cabinet_gave_is_recorded_and_flagged(tmp_path: Path)
 
         (draw,) = await site.records(Draw)
         assert (draw.qty, draw.outcome, draw.who, draw.q) == (1, "confirmed", "p-17", ["autonomous"])
+
+    on_an_mqtt_site(tmp_path, play)
+
+
+def test_a_kiosk_session_and_a_request_at_the_cabinet_never_serve_two_people_at_once(tmp_path: Path) -> None:
+    async def play(site: MqttSite) -> None:
+        badges = {one: Badge(one, f"p-{one[-2:]}") for one in ("B0017", "B0018")}
+        site.premises.desired = Told(msgspec.structs.replace(planned(), badges=badges))
+        desk = KioskDesk(site.premises, site.session.desks, lambda: "t" * 32, 60)
+        visitor = await desk.badge(CABINET, "B0018")
+        assert isinstance(visitor, Visitor)
+        for badge in ("B0017", "B0018"):
+            site.badge("1-03", badge)
+            await site.clock.sleep(10)
+        await desk.leave(visitor.token)
+        site.badge("1-04", "B0017")
+        while CABINET not in site.premises.busy:
+            await site.clock.sleep(0.05)
+        during = await desk.badge(CABINET, "B0018")
+        await site.clock.sleep(10)
+
+        draws = [(one.slot, one.who, one.outcome, one.confirmation) for one in await site.records(Draw)]
+        assert draws[0] == ("1-03", "p-17", "denied", "busy")
+        assert [one[:3] for one in draws[1:]] == [("1-03", "p-18", "confirmed"), ("1-04", "p-17", "confirmed")]
+        assert isinstance(during, DrawResult)
+        assert during.outcome == "busy"
 
     on_an_mqtt_site(tmp_path, play)

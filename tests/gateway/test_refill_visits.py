@@ -152,3 +152,53 @@ def test_the_lock_in_front_of_a_bin_opens_for_whoever_refills_it(tmp_path: Path)
         assert "door_forced" not in await site.events()
 
     weigh(tmp_path, play, door=True)
+
+
+def test_a_visit_that_a_power_cut_left_open_is_ended_once_with_what_was_written(tmp_path: Path) -> None:
+    async def fill(kiosk: Kiosk) -> None:
+        session = await kiosk.badge("B0020")
+        visit = (await kiosk.post("visits", session=session))["visit"]
+        await kiosk.post(f"visits/{visit}/slots", session=session, slot="2", filled=6)
+
+    async def after_the_cut(kiosk: Kiosk) -> None:
+        events = await kiosk.kinds(DeviceEvent)
+        (begun,) = [one for one in events if one.event == "service_begun"]
+        (ended,) = [one for one in events if one.event == "service_ended"]
+        assert (ended.who, ended.q, ended.data) == ("p-20", ["interrupted"], {
+            "visit": f"{begun.ep}/{begun.n}", "why": "interrupted", "doors_open": 0, "slots": ["2"], "filled": 6,
+        })  # fmt: skip
+        shots = [one.data for one in events if one.event == "snapshot"]
+        assert [one["when"] for one in shots] == ["before", "after"]
+        assert (await kiosk.get(f"cabinets/{CABINET}/state"))["state"] == "free"
+
+    at_the_kiosk(tmp_path, fill)
+    at_the_kiosk(tmp_path, after_the_cut, boot="c")
+    at_the_kiosk(tmp_path, after_the_cut, boot="d")
+
+
+def test_a_visit_that_two_end_at_once_is_ended_once(tmp_path: Path) -> None:
+    async def play(site: Site) -> None:
+        visitor = restocker(BIN)
+        await begin_visit(site.premises, site.cabinet, visitor)
+
+        await asyncio.gather(*(end_visit(site.premises, site.cabinet, visitor) for _ in range(2)))
+
+        assert (await site.events()).count("service_ended") == 1
+        assert (await site.events()).count("snapshot") == 2
+
+    weigh(tmp_path, play)
+
+
+def test_what_was_taken_out_of_a_bin_before_the_power_cut_in_a_visit_is_no_draw(tmp_path: Path) -> None:
+    async def begin(site: Site) -> None:
+        await begin_visit(site.premises, site.cabinet, restocker(BIN))
+
+    async def after_the_cut(site: Site) -> None:
+        await site.clock.sleep(30)
+
+        assert await site.kinds(Draw) == []
+        assert (await site.events())[-3:] == ["weight_fell", "service_ended", "snapshot"]
+
+    twin = weigh(tmp_path, begin)
+    twin.take(0.0, 3)
+    weigh(tmp_path, after_the_cut, twin=twin, boot="d" * 16)

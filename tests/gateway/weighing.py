@@ -15,6 +15,7 @@ from firmware_sim.devices.weigh_bin import WeighBin as BinTwin
 from firmware_sim.faults import LineFaults, LinePlan
 from firmware_sim.virtual_time import VirtualTimeLoop
 from gateway import drivers
+from gateway.boot import remember
 from gateway.clock import Clock, virtual_clock
 from gateway.door import Door
 from gateway.journal.store import Journal
@@ -24,6 +25,7 @@ from gateway.premises import Premises
 from gateway.recover_draws import recover_draws
 from gateway.session import SerialSession
 from gateway.shelf import Shelf
+from gateway.take_visit import end_interrupted
 from gateway.weigh_cabinet import WeighCabinet
 from tests.gateway.site import MORNING, Told, desired, no_broker
 from wire.records import DeviceEvent, decode
@@ -83,6 +85,7 @@ def weigh(
         port = MemoryPort(line, down=LinkDown)
         ports = Ports(clock, lambda: "", lambda _: port, no_broker)
         premises = Premises(clock, journal, Told(desired("sensor", BIN)), Shelf())
+        await remember(journal, [BIN], premises.remember)
         driver = drivers.create("weigh_bin", {**BASE, **settings})
         board = drivers.create("lock_8a", {"board": 2, "watch": 0})
         session = SerialSession(SerialSettings("line-1", "memory"), {BIN: driver, BOARD: board}, ports, journal)
@@ -93,7 +96,8 @@ def weigh(
         if door:
             cabinet.door = Door(lock, "3")
         running = asyncio.create_task(session.run())
-        recovering = asyncio.create_task(recover_draws(premises, {BIN: cabinet}))
+        cabinets = {BIN: cabinet}
+        recovering = asyncio.create_task(end_interrupted(premises, cabinets, recover_draws(premises, cabinets)))
         try:
             await clock.sleep(6)
             await play(Site(clock, journal, premises, line, cell, locks, cabinet))

@@ -49,8 +49,17 @@ class StockList(BaseModel):
     next: str
 
 
+class LotOut(BaseModel):
+    """So much of one lot."""
+
+    lot: str
+    quantity: Quantity
+
+
 class MoveOut(BaseModel):
-    """A move from one place to another, with what its leaf says of lot, serial numbers (spaces between) and order."""
+    """A move from one place to another, with what its leaf says of lot, serial numbers (spaces between) and order.
+    `lots`: where not all of it is known to be of `lot`, how much is of which.
+    """
 
     device_id: str
     slot: str
@@ -62,6 +71,7 @@ class MoveOut(BaseModel):
     evidence: Evidence
     at: str
     lot: str
+    lots: list[LotOut]
     serial: str
     order: str
 

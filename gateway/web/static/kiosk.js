@@ -1,6 +1,6 @@
 // The kiosk: badge, tap, take. What it shows is what the gateway last said; when that is away, it says so and asks again.
 
-import { Api, Away, SessionOver } from "./kiosk_api.js";
+import { Api, Away, SessionOver, fresh } from "./kiosk_api.js";
 import { foot, idle, pad, tick } from "./kiosk_idle.js";
 import { item, mine, outcome } from "./kiosk_person.js";
 import { listen } from "./kiosk_reader.js";
@@ -69,7 +69,7 @@ async function deed(name, body, slot, after = {}) {
   watch.paused = true;
   working(slot);
   try {
-    const told = await api.deed(name, body);
+    const told = await api.deed(name, { ...body, request: fresh() });
     finish(told, after);
   } catch (error) {
     if (!(error instanceof Away)) return drop(error);

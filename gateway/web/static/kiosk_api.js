@@ -4,6 +4,7 @@ export class SessionOver extends Error {}
 export class Away extends Error {}
 
 const QUICK_MS = 25_000;
+const TRIES = 5;
 
 async function ask(method, path, body, { signal, patience = QUICK_MS } = {}) {
   const limits = patience ? [AbortSignal.timeout(patience)] : [];
@@ -25,6 +26,11 @@ async function ask(method, path, body, { signal, patience = QUICK_MS } = {}) {
   if (answer.status >= 500) throw new Away(path);
   if (!answer.ok) throw new Error(told.detail ?? String(answer.status));
   return told;
+}
+
+// The name of one deed: sent again with it, it is not done again.
+export function fresh() {
+  return [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("-");
 }
 
 export class Api {
@@ -53,7 +59,18 @@ export class Api {
   mine(token) { return ask("GET", this.#path(`sessions/${token}/mine`)); }
   // A draw takes as long as the door stands open: nobody hangs up on it.
   deed(name, body) { return ask("POST", this.#path(name), body, { patience: 0 }); }
-  fill(visit, body) { return ask("POST", this.#path(`visits/${visit}/slots`), body); }
+  fill(visit, body) { return this.sure(`visits/${visit}/slots`, body); }
   door(visit, body) { return ask("POST", this.#path(`visits/${visit}/doors`), body, { patience: 0 }); }
+  // What nobody looks up afterwards: unanswered it is sent again, under the name it has, and done once.
+  async sure(name, body) {
+    for (let left = TRIES; ; left -= 1) {
+      try {
+        return await this.deed(name, body);
+      } catch (error) {
+        if (!(error instanceof Away) || left <= 1) throw error;
+        await new Promise((done) => setTimeout(done, 1000));
+      }
+    }
+  }
   endVisit(visit, session) { return ask("DELETE", this.#path(`visits/${visit}`, { session })); }
 }

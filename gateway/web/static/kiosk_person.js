@@ -1,8 +1,9 @@
 // What a person does: one item, its outcome, something that was wrong, and what is his to give back or to fetch.
 
+import { fresh } from "./kiosk_api.js";
 import { pad } from "./kiosk_idle.js";
 import { bare } from "./kiosk_label.js";
-import { now, offers, put, show, step } from "./kiosk_screen.js";
+import { now, offers, put, show, single, step } from "./kiosk_screen.js";
 import { name, stock, tone } from "./kiosk_tiles.js";
 import { day, part, view, word } from "./kiosk_words.js";
 
@@ -112,13 +113,18 @@ export function outcome(kiosk, told, { leave = false, again = true } = {}) {
 }
 
 export function report(kiosk, record) {
+  const say = sender(kiosk, "reports", { record });
   show("report", (root) => {
-    for (const button of root.querySelectorAll("[data-what]")) {
-      button.addEventListener("click", async () => {
-        const told = await kiosk.api.deed("reports", { session: now.session.session, record, what: button.dataset.what }).catch(kiosk.over);
-        if (told) outcome(kiosk, told);
-      });
-    }
+    for (const button of root.querySelectorAll("[data-what]")) button.addEventListener("click", () => say({ what: button.dataset.what }));
+  });
+}
+
+// One deed of this view, whichever button says it.
+function sender(kiosk, name, what) {
+  const body = { session: now.session.session, request: fresh(), ...what };
+  return single(async (more) => {
+    const told = await kiosk.api.sure(name, { ...body, ...more }).catch(kiosk.over);
+    if (told) outcome(kiosk, told);
   });
 }
 
@@ -149,15 +155,10 @@ export async function mine(kiosk, from = 0) {
 
 // Its owner has looked into the slot; that he did is what his verdict stands on.
 function decide(kiosk, one) {
+  const say = sender(kiosk, "verdicts", { record: one.record, evidence: "looked into the slot at the cabinet" });
   show("decide", (root) => {
     put(root, "what", `${word("slot", { slot: one.slot })} · ${word("pieces", { count: one.qty, name: one.name })}`);
-    for (const button of root.querySelectorAll("[data-outcome]")) {
-      button.addEventListener("click", async () => {
-        const body = { session: now.session.session, record: one.record, outcome: button.dataset.outcome, evidence: "looked into the slot at the cabinet" };
-        const told = await kiosk.api.deed("verdicts", body).catch(kiosk.over);
-        if (told) outcome(kiosk, told);
-      });
-    }
+    for (const button of root.querySelectorAll("[data-outcome]")) button.addEventListener("click", () => say({ outcome: button.dataset.outcome }));
   });
 }
 
@@ -174,6 +175,7 @@ function line({ one, when, text, act, tone: colour }) {
 }
 
 function giveBack(kiosk, one, loan) {
+  const bring = sender(kiosk, loan ? "loan-returns" : "returns", { record: one.record });
   show("return", (root) => {
     put(root, "slot", word("slot", { slot: one.slot }));
     put(root, "heading", one.name || one.item);
@@ -182,11 +184,8 @@ function giveBack(kiosk, one, loan) {
     const steps = step(stepper, { least: 1, most: one.qty, at: one.qty });
     stepper.hidden = loan || one.qty === 1;
     for (const button of root.querySelectorAll("[data-condition]")) {
-      button.addEventListener("click", async () => {
-        const body = { session: now.session.session, record: one.record, condition: button.dataset.condition };
-        const told = await kiosk.api.deed(loan ? "loan-returns" : "returns", loan ? body : { ...body, quantity: steps.count() }).catch(kiosk.over);
-        if (told) outcome(kiosk, told);
-      });
+      const { condition } = button.dataset;
+      button.addEventListener("click", () => bring(loan ? { condition } : { condition, quantity: steps.count() }));
     }
   });
 }

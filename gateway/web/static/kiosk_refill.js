@@ -1,6 +1,7 @@
 // Refilling at the cabinet: which slots want what, what was found, filled, removed and spoiled; and the end of the visit.
 
-import { now, put, show, step, top } from "./kiosk_screen.js";
+import { fresh } from "./kiosk_api.js";
+import { now, put, show, single, step, top } from "./kiosk_screen.js";
 import { label } from "./kiosk_label.js";
 import { lay, name } from "./kiosk_tiles.js";
 import { part, word } from "./kiosk_words.js";
@@ -11,19 +12,22 @@ let page = 0;
 
 export async function refill(kiosk, deed = "") {
   if (deed === "close") return close(kiosk);
-  if (!visit || visit.session !== now.session.session) {
-    const told = await kiosk.api.deed("visits", { session: now.session.session }).catch(kiosk.over);
-    if (!told) return null;
-    if (told.outcome !== "open") return kiosk.outcome(told);
-    visit = told;
-    done.clear();
-    page = 0;
-    kiosk.watch.begin(600);
-  }
+  if ((!visit || visit.session !== now.session.session) && !await begin(kiosk)) return null;
   top("bar-service", (bar) => put(bar, "who", word("visit", { cabinet: kiosk.api.cabinet })));
   show("refill", (root) => lay(root, visit.pick, page, wanted, (slot) => fill(kiosk, slot), (to) => { page = to; refill(kiosk); }));
   return null;
 }
+
+const begin = single(async (kiosk) => {
+  const told = await kiosk.api.deed("visits", { session: now.session.session }).catch(kiosk.over);
+  if (told && told.outcome !== "open") kiosk.outcome(told);
+  if (told?.outcome !== "open") return false;
+  visit = told;
+  done.clear();
+  page = 0;
+  kiosk.watch.begin(600);
+  return true;
+});
 
 function wanted(one) {
   if (done.has(one.slot)) return { text: `✓ ${word("done-slot")}`, closed: false };
@@ -32,6 +36,7 @@ function wanted(one) {
 
 function fill(kiosk, slot, work = { found: null, filled: slot.quantity, removed: 0, spoiled: 0, full: false, lot: "", expires: "", serials: [] }) {
   let { full } = work;
+  let request = fresh();
   show("fill", (root) => {
     put(root, "slot", word("slot", { slot: slot.slot }));
     put(root, "heading", name(slot));
@@ -61,20 +66,21 @@ function fill(kiosk, slot, work = { found: null, filled: slot.quantity, removed:
       const told = await kiosk.api.door(visit.visit, { session: now.session.session, slot: slot.slot }).catch(kiosk.over);
       if (told && told.outcome === "refused") put(root, "error", told.sentence);
     });
-    part(root, "save").addEventListener("click", async () => {
+    part(root, "save").addEventListener("click", single(async () => {
       const found = counts.found.count();
-      const body = { session: now.session.session, slot: slot.slot, full, ...(found === null ? {} : { found }) };
+      const body = { session: now.session.session, request, slot: slot.slot, full, ...(found === null ? {} : { found }) };
       for (const what of ["filled", "removed", "spoiled"]) body[what] = counts[what].count();
       if (work.lot) body.lot = work.lot;
       if (work.expires) body.expires = work.expires;
       if (work.serials.length) body.serials = work.serials;
       const told = await kiosk.api.fill(visit.visit, body).catch(kiosk.over);
       if (!told) return;
+      request = fresh();
       if (told.outcome !== "refilled") return put(root, "error", `${told.sentence} ${told.ask ?? ""}`);
       done.set(slot.slot, body);
       visit.pick = visit.pick.map((one) => (one.slot === slot.slot ? after(one, body) : one));
       refill(kiosk);
-    });
+    }));
   });
 }
 

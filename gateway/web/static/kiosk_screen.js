@@ -59,6 +59,15 @@ export function step(group, { least, most, at }, changed = () => {}) {
   return { count: () => at, set };
 }
 
+// A second touch while the first is being answered is the same touch.
+export function single(act) {
+  let doing = null;
+  return (...told) => {
+    doing ??= act(...told).finally(() => { doing = null; });
+    return doing;
+  };
+}
+
 export function offers(root, slots, pick) {
   const place = part(root, "offers");
   place.replaceChildren(...slots.slice(0, 2).map((slot) => {

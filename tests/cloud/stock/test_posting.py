@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.cloud.trade import HOUR, Trade
 from tests.cloud.twins import CloudTwin
+from wire.records import OfLot
 
 
 def held(trade: Trade) -> dict[tuple[str, str], tuple[str, str, str]]:
@@ -151,3 +152,16 @@ def test_moves_say_lot_serial_number_and_order_as_their_leaves_do(cloud: CloudTw
     assert [(one["reason"], one["lot"], one["serial"], one["order"]) for one in moves] == [
         ("refill", "L7", "S-1", "ord_1"), ("draw", "L7", "S-1", ""), ("return", "L7", "S-1", ""),
     ]  # fmt: skip
+
+
+def test_a_move_of_several_lots_says_how_much_is_of_which(cloud: CloudTwin) -> None:
+    trade = Trade(cloud)
+    trade.refill(10)
+    trade.draw(qty=3, lot="L7", lots=[OfLot("L7", 2), OfLot("L8", 1)])
+    trade.send()
+
+    *_, drawn = trade.get("/v1/stock-moves")["items"]
+    assert drawn["lots"] == [
+        {"lot": "L7", "quantity": {"value": "2", "unit": "pc"}},
+        {"lot": "L8", "quantity": {"value": "1", "unit": "pc"}},
+    ]
