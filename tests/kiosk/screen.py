@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -11,13 +12,21 @@ from tests.kiosk.cabinet import CABINET, Shop
 WIDE, NARROW = (1024, 600), (800, 480)
 
 
-KEYS = """(keys) => keys.forEach((key) =>
-    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true })))"""
+# A real key has the time at which it was pressed, however late the page hears of it.
+KEYS = """([keys, pauses]) => {
+    let at = performance.now();
+    keys.forEach((key, n) => {
+        const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true });
+        at += pauses.includes(n) ? 100 : 3;
+        Object.defineProperty(event, "timeStamp", { value: at });
+        document.activeElement.dispatchEvent(event);
+    });
+}"""
 
 
-def show(page: Page, badge: str) -> None:
-    """A reader that acts as a keyboard, as quick as one however busy this machine is."""
-    page.evaluate(KEYS, [*badge, "Enter"])
+def show(page: Page, badge: str, pauses: Sequence[int] = ()) -> None:
+    """A reader that acts as a keyboard, as quick as one however busy this machine is; before these keys it pauses."""
+    page.evaluate(KEYS, [[*badge, "Enter"], [*pauses]])
 
 
 def begin(page: Page, shop: Shop, cabinet: str = CABINET, language: str = "") -> None:

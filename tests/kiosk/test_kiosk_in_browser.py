@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.kiosk.cabinet import CABINET, GLOVES, LOAN, NUMBERED, Shop
 from tests.kiosk.conftest import NONE, faults, keep, screen
-from tests.kiosk.screen import NARROW, WIDE, begin, press, show, tap, tile, typed
+from tests.kiosk.screen import NARROW, WIDE, at_view, begin, press, show, tap, tile, typed
 from wire.records import DeviceEvent, Draw, Loan, LoanBack, Refill, Return
 
 pytestmark = pytest.mark.browser
@@ -309,9 +309,10 @@ def test_numbers_are_scanned_at_the_refill_and_one_of_them_is_taken(shop: Shop, 
         press(page, "Refill")
         tap(page, NUMBERED)
         press(page, "Numbers: 0")
-        for number in ("DG-0041", "DG-0042"):
+        for number, pauses in (("DG-0041", ()), ("DG-0042", (3,))):
             page.locator("[data-label=serial]").tap()
-            show(page, number)
+            at_view(page, "pad")
+            show(page, number, pauses)
         page.locator("[data-label=lot]").tap()
         typed(page, "77")
         press(page, "Continue")

@@ -63,7 +63,9 @@ export function foot(state) {
 // What may hold letters has a second side; what a scanner reads meanwhile is meant for here and is no badge.
 export function pad(kiosk, what, done, { error = "", letters = false, back = null } = {}) {
   let typed = "";
-  now.scan = letters ? (read) => done(read) : null;
+  let keyed = "";
+  // More keys than the reader was quick with: it paused, and what came before belongs to its number too.
+  now.scan = letters ? (read) => done(keyed.length > read.length ? keyed : read) : null;
   show("pad", (root) => {
     put(root, "heading", word(`pad-${what}`));
     put(root, "error", error);
@@ -93,9 +95,14 @@ export function pad(kiosk, what, done, { error = "", letters = false, back = nul
     };
     for (const button of root.querySelectorAll("[data-key]")) button.addEventListener("click", () => press(button.dataset.key));
     root.firstElementChild.addEventListener("keydown", (event) => {
-      if (letters ? /^[!-~]$/.test(event.key) : /^[0-9A-Za-z]$/.test(event.key)) press(event.key.toUpperCase());
-      else if (event.key === "Backspace") press("erase");
-      else if (event.key === "Enter" && event.target.tagName !== "BUTTON") press("ok");
+      if (letters ? /^[!-~]$/.test(event.key) : /^[0-9A-Za-z]$/.test(event.key)) {
+        keyed += event.key;
+        press(event.key.toUpperCase());
+      } else if (event.key === "Backspace") {
+        keyed = keyed.slice(0, -1);
+        press("erase");
+      }
+      if (event.key === "Enter" && event.target.tagName !== "BUTTON") press("ok");
     });
     draw();
   });
