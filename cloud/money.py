@@ -38,8 +38,10 @@ EXPONENTS: Mapping[str, int] = {
 }
 UNROUNDED_PLACES = 12
 POWERS: Sequence[int] = [10**places for places in range(64)]
-# The whole units and the rest, by places: texts of amounts are what a line costs most, and this is the quickest way.
-DECIMALS: Sequence[str] = [f"%d.%0{places}d" for places in range(64)]
+# The whole units and the rest of a text of digits, by places: texts of amounts are what a line costs most, and to cut
+# one takes half as long as to write two numbers.
+HEADS: Sequence[slice] = [slice(None, -places) for places in range(64)]
+TAILS: Sequence[slice] = [slice(-places, None) for places in range(64)]
 _AMOUNT = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,12})?\Z")
 
 
@@ -170,18 +172,23 @@ def ending(denominator: int) -> tuple[int, int] | None:
 
 def units_text(units: int, places: int) -> str:
     """``units * 10**-places`` in plain digits with all its places: ``1230, 2`` is ``12.30``."""
+    text = str(units)
     if not places:
-        return str(units)
+        return text
     if units < 0:
         return "-" + units_text(-units, places)
-    return DECIMALS[places] % divmod(units, POWERS[places])
+    if len(text) > places:
+        return f"{text[HEADS[places]]}.{text[TAILS[places]]}"
+    return f"0.{text.zfill(places)}"
 
 
 def trimmed_text(units: int, places: int) -> str:
     """``units * 10**-places`` in plain digits without trailing zeros: ``1230, 2`` is ``12.3``."""
-    if not places or units < 0:
-        return str(units) if not places else "-" + trimmed_text(-units, places)
-    text = DECIMALS[places] % divmod(units, POWERS[places])
+    text = str(units)
+    if not places:
+        return text
+    plain_digits = units > 0 and len(text) > places
+    text = f"{text[HEADS[places]]}.{text[TAILS[places]]}" if plain_digits else units_text(units, places)
     return text.rstrip("0").rstrip(".") if text[-1] == "0" else text
 
 

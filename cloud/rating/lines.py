@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 from hashlib import sha256
 from operator import attrgetter
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,6 +28,14 @@ TimeQuality = Literal["synchronised", "repaired", "received_time", "declared"]
 
 class RatingError(ValueError):
     """What was used cannot be priced by these terms; the message says why and what to write."""
+
+
+def _not_told() -> object:
+    raise msgspec.ValidationError("Object missing required field")
+
+
+# A field that everything must say, among others that may be left out; it is never left out where it is written.
+TOLD: Any = msgspec.field(default_factory=_not_told)
 
 
 class LeafRef(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -66,7 +74,7 @@ class Amount(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     value: str
 
 
-class Step(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+class Step(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """A row under a line: how its exact amount comes about. Rows with an ``amount`` (unrounded) add up to the line's;
     the others (conversion, free units) say what became of the quantity. The fields are in the order of the alphabet, so
     that a hash has less to sort.
@@ -76,7 +84,7 @@ class Step(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unk
     quantity: str = ""
     unit: str = ""
     unit_price: str = ""
-    what: str
+    what: str = TOLD
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
@@ -142,8 +150,9 @@ class LineRef(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True)
 class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """One line of a statement. ``no`` counts from 1; ``charge`` is the charge's position in the agreement's version.
 
-    The fields that every line has come first and in the order of the alphabet, as those of what is in them: written
-    down one after the other they are canonical JSON, and nothing has to be sorted for a hash.
+    The fields are in the order of the alphabet, as those of what is in them, but for two that few lines have: written
+    down one after the other they are canonical JSON, and nothing has to be sorted for a hash. These two come last
+    because Python packs the arguments of a call with more than thirty, which takes as long as to make the line.
 
     ``unrounded`` is the exact amount; where its digits never end it has 12 decimals, and ``exact`` the fraction
     ("3000/31"). ``amount`` is what is due. ``steps``: how it comes about, where it is more than quantity x price.
@@ -155,44 +164,40 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unk
     amount: str
     belongs_to: str
     charge: int
-    days: int
-    device: str
-    effect: Effect
-    end: str
-    first: str
-    kind: str
-    leaves: list[LeafRef]
-    level: Literal["A", "B", "C"]
-    modulus: str
-    month_days: int
-    no: int
-    quantity: Amount
-    registers: list[RegisterPoint]
-    rollovers: int
-    rounding: str
-    subject: str
-    unit_price: str
-    unrounded: str
-    version: int
-    evidence: Evidence | None = None
-    steps: list[Step] = []
     corrects: LineRef | None = None
+    days: int = TOLD
+    device: str = TOLD
+    effect: Effect = TOLD
+    end: str = TOLD
+    evidence: Evidence | None = None
     exact: str = ""
+    first: str = TOLD
     from_: int = msgspec.field(name="from", default=0)
     group: dict[str, str] = {}
+    kind: str = TOLD
+    leaves: list[LeafRef] = TOLD
+    level: Literal["A", "B", "C"] = TOLD
+    modulus: str = TOLD
+    month_days: int = TOLD
     name: str = ""
+    no: int = TOLD
     quality: str = ""
+    quantity: Amount = TOLD
+    registers: list[RegisterPoint] = TOLD
+    rollovers: int = TOLD
+    rounding: str = TOLD
+    steps: list[Step] = []
+    subject: str = TOLD
+    unit_price: str = TOLD
+    unrounded: str = TOLD
+    version: int = TOLD
     to: int = 0
     window: str = ""
 
     @property
     def hash(self) -> str:
         """SHA-256 of the line's canonical JSON, hex: what a correction names."""
-        told = b"" if self.steps else _as_declared(self)
-        # It ends so when nothing follows that only some lines have; a quotation mark inside a text is escaped.
-        if not told.endswith(_endings[self.version]):
-            told = _sorted(self)
-        return sha256(told).hexdigest()
+        return sha256(_sorted(self) if self.to or self.window else _as_declared(self)).hexdigest()
 
     def content_hash(self) -> str:
         """As ``hash``, whatever number the line has on its statement: equal for equal lines of two ratings."""
@@ -227,16 +232,6 @@ class ChargeTerms(BaseModel):
 
 _sorted = msgspec.json.Encoder(order="sorted").encode
 _as_declared = msgspec.json.Encoder(order="deterministic").encode
-
-
-class _Endings(dict[int, bytes]):
-    """By version, how the canonical JSON of a line ends that only says what every line says."""
-
-    def __missing__(self, version: int) -> bytes:
-        return b'"version":%d}' % version
-
-
-_endings = _Endings({version: b'"version":%d}' % version for version in range(64)})
 
 
 def number(exact: Fraction) -> str:

@@ -120,8 +120,7 @@ class TierPlan:
         count = units * POWERS[self._price_places]
         mean = (exact * POWERS[UNROUNDED_PLACES] + count // 2) // count
         row = Step(
-            what=what, quantity=trimmed_text(units - above, places), unit=self._unit, unit_price=each,
-            amount=trimmed_text(amount, exact_places),
+            trimmed_text(amount, exact_places), trimmed_text(units - above, places), self._unit, each, what
         )  # fmt: skip
         return written_line(
             measured, kind, trimmed_text(mean, UNROUNDED_PLACES), units_text(numerator * shown[0], shown[1]),

@@ -216,3 +216,14 @@ def test_a_standard_price_is_a_product() -> None:
     (line,) = standard.charge(measured(Fraction(3)), terms, pricing)
 
     assert (line.quantity.value, line.unrounded, line.amount) == ("3", "0.015", "0.02")
+
+
+def test_a_line_that_leaves_out_what_every_line_says_is_none() -> None:
+    line = multiplied_line(measured(Fraction(3)), "standard", "0.5", Pricing(1, 0, "EUR", RoundingPolicy()))
+    told = msgspec.to_builtins(line)
+
+    for name in told:
+        with pytest.raises(msgspec.ValidationError, match="missing required field"):
+            msgspec.json.decode(json.dumps({key: told[key] for key in told if key != name}), type=Line)
+    with pytest.raises(msgspec.ValidationError, match="missing required field"):
+        msgspec.json.decode(b'{"amount":"1"}', type=Step)
