@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Annotated, Self
 
 import msgspec
@@ -175,7 +175,7 @@ class AgreementTerms(BaseModel):
             said += [f"{kind}: {one}" for one in charge.options()]
         return list(dict.fromkeys(said))
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 of the canonical terms, hex."""
         return hashlib.sha256(self.canonical()).hexdigest()

@@ -16,7 +16,7 @@ from cloud.agreements import repository as agreements
 from cloud.agreements.repository import Agreement
 from cloud.billing import repository
 from cloud.billing.bill_early import bill_early
-from cloud.billing.close_period import Wanted, close_period, draft_period
+from cloud.billing.close_period import Wanted, close_locked, draft_period
 from cloud.calendar import Cycle, Period, billing_periods
 from cloud.database import Store, Tx
 from cloud.invariants.broken import BillingHeld, InvariantBroken
@@ -99,9 +99,10 @@ def close_some(
     """
     agreements.lock(tx, tenant, some)
     done: list[Closed] = []
-    for agreement_id in some:
+    found = (agreements.find(tx, tenant, agreement_id) for agreement_id in some)
+    for agreement in (one for one in found if one is not None):
         for _ in range(most):
-            made = close_next(tx, tenant, agreement_id, now_ms, signer, drafts=drafts)
+            made = close_next(tx, tenant, agreement, now_ms, signer, drafts=drafts)
             done += [] if made is None else [made]
             if made is None or made.state != "final":
                 break
@@ -109,14 +110,12 @@ def close_some(
 
 
 def close_next(
-    tx: Tx, tenant: str, agreement_id: str, now_ms: int, signer: Signer, *, drafts: bool = True
+    tx: Tx, tenant: str, agreement: Agreement, now_ms: int, signer: Signer, *, drafts: bool = True
 ) -> Closed | None:
-    """Closes an agreement's next period if it is over, drafts it while its grace lasts, or bills what has run up in it
-    where its terms say so; None: nothing is due.
+    """Closes a locked agreement's next period if it is over, drafts it while its grace lasts, or bills what has run up
+    in it where its terms say so; None: nothing is due.
     """
-    agreement = agreements.find(tx, tenant, agreement_id, lock=True)
-    if agreement is None:
-        return None
+    agreement_id = agreement.agreement_id
     due = next_period(agreement, repository.last_statement_end(tx, tenant, agreement_id))
     if due is None:
         return None
@@ -127,7 +126,7 @@ def close_next(
         made = ("draft", 0, _drafted(tx, tenant, agreement_id, due, now_ms)) if drafts else None
     else:
         wanted = Wanted(first=due.first, end=due.end)
-        head = close_period(tx, tenant, agreement_id, wanted, now_ms=now_ms, signer=signer)[0].head
+        head = close_locked(tx, tenant, agreement, wanted, now_ms=now_ms, signer=signer)[0].head
         made = ("final", head.number, head.total)
     return None if made is None else Closed(agreement_id, due.first, due.end, *made, agreement.terms.currency)
 

@@ -69,10 +69,20 @@ def close_period(
     agreement = agreements.find(tx, tenant, agreement_id, lock=True)
     if agreement is None:
         raise AgreementUnknown(f"There is no agreement {agreement_id}.")
-    last = repository.last_statement(tx, tenant, agreement_id)
+    return close_locked(tx, tenant, agreement, wanted, now_ms=now_ms, signer=signer)
+
+
+def close_locked(
+    tx: Tx, tenant: str, agreement: Agreement, wanted: Wanted, *, now_ms: int, signer: Signer
+) -> tuple[Statement, bool]:
+    """As ``close_period``, for an agreement that this transaction has locked already."""
+    agreement_id = agreement.agreement_id
+    last, newest = repository.newest_statements(tx, tenant, agreement_id)
     previous = None if last is None else last.head
     span = _period(agreement, previous, wanted)
-    stored = repository.statement_of_period(tx, tenant, agreement_id, span.first, span.end)
+    stored = None
+    if span.first != _due_first(agreement, previous):
+        stored = repository.statement_of_period(tx, tenant, agreement_id, span.first, span.end)
     if stored is None and wanted.month and previous is not None and previous.period.end == span.end:
         stored = last
     if stored is not None:
@@ -89,10 +99,10 @@ def close_period(
         versions=agreement.versions,
         period=span,
         link=Link(
-            last=repository.last_link(tx, tenant, agreement_id),
+            last=newest,
             base=previous,
             opening=gathered.chain.opening,
-            void=repository.last_void(tx, tenant, agreement_id, span.first, span.end),
+            void=None if newest is None else repository.last_void(tx, tenant, agreement_id, span.first, span.end),
         ),
         logs=ranges(tx, tenant, gathered, span),
         settlement=settlement,

@@ -299,6 +299,8 @@ def _end(source: Source, size: int) -> None:
 def _add_referred(tx: Tx, tenant: str, sources: Sequence[Source], devices: Sequence[str]) -> None:
     """Draws that later leaves refer to, what else refers to them, and the first telling of what was told twice."""
     pieces = [record for source in sources for record in source.records.values() if isinstance(record, PIECES)]
+    if not pieces:
+        return
     targets = {key for record in pieces if (key := _target(record)) is not None and key.src in devices}
     known = stock.places(tx, tenant, [*targets, *(record.key for record in pieces)])
     draws = sorted((key.src, known[key]) for key in targets if key in known)

@@ -180,15 +180,18 @@ def last_statement_end(tx: Tx, tenant: str, agreement_id: str) -> str:
     return "" if row is None else str(row[0])
 
 
-def last_link(tx: Tx, tenant: str, agreement_id: str) -> Head | None:
-    """The newest statement of an agreement, void or not: what the next one's hash chains to."""
-    found = _statement(
-        tx.one(
-            "SELECT body FROM statements WHERE tenant_id = ? AND agreement_id = ? ORDER BY number DESC LIMIT 1",
-            (tenant, agreement_id),
-        )
+def newest_statements(tx: Tx, tenant: str, agreement_id: str) -> tuple[Statement | None, Head | None]:
+    """The newest statement of an agreement that is not void; and the newest of all: what the next one's hash chains
+    to.
+    """
+    row = tx.one(
+        "SELECT body, state FROM statements WHERE tenant_id = ? AND agreement_id = ? ORDER BY number DESC LIMIT 1",
+        (tenant, agreement_id),
     )
-    return None if found is None else found.head
+    found = _statement(row)
+    if row is None or found is None:
+        return None, None
+    return (found if row[1] == "final" else last_statement(tx, tenant, agreement_id)), found.head
 
 
 def standing_heads(tx: Tx, tenant: str, agreement_id: str, first: str) -> list[Head]:

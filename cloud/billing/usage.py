@@ -166,7 +166,7 @@ def _proven(measured: Measured, proofs: Mapping[str, Proof], belongs_to: str) ->
     devices = {point.device for point in points}
     registers = {point.register for point in points}
     quality = worst(proof.quality for proof in mine)
-    estimated = sum((proof.estimated for proof in mine), Fraction(0))
+    estimated = sum((proof.estimated for proof in mine if proof.estimated), Fraction(0))
     return msgspec.structs.replace(
         measured,
         belongs_to=belongs_to,

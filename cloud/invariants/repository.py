@@ -36,6 +36,8 @@ _HOLD = (
 def open_holds(tx: Tx, tenant: str, log_nos: Sequence[int]) -> list[Hold]:
     """The open holds of some logs."""
     wanted = set(log_nos)
+    if not wanted:
+        return []
     rows = tx.all(f"SELECT {_HOLD} AND h.state = 'open' ORDER BY h.log_no, h.kind, h.since_ms", (tenant,))
     return [hold for row in rows if (hold := Hold(*row)).log_no in wanted]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
@@ -47,6 +48,7 @@ Percent = Annotated[str, AfterValidator(_percent)]
 Number = Annotated[str, AfterValidator(_number)]
 
 
+@lru_cache(maxsize=65_536)
 def exact(text: str) -> Fraction:
-    """A number of the terms, as a fraction."""
+    """A number of the terms or of a document, as a fraction."""
     return Fraction(parse_amount(text))
