@@ -130,7 +130,7 @@ def a_patient(folder: Path, within: Sequence[str] = ()) -> Iterator[Patient]:
 
 
 def play(rounds: int, bug: str = "") -> Result:
-    """Every fault so many times on one gateway, then the account."""
+    """Every fault so many times on one gateway, then the account; with a bug, until it is found."""
     result = Result()
     within = with_bug(bug)
     with tempfile.TemporaryDirectory(prefix="tallystick-disk-") as name, a_patient(Path(name), within) as patient:
@@ -142,6 +142,8 @@ def play(rounds: int, bug: str = "") -> Result:
                     result.findings.append(f"before {fault}: a well gateway does not acknowledge")
                 result.findings += [f"{fault}: {one}" for one in patient.suffer(words)]
                 result.faults += 1
+                if bug and result.findings:
+                    return result
         if not patient.gateway.program.is_running or patient.gateway.program.pid != pid:
             result.findings.append(f"the gateway has ended:\n{patient.gateway.program.tail()}")
         judged = patient.gateway.settle([Published(patient.line.boot, patient.sent, 0.0, 0.0, [])], 30)
