@@ -22,6 +22,8 @@ from wire.seal import Checkpoint, Signer, Verifier, split_note
 
 PENDING = "identity.pending"
 NAME = "tally-gateway"
+# Entry 0 of a log that follows another one says why; whoever enrols on the page is not asked.
+UNSAID = "enrolled anew, on a card that remembers nothing"
 
 
 class EnrolmentError(Exception):
@@ -56,7 +58,7 @@ async def enrol(
     mine = Signer(answer.origin, secret)
     if Verifier(mine.vkey).fingerprint != answer.fingerprint:
         raise EnrolmentError("The cloud answered with another key's fingerprint: somebody is between us. Do not go on.")
-    follows = await _log_before(client, answer, seed().hex()) if grounds else None
+    follows = await _log_before(client, answer, seed().hex())
     enrolled = Identity(
         gateway_id=answer.gateway_id,
         tenant_id=answer.tenant_id,
@@ -64,7 +66,7 @@ async def enrol(
         seed=secret.hex(),
         cosigner_vkey=answer.cosigner_vkey,
         cloud_url=str(client.base_url).rstrip("/"),
-        reason=grounds.reason if grounds else "",
+        reason=grounds.reason if grounds else (UNSAID if follows else ""),
         approver=grounds.approver if grounds else "",
         follows=follows,
     )

@@ -85,7 +85,7 @@ def enrol_gateway(arguments: argparse.Namespace) -> Outcome:
 
     try:
         return asyncio.run(work())
-    except (EnrolmentError, CloudError, FileExistsError) as error:
+    except (EnrolmentError, CloudError, OSError) as error:
         raise CommandError(str(error)) from error
 
 

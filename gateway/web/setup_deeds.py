@@ -118,6 +118,8 @@ class Deeds:
                 raise Trouble("", str(error)) from error
             except FileExistsError:
                 return
+            except OSError as error:
+                raise Trouble("", str(error)) from error
         facts = {"gateway_id": who.gateway_id, "fingerprint": Verifier(who.signer().vkey).fingerprint}
         self.installation.note("claim", **facts, later=False)
         self.gateway.restart()

@@ -13,12 +13,14 @@ from gateway import boot, inherit
 from gateway.clock import Clock
 from gateway.cloud_requests import open_client
 from gateway.enrol import Grounds, enrol
+from gateway.identity import load
 from gateway.journal.store import Journal
 from gateway.shelf import Shelf
 from gateway.uses import Uses
 from tests.cloud.twins import NOON_MS, CloudTwin, GatewayTwin
 from wire.records import Count, Intent, Record
 
+DIED = Grounds("the card died", "A. Operator")
 NEW_BOOT = "f" * 16
 SLOT = {"slot": "1", "item_id": "bolt", "capacity": 20, "min": 2, "max": 20}
 
@@ -49,7 +51,7 @@ def count(gateway: GatewayTwin, qty: int) -> Count:
 class NewCard:
     """A card that is enrolled and starts."""
 
-    def __init__(self, cloud: CloudTwin, folder: Path, gateway: str = "gw-1") -> None:
+    def __init__(self, cloud: CloudTwin, folder: Path, gateway: str = "gw-1", grounds: Grounds | None = DIED) -> None:
         self.cloud, self.folder = cloud, folder
         self.shelf, self.uses = Shelf(), Uses()
         self.open: list[str] = []
@@ -59,7 +61,7 @@ class NewCard:
 
         async def known() -> None:
             async with open_client("http://cloud", transport=transport) as client:
-                await enrol(client, folder, made, lambda: b"n" * 32, Grounds("the card died", "A. Operator"))
+                await enrol(client, folder, made, lambda: b"n" * 32, grounds)
 
         cloud.wait(known())
 
@@ -184,3 +186,13 @@ def test_a_draw_that_nobody_proved_has_its_name_on_both_sides(
     (draw,) = card.shelf.waiting()
 
     assert cloud.ask("GET", "/v1/unproven-draws").json()["items"][0]["record"] == f"cab-1/{draw.ep}/{draw.n}"
+
+
+def test_a_card_that_is_enrolled_without_a_word_still_names_the_log_before(
+    cloud: CloudTwin, died: GatewayTwin, tmp_path: Path
+) -> None:
+    card = NewCard(cloud, tmp_path / "card", grounds=None)
+
+    known = load(card.folder)
+    assert (known.follows.origin, known.follows.size) == (died.origin, 6) if known.follows else False
+    assert known.reason
