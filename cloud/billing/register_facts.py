@@ -1,9 +1,9 @@
 """What the log says of one register: its readings, its exchanges, and what they say of themselves. PURE.
 
-The surprise: nothing here judges. A reading that counts behind transformers, or that somebody put in the place of
-another, is only marked; what a meter tells of its own modulus is taken when it is a number and ignored when it is not.
-Its transformers' ratio multiplies a bill, so it counts only when it is agreed on; where both speak and differ, that is
-named.
+The surprise: nothing here judges. A reading that counts behind transformers, that came without a time, or that somebody
+put in the place of another, is only marked; what a meter tells of its own modulus is taken when it is a number and
+ignored when it is not. Its transformers' ratio multiplies a bill, so it counts only when it is agreed on; where both
+speak and differ, that is named.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from cloud.metering.usage import (
     has_ratio,
     point_of,
     ratio_between,
+    worst,
 )
 from cloud.money import MoneyError, parse_amount
 from cloud.rating.events import CountedEvent
@@ -36,6 +37,8 @@ from wire.records import DeviceEvent, Reading
 
 # The gateway's word for a register that counts behind transformers: the reader multiplies.
 SECONDARY = "secondary"
+# And for one that came without a time of its own: a message may have waited at a broker before it was heard.
+RECEIVED = "received"
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -60,6 +63,8 @@ def told_of(scope: Scope, facts: Sequence[Fact], rule: MeterRule, state: Registe
         if isinstance(record, Reading) and record.register == rule.register:
             if record.quality in get_args(Quality):
                 quality[leaf] = cast("Quality", record.quality)
+            if RECEIVED in record.q:
+                quality[leaf] = worst((quality.get(leaf, "actual"), "received_time_only"))
             if SECONDARY in record.q:
                 secondary.add(leaf)
         if (leaf.log, leaf.index) <= after or record.key in seen:

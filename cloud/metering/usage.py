@@ -3,10 +3,11 @@
 The surprise: a falling register is not read as consumption in any way unless a declared modulus and a declared
 greatest power make the wrap plausible. Otherwise the reading is held, nothing is billed, and the next reading that fits
 the last good one simply carries on: a misread costs nothing. A fall that two more readings confirm is a reset: from its
-first reading on a new register counts, and what lies in between is nobody's. Where the agreement and the meter differ
-on the modulus, no wrap is booked until one of them is put right. The meter's own changed number (an exchange) opens a
-new register at once. Opening of a period = closing of the last. Raw registers are the truth: what is
-worked out from them says how, by a quality code. Source: devices.md 8.1, 8.3.
+first reading on a new register counts, and what lies in between is nobody's; unless they carry on from the reading
+before the last one: then that one alone was a misread, and its rise is taken back. Where the agreement and the meter
+differ on the modulus, no wrap is booked until one of them is put right. The meter's own changed number (an exchange)
+opens a new register at once. Opening of a period = closing of the last. Raw registers are the truth: what is worked out
+from them says how, by a quality code. Source: devices.md 8.1, 8.3.
 """
 
 from __future__ import annotations
@@ -238,16 +239,34 @@ def _stepped(
     return Step(point, energy, rolled=rolled, opens=False, quality=worst(codes))
 
 
-def _confirmed(fallen: Sequence[RegisterPoint], rule: MeterRule, marks: Marks) -> list[Step] | None:
-    """The steps of a new register, once enough readings that follow each other stand by a fall."""
+def _confirmed(
+    fallen: Sequence[RegisterPoint], before: RegisterPoint | None, rule: MeterRule, marks: Marks
+) -> list[Step] | None:
+    """Once enough readings that follow each other stand by a fall: the steps of a new register, or, where they carry on
+    from the reading ``before`` the one they fell from, the steps from there.
+    """
     if len(fallen) < CONFIRMED:
         return None
-    steps = [Step(fallen[0], Fraction(0), rolled=False, opens=True)]
-    for last, point in pairwise(fallen):
+    carries_on = before is not None and in_kwh(fallen[0]) >= in_kwh(before)
+    if before is not None and carries_on and not isinstance(step_energy(before, fallen[0], rule), str):
+        series, steps = [before, *fallen], []
+    else:
+        series, steps = list(fallen), [Step(fallen[0], Fraction(0), rolled=False, opens=True)]
+    for last, point in pairwise(series):
         judged = step_energy(last, point, rule)
         assert not isinstance(judged, str)
         steps.append(_stepped(last, point, judged[0], rule, marks, rolled=judged[1]))
     return steps
+
+
+def _believed(
+    steps: list[Step], held: list[Held], fallen: Sequence[RegisterPoint], last: RegisterPoint, opened: Sequence[Step]
+) -> tuple[list[Step], list[Held]]:
+    """A fall is confirmed: its readings are believed after all, with one event for the reset or for the misread."""
+    held = [one for one in held if one.point not in fallen]
+    if opened[0].opens:
+        return [*steps, *opened], [*held, Held(fallen[0], "register_reset")]
+    return [*steps[:-1], *opened], [*held, Held(last, "implausible_rise")]
 
 
 def completed(rule: MeterRule, modulus: str, max_kw: str) -> MeterRule:
@@ -273,12 +292,10 @@ def follow(
     """Reads a register's series, in log order, from where the last statement left it."""
     steps: list[Step] = []
     held: list[Held] = []
-    last = None if state is None else state.point
-    number = "" if state is None else state.number
-    exchanged = state is not None and state.exchanged
-    own = ("", "") if state is None else (state.modulus, state.max_kw)
+    last, number, exchanged, own = _stood(state)
     declared, rule = rule, completed(rule, *own)
     fallen: list[RegisterPoint] = []
+    before: RegisterPoint | None = None
     for entry in series:
         if isinstance(entry, Identified):
             changed = not entry.nameless and (not entry.number or number not in ("", entry.number))
@@ -295,25 +312,32 @@ def follow(
                 held.append(Held(entry, "unknown_unit"))
                 continue
             steps.append(Step(entry, Fraction(0), rolled=False, opens=True))
+            previous = None
         else:
+            previous = last
             judged = step_energy(last, entry, rule)
+            if not isinstance(judged, str) and judged[1] and differs(declared, own[0]):
+                judged = "modulus_differs"
             if isinstance(judged, str):
                 held.append(Held(entry, judged))
                 fallen = _fallen(fallen, entry, judged, rule)
-                opened = _confirmed(fallen, rule, marks)
+                opened = _confirmed(fallen, before, rule, marks) if judged == "register_fall" else None
                 if opened is None:
                     continue
-                # One event for the reset; its readings are believed after all.
-                held = [one for one in held if one.point not in fallen] + [Held(fallen[0], "register_reset")]
-                steps += opened
-            elif judged[1] and differs(declared, own[0]):
-                held.append(Held(entry, "modulus_differs"))
-                continue
+                steps, held = _believed(steps, held, fallen, last, opened)
+                previous = fallen[-2]
             else:
                 steps.append(_stepped(last, entry, judged[0], rule, marks, rolled=judged[1]))
-        last, exchanged, fallen = entry, False, []
+        before, last, exchanged, fallen = previous, entry, False, []
     after = None if last is None else RegisterState(last, number, exchanged, *own)
     return Course(steps, held, after, rule)
+
+
+def _stood(state: RegisterState | None) -> tuple[RegisterPoint | None, str, bool, tuple[str, str]]:
+    """The last good reading, the meter's number, whether it was exchanged since, its own modulus and greatest power."""
+    if state is None:
+        return None, "", False, ("", "")
+    return state.point, state.number, state.exchanged, (state.modulus, state.max_kw)
 
 
 def _fallen(

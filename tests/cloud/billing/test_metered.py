@@ -187,6 +187,18 @@ def test_another_meter_does_not_inherit_the_modulus_of_the_one_before() -> None:
     assert [one.reason for one in found.unbilled] == ["register_fall"]
 
 
+def test_a_reading_whose_device_told_no_time_is_billed_by_the_time_of_its_arrival_and_says_so() -> None:
+    arrived: dict[str, Any] = {"q": ["received"]}
+
+    (late,) = told([{"wh": 1000}, {"wh": 1500, **arrived}]).lines
+    (worse,) = told([{"wh": 1000}, {"wh": 1500, "quality": "substituted", **arrived}]).lines
+    (own,) = told([{"wh": 1000}, {"wh": 1500, "q": ["device_time"]}]).lines
+
+    assert [(line.quantity.value, line.quality) for line in (late, worse, own)] == [
+        ("0.5", "received_time_only"), ("0.5", "received_time_only"), ("0.5", ""),
+    ]  # fmt: skip
+
+
 def test_a_reading_that_stands_for_another_says_so_on_the_line() -> None:
     (line,) = told([{"wh": 0}, {"wh": 1000, "quality": "substituted"}, {"wh": 2000}]).lines
 

@@ -139,6 +139,30 @@ def test_a_fall_that_two_more_readings_confirm_is_a_reset_and_what_lies_between_
     ]  # fmt: skip
 
 
+def test_a_single_higher_value_is_taken_back_once_two_more_readings_stand_by_the_level_before_it() -> None:
+    found = course(100, 103, 9000, 104, 105, 107, 110)
+
+    assert energy(found) == [0, 3, 1, 1, 2, 3]
+    assert [(held.reason, held.point.value) for held in found.held] == [("implausible_rise", 9000)]
+    (line,) = segments(None, found.steps, lambda _: "now")
+    assert (line.opening.value, line.closing.value, int(line.energy)) == (100, 110, 10)
+
+
+def test_a_higher_value_right_after_a_statement_or_a_reset_is_taken_back_as_well() -> None:
+    state = RegisterState(point(0, 100), "", exchanged=False)
+    series = [point(hour, value, index=hour) for hour, value in enumerate((9000, 104, 105, 107), 1)]
+
+    assert energy(follow(state, series, FREE)) == [4, 1, 2]
+    assert energy(course(900, 910, 5, 6, 8, 700, 9, 10, 11)) == [0, 10, 0, 1, 2, 1, 1, 1]
+
+
+def test_a_level_that_nobody_knows_is_a_reset_and_no_misread() -> None:
+    found = course(100, 9000, 50, 51, 52)
+
+    assert energy(found) == [0, 8900, 0, 1, 1]
+    assert [held.reason for held in found.held] == ["register_reset"]
+
+
 def test_two_low_values_and_the_old_level_again_are_misreads() -> None:
     found = course(100, 3, 4, 104)
 
