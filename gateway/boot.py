@@ -55,11 +55,13 @@ def event(clock: Clock, gateway_id: str, name: str, data: Mapping[str, Any]) -> 
     )  # fmt: skip
 
 
-async def tell(journal: Journal, clock: Clock, gateway_id: str, name: str, data: Mapping[str, Any]) -> RecordKey:
-    """Stores such a record; tries until the journal takes it."""
+async def tell(
+    journal: Journal, clock: Clock, gateway_id: str, name: str, data: Mapping[str, Any], *, did: str = ""
+) -> RecordKey:
+    """Stores such a record; tries until the journal takes it. One with a name (`did`) is stored once."""
     while True:
         try:
-            (key,) = await journal.append([event(clock, gateway_id, name, data)])
+            (key,) = await journal.append([msgspec.structs.replace(event(clock, gateway_id, name, data), did=did)])
         except NotStored:
             await clock.sleep(1.0 * clock.scale)
         else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -49,16 +49,33 @@ def parse(text: str, path: Path | str = "gateway.toml") -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(path, [("", f"is not TOML: {error}")]) from error
     _with_site(document)
+    config, errors = _checked(document)
+    if config is None or errors:
+        raise ConfigError(path, errors)
+    return config
+
+
+def check_lines(config: Config, before: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]]) -> None:
+    """Whether the gateway would start again if the wizard's lines were these and not those of `before`, beside all that
+    gateway.toml says. Raises ConfigError with what would be wrong then.
+    """
+    document = config.model_dump(mode="json")
+    names = {one["name"] for one in before}
+    written = [line for line in document["lines"] if line["name"] not in names]
+    now = _checked({**document, "lines": [*written, *before]})[1]
+    errors = [one for one in _checked({**document, "lines": [*written, *lines]})[1] if one not in now]
+    if errors:
+        raise ConfigError(site_file.FILE, errors)
+
+
+def _checked(document: dict[str, Any]) -> tuple[Config | None, list[tuple[str, str]]]:
+    """The configuration of a document, and every mistake in it; None where it has not even the right shape."""
     try:
         config = Config.model_validate(document)
     except ValidationError as error:
-        errors = [_explain(one) for one in error.errors()]
-        raise ConfigError(path, errors + list(_device_errors(document))) from error
+        return None, [*(_explain(one) for one in error.errors()), *_device_errors(document)]
     errors = [*_device_errors(document), *_doubles(config), *_strangers(config), *_control_errors(config)]
-    errors += [*_door_errors(config), *_billed_twice(config)]
-    if errors:
-        raise ConfigError(path, errors)
-    return config
+    return config, [*errors, *_door_errors(config), *_billed_twice(config)]
 
 
 def _with_site(document: dict[str, Any]) -> None:

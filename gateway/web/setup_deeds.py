@@ -18,7 +18,7 @@ from gateway.adapters import Adapter, adapters
 from gateway.cloud_requests import CloudError, open_client
 from gateway.commands.finding import line_settings, search
 from gateway.config import Config
-from gateway.config_file import ConfigError, parse
+from gateway.config_file import ConfigError, check_lines
 from gateway.enrol import EnrolmentError, enrol
 from gateway.identity import Identity
 from gateway.installing import STEPS, Installation
@@ -28,10 +28,13 @@ from gateway.premises import Premises
 from gateway.slot_tests import try_slot
 from gateway.status import Status
 from gateway.web.setup_jobs import Jobs
+from gateway.web.setup_words import SEEN
 from gateway.wiring import Site
 from wire.seal import Verifier
 
 PATIENCE = 10.0
+# Verdicts of a test that a person can have watched, and those that do not speak against what he saw.
+TESTED, MOVED = ("moved", "stuck", "unknown"), ("moved", "unknown")
 
 
 class Installed(Protocol):
@@ -174,12 +177,11 @@ class Deeds:
                 "stopbits": one.stopbits}  # fmt: skip
         device = {"id": form.get("id", ""), "kind": form.get("kind", ""), **settings}
         self._take(site_file.with_device(document, line, device))
-        self.installation.note("devices", found=[], done=False)
+        self.installation.note("devices", found=[])
 
     async def devices_remove(self, form: dict[str, str]) -> None:
         """A device that the wizard has added."""
         self._take(site_file.without_device(site_file.read(self.folder), form.get("id", "")))
-        self.installation.note("devices", done=False)
 
     async def devices_next(self, _form: dict[str, str]) -> None:
         """On, when every device answers."""
@@ -219,8 +221,11 @@ class Deeds:
             raise Trouble("busy")
 
     async def slots_seen(self, form: dict[str, str]) -> None:
-        """What the person saw."""
-        self._slot(form.get("cabinet", ""), form.get("slot", ""), seen=form.get("seen", ""))
+        """What the person saw of a slot that was tested."""
+        cabinet, slot, seen = (form.get(key, "") for key in ("cabinet", "slot", "seen"))
+        if self.tried(cabinet, slot).get("verdict") not in TESTED or seen not in SEEN:
+            raise Trouble("old_form")
+        self._slot(cabinet, slot, seen=seen)
 
     async def slots_polarity(self, form: dict[str, str]) -> None:
         """Reads one door's sensor, shut and opened by hand, and turns the setting where it reads the other way."""
@@ -242,7 +247,7 @@ class Deeds:
             f"{cabinet} {slot}"
             for cabinet in self.gateway.site.cabinets
             for slot in self.slots(cabinet)
-            if self.tried(cabinet, slot).get("seen") != "yes"
+            if not self.moved(cabinet, slot)
         ]
         if left:
             raise Trouble("slots_left", ", ".join(left[:12]))
@@ -252,11 +257,17 @@ class Deeds:
         """Puts the report's hash into the signed log."""
         if self.gateway.journal is None or self.installation.current() != "report":
             raise Trouble("old_form")
-        self.installation.note("report", by=form.get("by", "")[:60], at_ms=self.gateway.ports.clock.wall_ms())
+        report, clock = self.installation.of("report"), self.gateway.ports.clock
+        if report.get("done"):
+            return
+        if not report.get("at_ms") or report.get("by") != form.get("by", "")[:60]:
+            # What a power cut left unsigned is signed as it was; pressed twice it is one report.
+            self.installation.note("report", by=form.get("by", "")[:60], at_ms=clock.wall_ms())
         digest = self.digest()
         data = {"report": digest, "devices": len(self.gateway.config.devices()), "later": self.later()}
-        clock = self.gateway.ports.clock
-        key = await boot.tell(self.gateway.journal, clock, self.gateway.gateway_id, "commissioned", data)
+        key = await boot.tell(
+            self.gateway.journal, clock, self.gateway.gateway_id, "commissioned", data, did=f"commissioned/{digest}"
+        )
         self.installation.note("report", done=True, record=f"{key.src}/{key.ep}/{key.n}", digest=digest)
 
     async def report_again(self, _form: dict[str, str]) -> None:
@@ -282,6 +293,11 @@ class Deeds:
         """What is known of one slot."""
         found: dict[str, Any] = self.installation.of("slots").get("tried", {}).get(f"{cabinet} {slot}", {})
         return found
+
+    def moved(self, cabinet: str, slot: str) -> bool:
+        """Whether a slot was tested, and both the board and a person say that it moved."""
+        tried = self.tried(cabinet, slot)
+        return tried.get("verdict") in MOVED and tried.get("seen") == "yes"
 
     def later(self) -> list[str]:
         """Steps that were passed over."""
@@ -327,12 +343,15 @@ class Deeds:
         doubles = others & {one["id"] for line in document.get("lines", []) for one in line["devices"]}
         if doubles:
             raise Trouble("bad_device", f"{', '.join(sorted(doubles))}: gateway.toml has it already")
-        site_file.write(self.folder, document)
         try:
-            parse(f"[gateway]\nstate = {json.dumps(str(self.folder))}\n", self.folder / site_file.FILE)
+            check_lines(self.gateway.config, before.get("lines", []), document.get("lines", []))
         except ConfigError as error:
-            site_file.write(self.folder, before)
             raise Trouble("bad_device", "; ".join(what for _, what in error.errors)) from error
+        site_file.write(self.folder, document)
+        # What hangs on the wires now has not been compared, moved or signed for.
+        for step in ("devices", "planogram", "slots"):
+            self.installation.note(step, done=False)
+        self.installation.note("report", done=False, at_ms=0, record="", digest="")
         self.gateway.restart()
 
 

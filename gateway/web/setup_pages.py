@@ -43,6 +43,10 @@ def add_setup(pages: FastAPI, gateway: Installed, rendering: Rendering) -> None:
         start = gateway.ports.clock.boot
         return JSONResponse({"busy": jobs.busy, "tick": jobs.tick, "says": jobs.says, "start": start})
 
+    @pages.exception_handler(StaleFormError)
+    async def stale(_request: Request, _error: StaleFormError) -> Response:
+        return RedirectResponse("/setup", 303)
+
     @pages.exception_handler(OutsideError)
     async def outside(request: Request, _error: OutsideError) -> Response:
         if request.url.path == "/setup/job":
@@ -193,7 +197,7 @@ def _slots(deeds: Deeds, words: Words) -> dict[str, Any]:
             "name": name, "rows": rows, "gives": gives_goods(place, deeds.slots(name)),
             "reads": hasattr(place, "closed"),
             "polarity": told(POLARITY, verdict, words), "tone": "good" if verdict in ("right", "turned") else "warn",
-            "left": sum(row["seen"] != "yes" for row in rows),
+            "left": sum(not deeds.moved(name, row["slot"]) for row in rows),
         })  # fmt: skip
     return {"cabinets": cabinets}
 
@@ -211,7 +215,7 @@ def _report(deeds: Deeds, words: Words) -> dict[str, Any]:
     facts = deeds.installation.facts()
     status = deeds.gateway.status()
     done = facts.get("report", {})
-    at = datetime.fromtimestamp(done.get("at_ms", status.wall_ms) / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    at = datetime.fromtimestamp((done.get("at_ms") or status.wall_ms) / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
     tried = facts.get("slots", {}).get("tried", {})
     slots = [
         (key, told(VERDICTS, one.get("verdict", ""), words), told(SEEN, one.get("seen", ""), words))
