@@ -17,6 +17,7 @@ from gateway.ports import NotStored, RecordRefused
 from gateway.premises import Premises
 from gateway.recording import happened, stamp
 from gateway.shelf import Resolution
+from gateway.slot_tests import take_back
 from gateway.take_count import resolved
 from gateway.take_return import keep_loans
 from gateway.take_verdict import from_afar
@@ -105,6 +106,7 @@ async def look_after(premises: Premises) -> None:
     premises.changed.append(heard)
     while True:
         news.clear()
+        await take_back(premises)
         await keep_loans(premises)
         await from_afar(premises)
         for draw in premises.shelf.waiting():

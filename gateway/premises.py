@@ -21,6 +21,7 @@ from gateway.pins import Tries
 from gateway.ports import Confirm, Desired, DesiredSource, Journal, NotStored, Slot
 from gateway.recording import stamp
 from gateway.shelf import Contents, Resolution, Shelf
+from gateway.tried_out import TriedOut
 from gateway.uses import Now, Uses
 from gateway.vending import Fact
 from wire.ids import RecordKey
@@ -122,6 +123,7 @@ class Premises:
         self.handed = HandedOut()
         self.answered = Answered()
         self.visits = OpenVisits()
+        self.tried_out = TriedOut()
         self.busy: set[str] = set()
         self.service: set[str] = set()
         self.recovering: set[str] = set()
@@ -209,6 +211,7 @@ class Premises:
         self.handed.apply(record)
         self.answered.apply(record)
         self.visits.apply(record)
+        self.tried_out.apply(record)
 
     def look_back(self) -> Uses | None:
         """For new rules: None, or the count to be fed with all that the journal holds, since they ask for more than is
