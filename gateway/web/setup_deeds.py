@@ -111,6 +111,7 @@ class Deeds:
 
     async def claim_redeem(self, form: dict[str, str]) -> None:
         """Makes the key and redeems the code."""
+        self._nobody_served()
         if not self.url():
             raise Trouble("no_url")
         transport = self.gateway.ports.transport
@@ -162,6 +163,7 @@ class Deeds:
 
     async def devices_add(self, form: dict[str, str]) -> None:
         """A device, found or typed; the gateway starts anew with it."""
+        self._nobody_served()
         port, form_of_line = form.get("port", ""), form.get("line", "") or "9600 8N1"
         if not port:
             raise Trouble("no_port")
@@ -181,6 +183,7 @@ class Deeds:
 
     async def devices_remove(self, form: dict[str, str]) -> None:
         """A device that the wizard has added."""
+        self._nobody_served()
         self._take(site_file.without_device(site_file.read(self.folder), form.get("id", "")))
 
     async def devices_next(self, _form: dict[str, str]) -> None:
@@ -229,6 +232,7 @@ class Deeds:
 
     async def slots_polarity(self, form: dict[str, str]) -> None:
         """Reads one door's sensor, shut and opened by hand, and turns the setting where it reads the other way."""
+        self._nobody_served()
         cabinet, slot, position = (form.get(key, "") for key in ("cabinet", "slot", "position"))
         place: Any = self.gateway.site.cabinets.get(cabinet)
         if not hasattr(place, "closed"):
@@ -309,6 +313,12 @@ class Deeds:
         report = {key: value for key, value in facts.get("report", {}).items() if key in ("by", "at_ms")}
         text = json.dumps({**facts, "report": report}, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def _nobody_served(self) -> None:
+        """A gateway that starts anew in the middle of a draw knows no more of it than after a power cut."""
+        premises = self.gateway.premises
+        if premises is not None and (premises.busy or premises.service):
+            raise Trouble("busy")
 
     def _slot(self, cabinet: str, slot: str, **facts: str) -> None:
         before = self.installation.of("slots").get("tried", {})

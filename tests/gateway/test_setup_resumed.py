@@ -108,3 +108,22 @@ def test_who_leaves_by_a_page_of_another_session_is_led_to_the_door(tmp_path: Pa
         assert (answer.status_code, answer.headers["location"]) == (303, "/setup")
 
     at_the_kiosk(tmp_path, play)
+
+
+def test_the_gateway_is_not_built_anew_in_the_middle_of_a_draw(tmp_path: Path) -> None:
+    async def play(kiosk: Kiosk) -> None:
+        installer = Installer(kiosk, tmp_path)
+        await installer.enter()
+        await installer.press("network", "later")
+        await installer.press("claim", "later")
+        session = await kiosk.badge()
+        drawing = asyncio.create_task(kiosk.post("draws", session=session, slot="2"))
+        await kiosk.clock.sleep(1)
+        new = {"port": "/dev/serial/by-id/usb-x", "id": "lock-9", "kind": "lock_8a", "settings": "board = 3"}
+
+        answers = [await installer.press("devices", "add", **new), await installer.press("claim", "redeem", code="x")]
+
+        assert [(one.status_code, "still under way" in one.text) for one in answers] == [(409, True)] * 2
+        assert (kiosk.gateway.again, (await drawing)["outcome"]) == (False, "confirmed")
+
+    at_the_kiosk(tmp_path, play)
