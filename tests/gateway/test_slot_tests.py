@@ -7,7 +7,8 @@ from pathlib import Path
 
 from gateway.boot import remember
 from gateway.slot_tests import gives_goods, take_back, try_slot
-from tests.gateway.board_site import CABINET, BoardSite, on_a_board
+from tests.gateway.board_site import BoardSite, on_a_board
+from tests.gateway.site import CABINET
 from wire.records import Draw, Reversal
 
 
@@ -32,6 +33,7 @@ def test_a_piece_that_a_test_gave_away_is_taken_back_once_also_after_a_power_cut
                 await gateway.clock.sleep(0.05)
             await gateway.cut_power()
             tried.cancel()
+        records = []
         for _ in range(2):
             async with site.gateway() as gateway:
                 await remember(gateway.journal, [CABINET], gateway.premises.remember)
