@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.calendar import Proration, Share, share
 from cloud.money import rounded, short_text
+from cloud.rating.discounts import Discounts, Spent, taken_off
 from cloud.rating.intervals import Splitting
 from cloud.rating.line_amounts import price_line
 from cloud.rating.lines import ChargeTerms, Effect, Line, Measured, Pricing, Step, exact_price, number
@@ -87,37 +88,6 @@ class FreeUnits(Part):
     quantity: Positive
     when: Literal["before_conversion", "after_conversion"] = "after_conversion"
     prorated: bool = False
-
-
-class Discount(Part):
-    """A part of the amount, or an amount, taken off; never below nothing."""
-
-    percent: Price | None = None
-    amount: Price | None = None
-    prorated: bool = False
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.percent is None) == (self.amount is None):
-            raise ValueError("a discount has either a percent or an amount")
-        if self.percent is not None and exact_price(self.percent) > 100:
-            raise ValueError("percent: more than 100 would pay the customer")
-        return self
-
-    def off(self, exact: Fraction, ratio: Fraction) -> Fraction:
-        """What is taken off an exact amount; ``ratio``: the part of the period."""
-        if self.percent is not None:
-            return exact * exact_price(self.percent) / 100
-        assert self.amount is not None
-        return max(min(exact_price(self.amount) * (ratio if self.prorated else 1), exact), Fraction(0))
-
-    @property
-    def words(self) -> str:
-        """How a row calls it."""
-        return f"discount {self.percent} %" if self.percent is not None else f"discount {self.amount}"
-
-
-Discounts = Annotated[list[Discount], Field(max_length=10)]
 
 
 class Bound(Part):
@@ -281,14 +251,24 @@ def usage_lines(kind: str, measured: Measured, terms: UsageTerms, pricing: Prici
     return amount_lines(kind, measured, terms, pricing, [*one.rows, *rows])
 
 
-def amount_lines(kind: str, measured: Measured, terms: UsageTerms, pricing: Pricing, rows: Sequence[Row]) -> list[Line]:
-    """The line of these rows, discounted, and the lines that bring it up to a minimum or down to a maximum."""
+def adjusted(quantity: Fraction, unit_price: Fraction, shown: str, one: Billable) -> list[Row]:
+    """The row that brings what was priced of a whole quantity to what is billable of it, where these differ."""
+    more = one.quantity - quantity
+    return [Row("free, converted or rounded", more, one.unit, shown, more * unit_price)] if more else []
+
+
+def amount_lines(
+    kind: str, measured: Measured, terms: UsageTerms, pricing: Pricing, rows: Sequence[Row], spent: Spent | None = None
+) -> list[Line]:
+    """The line of these rows, discounted, and the lines that bring it up to a minimum or down to a maximum. ``spent``:
+    what the discounts took off the lines of this charge before.
+    """
     exact = gross = added([row.exact for row in rows if row.exact is not None])
     if terms.is_plain:
         return [line_of(kind, measured, rows, exact, pricing)]
     rows = list(rows)
-    for discount in terms.discounts:
-        off = discount.off(exact, share_of(measured, terms.proration, pricing).ratio)
+    offs = taken_off(terms.discounts, exact, lambda: share_of(measured, terms.proration, pricing).ratio, spent)
+    for discount, off in zip(terms.discounts, offs, strict=True):
         exact -= off
         rows.append(Row(discount.words, None, "", "", -off))
     lines = [line_of(kind, measured, rows, exact, pricing)]

@@ -69,11 +69,11 @@ CHARGES: list[dict[str, Any]] = [
     {"kind": "package", "size": "7", "price": "1.9", "source": EVENTS, "aggregation": {"function": "count"}},
     {
         "kind": "percentage", "percent": "2.5", "fixed": "0.1", "free_amount": "20", "least_per_event": "0.3",
-        "most_per_event": "0.9", "source": EVENTS,
+        "most_per_event": "0.9", "source": EVENTS, "free_units": {"quantity": "33.3"},
     },
     {"kind": "dynamic", "multiplier": "1.1", "source": EVENTS},
     {"kind": "time_of_use", "windows": WINDOWS, "prices": {"night": "0.1", "peak": "0.4", "low": "0.2"},
-     "source": EVENTS},
+     "source": EVENTS, "discounts": [{"percent": "5"}, {"amount": "90"}]},
     {"kind": "bucketed_maximum", "tiers": TIERS, "source": EVENTS, "bucket": "week"},
     {"kind": "bucketed_maximum", "tiers": TIERS, "source": EVENTS, "bucket": "hour", "tiers_apply": "to_the_sum"},
     {"kind": "standard", "unit_price": "0.01", "source": EVENTS, "aggregation": {"function": "time_weighted"}},

@@ -10,12 +10,14 @@ from collections import defaultdict
 from fractions import Fraction
 from functools import lru_cache
 from itertools import repeat
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from cloud.money import parse_amount
 from cloud.rating.lines import Line, Measured, Pricing, RatingError, exact_price
 from cloud.rating.terms_fields import Positive
-from cloud.rating.usage_terms import Row, UsageTerms, amount_lines, billable
+from cloud.rating.usage_terms import Row, UsageTerms, amount_lines
 from cloud.rating.uses import scaled_values
 
 KIND = "dynamic"
@@ -30,6 +32,12 @@ class Terms(UsageTerms):
     kind: Literal["dynamic"]
     price_is: Literal["unit_price", "amount"] = "unit_price"
     multiplier: Positive = "1"
+
+    @model_validator(mode="after")
+    def _each_by_itself(self) -> Self:
+        if self.free_units is not None or self.convert is not None or self.round_quantity is not None:
+            raise ValueError("dynamic prices each event by itself: no free units, no conversion or rounding of a total")
+        return self
 
     def options(self) -> list[str]:
         """The conventions in words."""
@@ -54,7 +62,7 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     amount = sum((Fraction(units, 10 ** (of + (places if by_unit else 0))) for of, units in sums.items()), Fraction(0))
     exact = amount * exact_price(terms.multiplier)
     row = Row(f"{len(measured.uses)} events, each at its own price", measured.quantity, measured.unit, "", exact)
-    return amount_lines(KIND, measured, terms, pricing, [*billable(measured, terms, pricing).rows, row])
+    return amount_lines(KIND, measured, terms, pricing, [row])
 
 
 @lru_cache(maxsize=65_536)

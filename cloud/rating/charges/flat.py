@@ -6,6 +6,7 @@ and divide by two different periods. The amount is multiplied before it is divid
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import prod
 from typing import Literal
 
@@ -13,10 +14,11 @@ import msgspec
 from pydantic import Field
 
 from cloud.calendar import Proration
+from cloud.rating.discounts import Discounts, taken_off
 from cloud.rating.line_amounts import price_line, ratio_line
 from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Positive, Price
-from cloud.rating.usage_terms import ONE_PERIOD, Discounts, Row, part_of_period, share_of
+from cloud.rating.usage_terms import ONE_PERIOD, Row, part_of_period, share_of
 
 KIND = "flat"
 MEASURE = "period"
@@ -48,8 +50,7 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
         rows = [] if part.ratio == 1 else [part_of_period(part, terms.proration.count)]
         return [ratio_line(served, KIND, terms.amount, ratio, pricing, [row.step for row in rows])]
     exact = exact_price(terms.amount) * exact_price(terms.quantity) * part.ratio
-    for discount in terms.discounts:
-        exact -= discount.off(exact, part.ratio)
+    exact -= sum(taken_off(terms.discounts, exact, lambda: part.ratio), Fraction(0))
     line = price_line(served, KIND, terms.amount, exact, pricing)
     rows = [part_of_period(part, terms.proration.count)]
     rows += [Row(discount.words, None, "", "", None) for discount in terms.discounts]

@@ -2,7 +2,7 @@
 
 The surprise: free events and a free amount are taken in order of time, and whichever ends first ends both; the event
 that crosses the free amount is charged for what lies beyond. A least and a most for each event apply to that event's
-own charge, so the events must be known one by one.
+own charge, so the events must be known one by one. Free units, conversion and rounding are of what is charged in all.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from fractions import Fraction
 from itertools import accumulate
 from typing import Annotated, Literal
 
+import msgspec
 from pydantic import Field
 
 from cloud.rating.lines import Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Price
-from cloud.rating.usage_terms import Row, UsageTerms, amount_lines, billable
+from cloud.rating.usage_terms import Row, UsageTerms, adjusted, amount_lines, billable
 from cloud.rating.uses import Use, decimal_of, ordered, places_of, scaled_values
 
 KIND = "percentage"
@@ -40,8 +41,9 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line: percent of what is not free, fixed fees of the charged events, what bounds for each event change."""
     rate, fixed = exact_price(terms.percent) / 100, exact_price(terms.fixed)
     based, charged, bounded = _counted(terms, _in_order(measured, terms) or [_whole(measured)])
-    rows = billable(measured, terms, pricing).rows
-    rows.append(Row("percent", based, measured.unit, f"{terms.percent} %", based * rate))
+    one = billable(msgspec.structs.replace(measured, quantity=based), terms, pricing)
+    rows = [*one.rows, Row("percent", based, measured.unit, f"{terms.percent} %", based * rate)]
+    rows += adjusted(based, rate, f"{terms.percent} %", one)
     if fixed:
         rows.append(Row("events", Fraction(charged), "event", terms.fixed, charged * fixed))
     if bounded:

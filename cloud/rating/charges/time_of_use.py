@@ -56,7 +56,7 @@ class Terms(UsageTerms):
 
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
-    """A line for each window in which something was used; bounds over all of them."""
+    """A line for each window in which something was used; bounds, and discounts of an amount, over all of them."""
     first = min([use.at for use in measured.uses], default=measured.from_ms)
     last = max([max(use.at + 1, use.until) for use in measured.uses], default=measured.to_ms)
     span = (min(measured.from_ms, first), max(measured.to_ms, last))
@@ -64,17 +64,18 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     found = cut_by_windows(measured.uses, windows, terms.split)
     free_of_bounds = terms.model_copy(update={"minimum": None, "maximum": None})
     lines: list[Line] = []
-    exact = Fraction(0)
+    gross, spent = Fraction(0), [Fraction(0)] * len(terms.discounts)
     for name in terms.windows.names:
         if name not in found and (found or name != terms.windows.names[0]):
             continue
         part = _part(measured, name, found.get(name, []))
         one = billable(part, terms, pricing)
         amount = one.quantity * exact_price(terms.prices[name])
-        exact += amount
+        gross += amount
         rows = [*one.rows, Row("units", one.quantity, one.unit, terms.prices[name], amount)]
-        lines += amount_lines(KIND, part, free_of_bounds, pricing, rows)
-    return [*lines, *bound_lines(measured, terms, pricing, lines, exact)]
+        lines += amount_lines(KIND, part, free_of_bounds, pricing, rows, spent)
+    base = gross if terms.bounds_apply == "before_discounts" else gross - sum(spent, Fraction(0))
+    return [*lines, *bound_lines(measured, terms, pricing, lines, base)]
 
 
 def _part(measured: Measured, name: str, uses: Sequence[Use]) -> Measured:

@@ -1,7 +1,8 @@
 """Hours of running, each weighted by speed, coil and season, at a price an hour. PURE.
 
 The surprise: seconds nobody saw are ``unknown``, never "off"; what they weigh is an option like every other weight, and
-so is a speed that the table does not name. The season is that of the local day on which a stretch begins.
+so is a speed that the table does not name. The season is that of the local day on which a stretch begins. Free units
+are weighted hours.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pydantic import Field
 from cloud.calendar import local_day
 from cloud.rating.lines import Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Id, Price
-from cloud.rating.usage_terms import Part, Row, UsageTerms, amount_lines
+from cloud.rating.usage_terms import Part, Row, UsageTerms, adjusted, amount_lines, billable
 from cloud.rating.uses import Use
 from cloud.time_windows import Name, Season
 
@@ -69,7 +70,10 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
         price = f"{weight} x {terms.unit_price} / 3600"
         rows.append(Row(words, seconds[key], "s", price, weighted * exact_price(terms.unit_price)))
     rows = rows or [Row("no running", Fraction(0), "s", terms.unit_price, Fraction(0))]
-    return amount_lines(KIND, msgspec.structs.replace(measured, quantity=hours, unit="h"), terms, pricing, rows)
+    weighted_hours = msgspec.structs.replace(measured, quantity=hours, unit="h")
+    one = billable(weighted_hours, terms, pricing)
+    rows = [*one.rows, *rows, *adjusted(hours, exact_price(terms.unit_price), terms.unit_price, one)]
+    return amount_lines(KIND, weighted_hours, terms, pricing, rows)
 
 
 def _speed(use: Use) -> str:

@@ -109,19 +109,25 @@ export function priceQuantity(charge, line, quantity, ratio) {
   return rowsOf(charge, line, linear ? units : minus(units)).map((row) => (linear ? row : { ...row, exact: minus(row.exact) }));
 }
 
-/** Rows that take the discounts of a charge off, one after the other, never below nothing. */
-export function discountRows(charge, exact, ratio) {
+/** Rows that take the discounts of a charge off, one after the other, never below nothing; `spent`: what each took before. */
+export function discountRows(charge, exact, ratio, spent = []) {
   let left = exact;
-  return (charge.discounts ?? []).map((one) => {
-    const amount = () => of(one.amount).times(one.prorated ? ratio() : ONE);
+  return (charge.discounts ?? []).map((one, at) => {
+    const amount = () => of(one.amount).times(one.prorated ? ratio() : ONE).minus(spent[at] ?? ZERO);
     const off = (one.percent ?? null) !== null ? left.times(percent(one.percent)) : amount().least(left).most(ZERO);
     left = left.minus(off);
     return { exact: minus(off) };
   });
 }
 
+/** What of a whole quantity is free, or changed by conversion and rounding, at the price of a unit. */
+export function adjusted(charge, quantity, each, price, ratio) {
+  const more = billed(charge, quantity, ratio).minus(quantity);
+  return more.zero ? [] : [{ quantity: more, price, exact: more.times(each) }];
+}
+
 /** A percentage of each event's amount with a fee each; free events and a free amount in order of time. */
-export function percentageRows(charge, amounts) {
+export function percentageRows(charge, amounts, ratio) {
   const rate = percent(charge.percent);
   const fee = of(charge.fixed);
   const given = (text) => ((text ?? null) === null ? null : of(text));
@@ -143,6 +149,7 @@ export function percentageRows(charge, amounts) {
     bounded = bounded.plus((high === null ? held : held.least(high)).minus(own));
   }
   const rows = [{ quantity: based, price: `${charge.percent} %`, exact: based.times(rate) }];
+  rows.push(...adjusted(charge, based, rate, `${charge.percent} %`, ratio));
   if (!fee.zero) rows.push({ quantity: new Exact(charged), price: charge.fixed, exact: fee.times(new Exact(charged)) });
   if (!bounded.zero) rows.push({ exact: bounded });
   return rows;

@@ -5,7 +5,7 @@
 
 import { bucketAt, inSeason, localAt, midnight, number, wholePeriod, windowAt } from "./clock.js";
 import { Exact } from "./exact.js";
-import { ZERO, billed, discountRows, percentageRows, priceQuantity, tierRows, total } from "./pricing.js";
+import { ZERO, adjusted, billed, discountRows, percentageRows, priceQuantity, tierRows, total } from "./pricing.js";
 
 const of = (text) => Exact.of(text ?? "0");
 const ONE = new Exact(1n);
@@ -151,7 +151,8 @@ function usage(context, quantity = undefined) {
   const ratio = () => ratioOf(context);
   if (charge.kind === "weighted_runtime") {
     const rows = runtimeRows(context);
-    return { quantity: rows.reduce((sum, row) => sum.plus(row.hours), ZERO), rows };
+    const hours = rows.reduce((sum, row) => sum.plus(row.hours), ZERO);
+    return { quantity: hours, rows: [...rows, ...adjusted(charge, hours, of(charge.unit_price), charge.unit_price, ratio)] };
   }
   if (charge.kind === "bucketed_maximum") return peakRows(context, events);
   if (events && charge.kind === "time_of_use") {
@@ -161,7 +162,7 @@ function usage(context, quantity = undefined) {
   if (charge.kind === "percentage" || charge.kind === "dynamic") {
     if (!events) return { quantity: found, rows: null };
     if (charge.kind === "percentage") {
-      return { quantity: found, rows: percentageRows(charge, events.own.length ? events.own.map((one) => one.much) : [found]) };
+      return { quantity: found, rows: percentageRows(charge, events.own.length ? events.own.map((one) => one.much) : [found], ratio) };
     }
     const each = (one) => (charge.price_is === "amount" ? of(one.price) : of(one.price).times(one.much));
     const exact = events.own.reduce((sum, one) => sum.plus(each(one)), ZERO).times(of(charge.multiplier ?? "1"));
@@ -226,7 +227,8 @@ function deltaPrice(context) {
   const before = rows.find((row) => row.what === "billed before");
   const sum = rows.reduce((all, row) => all.plus(of(row.quantity)), ZERO);
   const found = sum.quantity === line.quantity.value ? [] : [`the rows come to ${sum.quantity}, not ${line.quantity.value}`];
-  if (!before || BY_EVENTS.includes(charge.kind) || charge.across_versions === "continue") return found;
+  const shared = charge.kind === "time_of_use" && (charge.discounts ?? []).some((one) => (one.amount ?? null) !== null);
+  if (!before || shared || BY_EVENTS.includes(charge.kind) || charge.across_versions === "continue") return found;
   const turned = (text) => (known ? of(text) : ZERO.minus(of(text)));
   const { quantity, amount } = known ?? before;
   if (FEES.includes(charge.kind)) return found;
@@ -236,6 +238,20 @@ function deltaPrice(context) {
   const each = turned(quantity).zero ? ZERO : exact.by(turned(quantity));
   if (line.unit_price !== each.text && line.unit_price !== every[0].price) found.push(`${line.unit_price} is no price of the terms`);
   return exact.text === turned(amount).text ? found : [...found, `the terms give ${exact.text} for that, not ${amount}`];
+}
+
+const spanOf = (line) => JSON.stringify([line.version, line.charge, line.belongs_to, line.from ?? 0, line.first, line.group ?? {}]);
+const discountsOf = (line) => (line.steps ?? []).filter((row) => row.what.startsWith("discount ")).map((row) => of(row.amount));
+
+/** What each discount took off the windows before a line's own, as the terms name them: an amount is taken off once. */
+function spentBefore(bundle, charge, line) {
+  if (line.kind !== "time_of_use") return [];
+  const names = [...charge.windows.rules.map((one) => one.window), charge.windows.otherwise ?? "other"];
+  const place = (one) => names.indexOf(one.window);
+  const alike = bundle.statement.lines.filter((one) => one.kind === line.kind && !one.corrects && spanOf(one) === spanOf(line));
+  const before = alike.filter((one) => place(one) < place(line));
+  const taken = before.map(discountsOf);
+  return (taken[0] ?? []).map((_, at) => taken.reduce((sum, rows) => sum.minus(rows[at] ?? ZERO), ZERO));
 }
 
 /** What is wrong with one line of usage or of a fee. */
@@ -255,7 +271,7 @@ export function linePrice(bundle, line) {
   const { quantity, rows } = usage(context);
   const found = quantity && quantity.quantity !== line.quantity.value ? [`the records give ${quantity.quantity}, not ${line.quantity.value}`] : [];
   if (!rows) return found;
-  const every = [...rows, ...discountRows(charge, total(rows), ratio)];
+  const every = [...rows, ...discountRows(charge, total(rows), ratio, spentBefore(bundle, charge, line))];
   return [...found, ...compared(line, every, total(every), quantity)];
 }
 
@@ -264,7 +280,7 @@ export function boundsOf(bundle, wrong) {
   const { lines } = bundle.statement;
   const own = lines.filter((line) => !line.corrects);
   const isBound = (line) => OWN_BOUND.includes(line.effect);
-  const key = (line) => JSON.stringify([line.version, line.charge, line.belongs_to, line.from ?? 0, line.first, line.group ?? {}]);
+  const key = spanOf;
   const spent = new Set();
   const compare = (context, covered, bounded, ratio, bounds) => {
     const byLine = (context.agreement.rounding?.place ?? "line") === "line" && bounds.rounded;
@@ -286,7 +302,7 @@ export function boundsOf(bundle, wrong) {
     const { charge } = context;
     if (!charge || (!charge.minimum && !charge.maximum)) continue;
     const before = charge.bounds_apply === "before_discounts" && (charge.discounts ?? []).length;
-    const taken = (line) => (line.steps ?? []).filter((row) => row.what.startsWith("discount ")).reduce((sum, row) => sum.plus(of(row.amount)), ZERO);
+    const taken = (line) => discountsOf(line).reduce((sum, one) => sum.plus(one), ZERO);
     const gross = before ? covered.reduce((sum, line) => sum.plus(exactOf(line)).minus(taken(line)), ZERO) : undefined;
     const rounded = charge.bounds_apply !== "before_discounts";
     compare(context, covered, own.filter((line) => isBound(line) && key(line) === group), () => ratioOf(context), { rounded, gross });

@@ -1,0 +1,77 @@
+"""What is agreed on for a charge counts once for all of it, also where it has several lines or prices single events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cloud.rating.price import CaseError
+from tests.cloud.rating.test_models import priced
+
+WINDOWS = {
+    "kind": "time_of_use", "prices": {"peak": "1", "low": "3"},
+    "windows": {"rules": [{"window": "peak", "from": "08:00", "to": "20:00"}], "otherwise": "low"},
+}  # fmt: skip
+DAY_AND_NIGHT = [{"at": "2026-11-03T10:00:00", "quantity": "10"}, {"at": "2026-11-03T21:00:00", "quantity": "5"}]
+
+
+@pytest.mark.parametrize(
+    ("discounts", "amounts"),
+    [
+        ([{"amount": "12"}], ["0.00", "13.00"]),
+        ([{"amount": "12"}, {"percent": "50"}], ["0.00", "6.50"]),
+        ([{"percent": "50"}, {"amount": "12"}], ["0.00", "0.50"]),
+        ([{"amount": "12", "prorated": True}], ["0.00", "13.00"]),
+        ([{"amount": "99"}], ["0.00", "0.00"]),
+    ],
+)
+def test_an_amount_is_taken_off_once_and_not_in_each_window(
+    discounts: list[dict[str, Any]], amounts: list[str]
+) -> None:
+    lines = priced(WINDOWS | {"discounts": discounts}, usage=DAY_AND_NIGHT).lines
+
+    assert [line.amount for line in lines] == amounts
+
+
+@pytest.mark.parametrize("place", ["line", "rate", "total"])
+@pytest.mark.parametrize(("apply", "total"), [("after_discounts", "14.00"), ("before_discounts", "4.00")])
+def test_a_maximum_over_windows_looks_at_what_the_terms_say(place: str, apply: str, total: str) -> None:
+    charge = WINDOWS | {"discounts": [{"percent": "40"}], "maximum": {"amount": "14"}, "bounds_apply": apply}
+
+    assert priced(charge, usage=DAY_AND_NIGHT, rounding={"place": place}).total == total
+
+
+@pytest.mark.parametrize(
+    ("more", "total"),
+    [
+        ({"free_units": {"quantity": "100"}}, "20.60"),
+        ({"free_units": {"quantity": "1000"}}, "0.60"),
+        ({"convert": {"divide_by": "100", "unit": "EUR"}}, "0.83"),
+        ({"round_quantity": {"mode": "up", "places": -3}}, "25.60"),
+    ],
+)
+def test_a_percentage_of_what_is_not_free_converted_and_rounded(more: dict[str, Any], total: str) -> None:
+    usage = [{"at": f"2026-11-0{day}", "quantity": much, "id": f"e{day}"} for day, much in ((1, "200"), (2, "700"))]
+
+    assert priced({"kind": "percentage", "percent": "2.5", "fixed": "0.30"} | more, usage=usage).total == total
+
+
+def test_weighted_hours_may_be_free() -> None:
+    charge = {
+        "kind": "weighted_runtime", "unit_price": "2", "weights": [{"speed": "1", "weight": "0.5"}],
+        "free_units": {"quantity": "1.5"},
+    }  # fmt: skip
+    usage = [{"at": "2026-11-02", "quantity": "18000", "labels": {"speed": "1"}}]
+
+    (line,) = priced(charge, usage=usage).lines
+
+    assert (line.quantity.value, line.amount) == ("2.5", "2.00")
+
+
+@pytest.mark.parametrize(
+    "more", [{"free_units": {"quantity": "1"}}, {"convert": {"unit": "k"}}, {"round_quantity": {}}]
+)
+def test_prices_that_come_with_each_event_have_no_free_units(more: dict[str, Any]) -> None:
+    with pytest.raises(CaseError, match="dynamic prices each event by itself"):
+        priced({"kind": "dynamic"} | more, usage=[])
