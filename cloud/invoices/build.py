@@ -23,6 +23,8 @@ NO_SUPPLY: Mapping[str, TaxRule] = {
     "late_fee": TaxRule(category="O", percent="0", reason="damages for delay are no supply"),
     "interest": TaxRule(category="O", percent="0", reason="damages for delay are no supply"),
 }
+Rate = tuple[str, str]
+"""Category and percentage of a tax."""
 ONE_TIME = Amount(value="1", unit="x")
 
 
@@ -57,9 +59,12 @@ def invoice_of(
     ]
     usage = list(rows)
     rules = {rule_key(rule): rule for rule in (rule_of(tax, row.kind) for row in rows)}
+    off: dict[Rate, Fraction] = {}
     for item in items:
-        for rule, amount in _shares(item, usage, tax):
+        for rule, amount in _shares(item, usage, tax, off):
             rules[rule_key(rule)] = rule
+            if item.kind == "coupon":
+                off[rule_key(rule)] = off.get(rule_key(rule), Fraction(0)) - amount
             rows.append(_item_line(len(rows) + 1, item, rule, amount, head.currency))
     taxed = [
         Taxed(to_minor(row.net, head.currency), exact(row.unrounded), rules[row.category, row.percent]) for row in rows
@@ -78,7 +83,17 @@ def invoice_of(
     )  # fmt: skip
 
 
-def rule_key(rule: TaxRule) -> tuple[str, str]:
+def taken_now(items: Sequence[Item], *, billed: bool) -> list[Item]:
+    """What of the waiting items comes on an invoice: of a coupon one, whatever number of months the invoice is for, and
+    none where nothing is ``billed``.
+    """
+    found: dict[str, Item] = {}
+    for item in items:
+        found.setdefault(item.about if item.kind == "coupon" else f"item {item.item_id}", item)
+    return [item for item in found.values() if billed or item.kind != "coupon"]
+
+
+def rule_key(rule: TaxRule) -> Rate:
     """What tells tax rules apart on a document."""
     return rule.category, rule.percent
 
@@ -107,8 +122,12 @@ def document_of(
     )
 
 
-def _shares(item: Item, usage: Sequence[DocumentLine], tax: TaxTerms | None) -> list[tuple[TaxRule, Fraction]]:
-    """An item's amount at the tax it belongs to; a percentage is taken of each rate's lines."""
+def _shares(
+    item: Item, usage: Sequence[DocumentLine], tax: TaxTerms | None, off: Mapping[Rate, Fraction]
+) -> list[tuple[TaxRule, Fraction]]:
+    """An item's amount at the tax it belongs to; a percentage is taken of each rate's lines. ``off``: what coupons took
+    off each rate already, for all of them together leave no rate below nothing.
+    """
     if item.kind in NO_SUPPLY:
         return [(NO_SUPPLY[item.kind], exact(item.amount))]
     if item.category:
@@ -121,14 +140,25 @@ def _shares(item: Item, usage: Sequence[DocumentLine], tax: TaxTerms | None) -> 
             rule = rule_of(tax, row.kind)
             rules[rule_key(rule)] = rule
             base[rule_key(rule)] = base.get(rule_key(rule), Fraction(0)) + exact(row.net)
-    if item.percent:
-        return [(rules[key], -amount * exact(item.percent) / 100) for key, amount in sorted(base.items()) if amount > 0]
+    if item.kind == "coupon":
+        left = {key: amount - off.get(key, Fraction(0)) for key, amount in base.items()}
+        shares = _coupon(item, base, {key: amount for key, amount in left.items() if amount > 0})
+        return [(rules[key], -amount) for key, amount in shares]
     largest = max(base, key=lambda key: (base[key], key), default=None)
     rule = rule_of(tax, item.of[0] if item.of else "") if largest is None else rules[largest]
-    amount = exact(item.amount)
-    if item.kind == "coupon":
-        amount = max(amount, -sum((value for value in base.values() if value > 0), Fraction(0)))
-    return [(rule, amount)]
+    return [(rule, exact(item.amount))]
+
+
+def _coupon(item: Item, base: Mapping[Rate, Fraction], left: Mapping[Rate, Fraction]) -> list[tuple[Rate, Fraction]]:
+    """What a coupon takes off each rate: its percentage of what was billed; or its amount, off the largest first."""
+    if item.percent:
+        return [(key, min(base[key] * exact(item.percent) / 100, left[key])) for key in sorted(left)]
+    rest, found = -exact(item.amount), []
+    for key in sorted(left, key=lambda key: (left[key], key), reverse=True):
+        if rest > 0:
+            found.append((key, min(rest, left[key])))
+            rest -= found[-1][1]
+    return found
 
 
 def _item_line(no: int, item: Item, rule: TaxRule, amount: Fraction, currency: str) -> DocumentLine:

@@ -18,7 +18,7 @@ from cloud.credit.recount import owed_again, recount
 from cloud.database import Tx
 from cloud.guarantees.withdraw_verdicts import withdraw
 from cloud.invoices import repository
-from cloud.invoices.build import due_day, invoice_of
+from cloud.invoices.build import due_day, invoice_of, taken_now
 from cloud.invoices.credit_note import CreditRefused, Wanted, cancellation_of, credit_note_of
 from cloud.invoices.document import Document, Kind, Place, series_of
 from cloud.invoices.minor import to_minor
@@ -32,7 +32,8 @@ class DocumentUnknown(LookupError):
 def issue_invoice(tx: Tx, tenant: str, terms: AgreementTerms, statement: Statement, now_ms: int) -> Document | None:
     """The invoice of a statement, with what waited for it; None when there is nothing to ask for."""
     head = statement.head
-    items = repository.waiting_items(tx, tenant, head.agreement_id, head.period.end)
+    waiting = repository.waiting_items(tx, tenant, head.agreement_id, head.period.end)
+    items = taken_now(waiting, billed=bool(statement.lines))
     if not statement.lines and not items:
         return None
     today = local_day(now_ms, head.zone).isoformat()

@@ -21,7 +21,8 @@ class CouponRefused(ValueError):
 
 class Coupon(BaseModel):
     """``percent`` of the lines of kinds ``of`` (empty: all), or ``amount`` in ``currency``; on ``invoices`` invoices of
-    an agreement, one a month; redeemed at most ``redemptions`` times in all (0: any number), from ``first`` until
+    an agreement, at most one a month and on each once; all coupons of an invoice together leave no rate of tax below
+    nothing. It is redeemed at most ``redemptions`` times in all (0: any number), from ``first`` until
     before ``end``.
     """
 

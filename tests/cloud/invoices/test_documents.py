@@ -155,3 +155,39 @@ def test_a_closing_run_closes_what_is_over_and_nothing_twice(cloud: CloudTwin) -
 
     assert [(one["first"], one["state"], one["number"]) for one in closing["items"]] == [(FIRST, "final", 1)]
     assert again["items"] == []
+
+
+def test_a_coupon_for_some_invoices_is_on_each_of_them_once_however_long_its_period(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    trade.post("/v1/coupons", {"code": "TEN", "percent": "10", "invoices": 3})
+    trade.post("/v1/agreements/agr-1/coupons", {"code": "TEN", "who": "bob"})
+    trade.read(0)
+    trade.draw(qty=3)
+    trade.send()
+    trade.to("2027-01-16", 1)
+    cloud.clock.ms = trade.at
+
+    long = invoice_of(trade, trade.close(FIRST, "2027-01-15"))
+    next_one = invoice_of(trade, trade.close("2027-01-15", "2027-01-16"))
+
+    assert [len([line for line in one["lines"] if line["kind"] == "coupon"]) for one in (long, next_one)] == [1, 1]
+    waiting = [one for one in trade.get("/v1/agreements/agr-1/items")["items"] if not one["document_id"]]
+    assert len(waiting) == 1
+
+
+def test_coupons_together_leave_no_rate_of_tax_below_nothing(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    for code, body in (
+        ("A-FIRST", {"amount": "15.00", "currency": "EUR"}), ("B-HALF", {"percent": "60"}),
+        ("C-REST", {"amount": "99.00", "currency": "EUR"}),
+    ):  # fmt: skip
+        trade.post("/v1/coupons", {"code": code} | body)
+        trade.post("/v1/agreements/agr-1/coupons", {"code": code, "who": "bob"})
+
+    invoice = invoice_of(trade, closed(trade))
+
+    # Of 13.60 at 19 % and 8.50 at 7 %: 15.00 off the larger first, 60 % of what is left of the smaller, and the rest.
+    assert [(line["net"], line["percent"]) for line in invoice["lines"][3:]] == [
+        ("-13.60", "19"), ("-1.40", "7"), ("-5.10", "7"), ("-2.00", "7"),
+    ]  # fmt: skip
+    assert amounts(invoice) == ("0.00", "0.00", "0.00", "0.00")
