@@ -43,7 +43,17 @@ CLASSES = {
     "pm25": "pm25", "pm10": "pm10", "water": "volume", "gas": "volume",
 }  # fmt: skip
 ENERGIES = frozenset({"import_wh", "export_wh"})
-MOST = 200
+MOST, MOST_DOORS = 200, 4
+WORDS = (("payload_available", "online"), ("payload_not_available", "offline"))
+
+
+class Door(msgspec.Struct, frozen=True):
+    """A topic that says whether an entity can be reached, by these words; `path`: where in the JSON they stand."""
+
+    topic: str
+    path: str
+    on: str
+    off: str
 
 
 class Described(msgspec.Struct, frozen=True):
@@ -56,9 +66,7 @@ class Described(msgspec.Struct, frozen=True):
     device_class: str
     state_class: str
     device: tuple[str, ...]
-    availability: str = ""
-    available: str = "online"
-    unavailable: str = "offline"
+    doors: tuple[Door, ...] = ()
 
 
 def described(payload: bytes) -> list[Described]:
@@ -103,16 +111,26 @@ def _entity(part: dict[str, Any], whole: dict[str, Any]) -> Described | None:
         return None
     device = part.get("device", whole.get("device"))
     ids = _long(device).get("identifiers", []) if isinstance(device, dict) else []
-    listed = part.get("availability", whole.get("availability"))
-    first = _long(listed[0]) if isinstance(listed, list) and listed and isinstance(listed[0], dict) else {}
-    available = str(part.get("availability_topic", whole.get("availability_topic", first.get("topic", ""))))
     return Described(
         str(part.get("unique_id", ""))[:128], topic, path_of(part.get("value_template")),
         str(part.get("unit_of_measurement", ""))[:16], str(part.get("device_class", "")),
-        str(part.get("state_class", "")), tuple(map(str, ids)) if isinstance(ids, list) else (str(ids),), available,
-        str(part.get("payload_available", first.get("payload_available", "online"))),
-        str(part.get("payload_not_available", first.get("payload_not_available", "offline"))),
+        str(part.get("state_class", "")), tuple(map(str, ids)) if isinstance(ids, list) else (str(ids),),
+        _doors(part, whole),
     )  # fmt: skip
+
+
+def _doors(part: dict[str, Any], whole: dict[str, Any]) -> tuple[Door, ...]:
+    """One topic, or a list of them: Zigbee2MQTT names its bridge and then the device."""
+    one = part.get("availability_topic", whole.get("availability_topic"))
+    listed = part.get("availability", whole.get("availability"))
+    told = [{"topic": one}] if isinstance(one, str) else listed if isinstance(listed, list) else []
+    found = []
+    for said in [_long(each) for each in told[:MOST_DOORS] if isinstance(each, dict)]:
+        topic, path = said.get("topic"), path_of(said.get("value_template"))
+        on, off = (said.get(name, part.get(name, default)) for name, default in WORDS)
+        if isinstance(topic, str) and topic and path is not None:
+            found.append(Door(topic, path, str(on), str(off)))
+    return tuple(found)
 
 
 class HomeAssistant:
@@ -125,24 +143,21 @@ class HomeAssistant:
         # What each description said, so that one that comes again replaces its own words and nobody else's.
         self._configs: dict[str, list[tuple[str, Described]]] = {}
         self._by_topic: dict[str, list[tuple[str, Described]]] = {}
-        self._available: dict[str, Described] = {}
+        self._doors: dict[str, Door] = {}
+        self._there: dict[str, bool] = {}
 
     @property
     def topics(self) -> tuple[str, ...]:
         """See `Dialect`: the descriptions, and what they lead to."""
         found = (f"{self._prefix}/+/+/config", f"{self._prefix}/+/+/+/config")
-        return (*found, *self._by_topic, *self._available)
+        return (*found, *self._by_topic, *self._doors)
 
     def hear(self, topic: str, payload: bytes, now: float, *, retained: bool) -> Heard | None:  # noqa: ARG002
         """See `Dialect`."""
         if topic.startswith(f"{self._prefix}/") and topic.endswith("/config"):
             return self._describe(topic, payload)
-        if topic in self._available:
-            entity = self._available[topic]
-            words = payload.decode("utf-8", "replace")
-            tree = parse(payload)
-            words = str(tree["state"]) if isinstance(tree, dict) and "state" in tree else words
-            return Heard(online={entity.available: True, entity.unavailable: False}.get(words))
+        if topic in self._doors:
+            return self._reached(self._doors[topic], payload)
         said = Heard(values={})
         tree = parse(payload)
         for register, entity in self._by_topic.get(topic, ()):
@@ -180,18 +195,29 @@ class HomeAssistant:
             faults |= self._arrange()
         return Heard(faults=faults) if faults else None
 
+    def _reached(self, door: Door, payload: bytes) -> Heard:
+        """Who is behind a bridge is there when both are."""
+        tree = parse(payload)
+        words = payload.decode("utf-8", "replace")
+        path = door.path or ("state" if isinstance(tree, dict) else "")
+        state = {door.on: True, door.off: False}.get(str(inside(tree, path)) if path else words)
+        if state is None:
+            return Heard()
+        self._there[door.topic] = state
+        return Heard(online=all(self._there.values()))
+
     def _arrange(self) -> dict[str, dict[str, Scalar]]:
         """Who is heard where. Of two that could be one register (today's kWh and all kWh) neither is it: say which."""
         claims: dict[str, dict[tuple[str, str | None], Described]] = {}
         for register, entity in (one for told in self._configs.values() for one in told):
             claims.setdefault(register, {})[entity.state_topic, entity.path] = entity
         self._by_topic.clear()
-        self._available.clear()
+        self._doors.clear()
         for register, entities in claims.items():
             for entity in entities.values():
                 self._by_topic.setdefault(entity.state_topic, []).extend([(register, entity)] * (len(entities) == 1))
-                if entity.availability:
-                    self._available[entity.availability] = entity
+                self._doors |= {door.topic: door for door in entity.doors}
+        self._there = {topic: there for topic, there in self._there.items() if topic in self._doors}
         vague = {register: found for register, found in claims.items() if len(found) > 1}
         if not vague:
             return {}

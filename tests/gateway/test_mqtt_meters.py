@@ -183,6 +183,27 @@ def test_of_two_energies_neither_is_the_meter_until_somebody_says_which() -> Non
     }
 
 
+def test_who_is_behind_a_bridge_is_there_when_both_are() -> None:
+    meter = drivers.create("mqtt_meters", {"dialect": "home_assistant", "name": "zigbee2mqtt_0x01", "registers": ALL})
+    bridge, own = "zigbee2mqtt/bridge/state", "zigbee2mqtt/plug/availability"
+    state = "{{ value_json.state }}"
+    doors: Any = [{"topic": bridge, "value_template": state}, {"topic": own, "value_template": state}]
+    meter.feed(*config("in", "energy", **ENERGY, availability=doors, availability_mode="all"), 0.0)
+
+    said = [
+        meter.feed(topic, payload, 1.0)
+        for topic, payload in (
+            (bridge, b'{"state":"online"}'), (own, b'{"state":"offline"}'), (bridge, b'{"state":"online"}'),
+            (own, b'{"state":"online"}'), (bridge, b'{"state":"offline"}'), (own, b"online"), (own, b"whatever"),
+        )
+    ]  # fmt: skip
+
+    assert {bridge, own} <= set(meter.topics)
+    assert [[one.online for one in events if isinstance(one, Presence)] for events in said] == [
+        [True], [False], [False], [True], [False], [], [],
+    ]  # fmt: skip
+
+
 def test_who_is_named_for_a_register_is_it_alone() -> None:
     settings = {
         "dialect": "home_assistant",
