@@ -57,7 +57,7 @@ def metered_energy(scope: Scope, facts: Sequence[Fact]) -> Energy:
     states = {(state.point.device, state.point.register): state for state in scope.registers}
     found: list[tuple[Version, Measured]] = []
     held: list[Doubt] = []
-    for key, rule in sorted(_rules(scope).items()):
+    for key, rule in sorted(rules_of([version.terms for version in scope.versions]).items()):
         state = states.get(key)
         told = told_of(scope, facts, rule, state)
         course = follow(state, told.series, rule, told.marks)
@@ -133,20 +133,20 @@ def _state(scope: Scope, before: RegisterState | None, course: Course) -> Regist
     return msgspec.structs.replace(course.state, since=basis.since, energy=number(basis.energy))
 
 
-def _rules(scope: Scope) -> dict[tuple[str, str], MeterRule]:
-    """The registers that any version meters, by the latest version's rule."""
+def rules_of(versions: Sequence[AgreementTerms]) -> dict[tuple[str, str], MeterRule]:
+    """The registers that any of these versions meters, by the latest one's rule."""
     rules = {}
-    for version in scope.versions:
-        for _, meter in _meters(version):
+    for terms in versions:
+        for _, meter in _meters(terms):
             modulus = None if meter.modulus is None else Fraction(meter.modulus)
             max_kw = None if meter.max_kw is None else Fraction(meter.max_kw)
             rules[meter.device, meter.register_] = MeterRule(
                 meter.device, meter.register_, modulus, max_kw, _ratios(meter.ratios)
             )
-    for version in scope.versions:
-        for key in metered_keys(version.terms):
+    for terms in versions:
+        for key in metered_keys(terms):
             rules.setdefault(key, MeterRule(*key))
-        for declared in version.terms.meters or []:
+        for declared in terms.meters or []:
             key = (declared.device, declared.register_)
             modulus = None if declared.modulus is None else Fraction(declared.modulus)
             max_kw = None if declared.max_kw is None else Fraction(declared.max_kw)
@@ -171,10 +171,10 @@ def metered_keys(terms: AgreementTerms) -> list[tuple[str, str]]:
     ]
 
 
-def _meters(version: Version) -> list[tuple[int, Meter]]:
+def _meters(terms: AgreementTerms) -> list[tuple[int, Meter]]:
     return [
         (at, meter)
-        for at, charge in enumerate(version.terms.charges)
+        for at, charge in enumerate(terms.charges)
         if isinstance(charge, EnergyTerms)
         for meter in charge.devices
     ]
@@ -260,7 +260,9 @@ def _billed_by(scope: Scope, rule: MeterRule, key: str) -> tuple[Version, Measur
     """The version that a segment's key names, and what is measured under it, still without a quantity."""
     version = next((one for one in scope.versions if key.endswith(f"|{one.version}")), None)
     wanted = (rule.device, rule.register)
-    charges = [] if version is None else [at for at, one in _meters(version) if (one.device, one.register_) == wanted]
+    charges = (
+        [] if version is None else [at for at, one in _meters(version.terms) if (one.device, one.register_) == wanted]
+    )
     if version is None or not charges:
         return None
     period = next(one for one in (*scope.closed, scope.period) if key.startswith(f"{one.first}|"))

@@ -77,7 +77,7 @@ def told_of(scope: Scope, facts: Sequence[Fact], rule: MeterRule, state: Registe
         if isinstance(record, Reading) and record.register == rule.register:
             (series if due else ahead).append(point_of(record, leaf))
         elif isinstance(record, DeviceEvent) and record.event in METER_EVENTS:
-            (series if due else ahead).append(_identified(leaf, record, rule.register))
+            (series if due else ahead).append(identified_by(leaf, record, rule.register))
     return Told(series, ahead, Marks(quality, frozenset(secondary)))
 
 
@@ -97,7 +97,7 @@ def disputed(rule: MeterRule, told: Told) -> list[tuple[DoubtReason, LeafRef]]:
     return found
 
 
-def _identified(leaf: LeafRef, record: DeviceEvent, register: str) -> Identified:
+def identified_by(leaf: LeafRef, record: DeviceEvent, register: str) -> Identified:
     """An exchange, or the meter's own number with what it knows of this register."""
     if record.event == "replaced":
         return Identified(leaf, "")

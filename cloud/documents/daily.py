@@ -1,8 +1,9 @@
 """What was used day by day: the numbers behind the bars on page and paper. PURE.
 
 The surprise: a day's energy is seldom between two readings of its own. Usage over an interval that crosses midnight, or
-the edge of a price window, is shared out by time, as on the bill; so the bars add up to the registers' difference, and
-records whose clock nobody trusts are left out of the picture, though not out of the bill.
+the edge of a price window, is shared out by time, as on the bill; so the bars add up to what is billed: misreads,
+wraps, exchanges and transformers are judged by the same rules. Records whose clock nobody trusts are left out of the
+picture, though not out of the bill.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from itertools import pairwise
 import msgspec
 
 from cloud.agreements.terms import AgreementTerms
+from cloud.billing.metered import rules_of
+from cloud.billing.register_facts import SECONDARY, identified_by
 from cloud.calendar import Period, local_day, midnight, next_day, parse_day
+from cloud.metering.usage import Identified, Marks, MeterRule, follow, point_of
 from cloud.rating.charges.time_of_use import Terms as TimeOfUse
 from cloud.rating.intervals import cut, cut_by_windows
-from cloud.rating.lines import Line
-from cloud.rating.uses import Use
+from cloud.rating.lines import LeafRef, Line, RegisterPoint
+from cloud.rating.uses import Use, decimal_of
 from cloud.time_windows import windows_between
-from wire.records import Draw, Reading, Record
+from wire.records import DeviceEvent, Draw, Reading, Record
 
 PLACES = Decimal("0.001")
 
@@ -51,8 +55,10 @@ def daily(
     goods = _goods(lines, kept, days, zone)
     windows = next((charge for charge in terms.charges if isinstance(charge, TimeOfUse)), None)
     found = [goods] if goods else []
+    rules = rules_of([terms])
     for device, register in _registers(lines, kept, windows):
-        series = _energy(device, register, kept, days, (period, zone), windows)
+        rule = rules.get((device, register), MeterRule(device, register))
+        series = _energy(rule, kept, days, (period, zone), windows)
         if series is not None:
             found.append(series)
     return found
@@ -82,41 +88,48 @@ def _registers(lines: Sequence[Line], records: Sequence[Record], windows: TimeOf
 
 
 def _energy(
-    device: str,
-    register: str,
+    rule: MeterRule,
     records: Sequence[Record],
     days: Sequence[str],
     clock: tuple[Period, str],
     windows: TimeOfUse | None,
 ) -> Series | None:
     period, zone = clock
-    uses = list(_intervals(device, register, records, period))
+    uses = list(_intervals(rule, records, period))
     if not uses:
         return None
-    unit = next(one.unit for one in records if isinstance(one, Reading) and one.register == register)
     names = windows.windows.names if windows is not None else [""]
-    shown, factor = ("kWh", Fraction(1, 1000)) if unit == "Wh" else (unit, Fraction(1))
     sums: defaultdict[tuple[str, str], Fraction] = defaultdict(Fraction)
     for name, parts in _by_window(uses, windows, zone).items():
         for part in _by_day(parts, days, zone):
-            sums[local_day(part.at, zone).isoformat(), name] += part.quantity * factor
+            sums[local_day(part.at, zone).isoformat(), name] += part.quantity
     used = {day: [_decimal(sums[day, name]) for name in names] for day in days}
-    return Series("energy", device, shown, list(names), used)
+    return Series("energy", rule.device, "kWh", list(names), used)
 
 
-def _intervals(device: str, register: str, records: Sequence[Record], period: Period) -> Iterator[Use]:
-    """Usage between neighbouring readings, cut to the period; a register that fell says nothing here."""
-    readings = sorted(
-        {
-            one.t: one
-            for one in records
-            if isinstance(one, Reading) and (one.src, one.register, one.ts) == (device, register, "S")
-        }.items()
-    )
-    for (begun, opening), (ended, closing) in pairwise(readings):
-        if closing.scale != opening.scale or closing.value <= opening.value:
+def _intervals(rule: MeterRule, records: Sequence[Record], period: Period) -> Iterator[Use]:
+    """Usage between neighbouring readings, cut to the period; what the bill does not believe says nothing here."""
+    said = {
+        (one.t, one.key): one
+        for one in records
+        if isinstance(one, Reading | DeviceEvent) and (one.src, one.ts) == (rule.device, "S")
+    }
+    series: list[RegisterPoint | Identified] = []
+    secondary: set[LeafRef] = set()
+    for place, (_, one) in enumerate(sorted(said.items(), key=lambda entry: entry[0][0])):
+        leaf = LeafRef(log=0, index=place, at=one.t, quality="synchronised")
+        if isinstance(one, DeviceEvent):
+            series.append(identified_by(leaf, one, rule.register))
+        elif one.register == rule.register:
+            series.append(point_of(one, leaf))
+            if SECONDARY in one.q:
+                secondary.add(leaf)
+    steps = follow(None, series, rule, Marks(secondary=frozenset(secondary))).steps
+    for opening, step in pairwise(steps):
+        if step.opens or not step.energy:
             continue
-        whole = Use(at=begun, until=ended, value=closing.value - opening.value, scale=closing.scale)
+        value, scale = decimal_of(step.energy)
+        whole = Use(at=opening.point.leaf.at, until=step.point.leaf.at, value=value, scale=scale)
         for part in cut(whole, [period.from_ms, period.to_ms], "by_time"):
             if period.from_ms <= part.at < period.to_ms:
                 yield part

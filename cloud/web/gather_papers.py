@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cloud.agreements import repository as agreements
 from cloud.billing import repository as statements
+from cloud.billing.facts import METER_EVENTS
 from cloud.billing.statement import Statement
 from cloud.database import Tx
 from cloud.documents.daily import Series, daily
@@ -19,7 +20,7 @@ from cloud.web.repository import overview as rows
 from cloud.web.views.charts import charts_of
 from cloud.web.views.paper import Parties, paper_of
 from wire.canonical import LeafError
-from wire.records import Record, decode
+from wire.records import DeviceEvent, Record, decode
 
 
 def statement_paper(tx: Tx, tenant: str, words: Words, statement_id: str) -> Paper | None:
@@ -61,6 +62,8 @@ def _paper(tx: Tx, tenant: str, words: Words, statement: Statement, invoice: Doc
     return paper_of(words, statement, names, both, invoice=invoice, options=options, charts=charts)
 
 
+USED = (b'"k":"draw"', b'"k":"reading"')
+EXCHANGED = tuple(f'"event":"{name}"'.encode("ascii") for name in METER_EVENTS)
 _series: dict[str, list[Series]] = {}
 MOST_SERIES = 500
 
@@ -95,13 +98,14 @@ def _by_day(tx: Tx, tenant: str, statement: Statement) -> list[Series]:
 
 
 def _used(leaf: bytes) -> list[Record]:
-    """The record of a leaf, if it says that something was used; no other is read."""
-    if b'"k":"draw"' not in leaf and b'"k":"reading"' not in leaf:
+    """The record of a leaf, if it says that something was used, or by which meter; no other is read."""
+    if not any(kind in leaf for kind in USED) and not any(event in leaf for event in EXCHANGED):
         return []
     try:
-        return [decode(leaf)]
+        record = decode(leaf)
     except LeafError:
         return []
+    return [] if isinstance(record, DeviceEvent) and record.event not in METER_EVENTS else [record]
 
 
 def agreed_options(tx: Tx, tenant: str, statement: Statement) -> list[str]:

@@ -12,7 +12,7 @@ from cloud.agreements.terms import AgreementTerms
 from cloud.calendar import month
 from cloud.documents.daily import Series, daily
 from cloud.rating.lines import Amount, LeafRef, Line, RegisterPoint
-from wire.records import Draw, Reading, Record
+from wire.records import DeviceEvent, Draw, Reading, Record
 
 ZONE = "Asia/Shanghai"
 NOVEMBER = month("2026-11", ZONE)
@@ -108,6 +108,37 @@ def test_a_register_that_fell_and_a_clock_nobody_trusts_draw_no_bar() -> None:
     unsure = Reading(**{**base(start + HOUR, "meter-1"), "ts": "U"}, register="import_wh", value=9, scale=0, unit="Wh")
 
     assert of([read(start, 500), unsure, read(start + DAY, 400)], metered()) == []
+
+
+def test_the_bars_follow_the_bill_where_readings_lie_or_transformers_count() -> None:
+    start = NOVEMBER.from_ms
+    behind = {"device": "meter-1", "modulus": "10000", "max_kw": "400",
+              "ratios": [{"since": "2026-10-01T00:00:00Z", "factor": "40"}]}  # fmt: skip
+    agreed = AgreementTerms.model_validate(
+        {**TERMS, "charges": [{"kind": "energy", "unit_price": "0.85", "devices": [behind]}]}
+    )
+    days = [(0, 9_990_000), (1, 9_995_000), (2, 8_000_000), (3, 9_999_000), (4, 2_000), (5, 99_000_000), (6, 4_000)]
+    records: list[Record] = [read(start + day * DAY, value) for day, value in days]
+
+    (energy,) = daily([metered()], records, agreed, NOVEMBER, ZONE)
+
+    # 5, then 4 in two days over a misread, 3 over the wrap, 2 in two days over what no meter reaches; times 40.
+    assert [value for (value,) in list(energy.days.values())[:6]] == [200, 80, 80, 120, 40, 40]
+
+
+def test_the_bars_of_an_exchanged_meter_begin_anew() -> None:
+    start = NOVEMBER.from_ms
+    swapped = [
+        DeviceEvent(**base(start + hour * HOUR, "meter-1"), event="identified", data={"number": number})
+        for hour, number in ((0, "A17"), (30, "B04"))
+    ]
+    readings = [
+        read(start + hour * HOUR, value) for hour, value in ((1, 1000), (25, 3000), (31, 500_000), (48, 501_000))
+    ]
+
+    (energy,) = of([swapped[0], *readings[:2], swapped[1], *readings[2:]], metered())
+
+    assert energy.total == Decimal(3)
 
 
 @given(st.lists(st.tuples(st.integers(1, 90 * HOUR), st.integers(0, 10**6)), min_size=1, max_size=20))
