@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.answered import flag
 from gateway.badge_board import BadgeBoard
 from gateway.config import Config
 from gateway.drivers.badge_numbers import normal
@@ -45,6 +46,17 @@ class WedgeBody(BaseModel):
     read: Annotated[str, Field(min_length=1, max_length=64)]
 
 
+class LastBody(BaseModel):
+    """The deed whose answer was lost: its slot, when it was asked for, and its `request` by which session or code."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    slot: str = Field(default="", max_length=64)
+    since_ms: int = Field(ge=0, le=2**53)
+    whose: str = Field(default="", max_length=64)
+    request: str = Field(default="", max_length=64)
+
+
 def add_kiosk_page(pages: FastAPI, gateway: Served, rendering: Rendering) -> None:
     """`/kiosk`, `/kiosk/{cabinet}`, and what only this page asks."""
 
@@ -66,14 +78,16 @@ def add_kiosk_page(pages: FastAPI, gateway: Served, rendering: Rendering) -> Non
         values = {"cabinet": cabinet, "views": views, "title": gateway.config.gateway.name}
         return rendering.page("kiosk.html", request, values)
 
-    @pages.get("/kiosk/v1/cabinets/{cabinet}/last")
-    async def last(request: Request, cabinet: str, slot: str, since_ms: int) -> Response:
+    @pages.post("/kiosk/v1/cabinets/{cabinet}/last")
+    async def last(request: Request, cabinet: str, body: LastBody) -> Response:
         if gateway.premises is None:
             return problem(503, "starting", "The gateway is starting. Wait a moment.")
         _, words = rendering.spoken(request)
-        result, key = await became(gateway.premises, cabinet, slot, since_ms - SLACK_MS)
-        told: dict[str, Any] = {"outcome": result.outcome, "qty": result.qty, "reason": "", "slot": slot, "record": key}
-        return JSONResponse({**told, "sentence": sentence(result, words), "ask": "", "offer": []})
+        name = flag("draw", body.whose, body.request)
+        result = await became(gateway.premises, cabinet, body.slot, body.since_ms - SLACK_MS, name)
+        key = f"{result.key.src}/{result.key.ep}/{result.key.n}" if result.key else ""
+        told: dict[str, Any] = {"outcome": result.outcome, "qty": result.qty, "reason": "", "slot": body.slot}
+        return JSONResponse({**told, "record": key, "sentence": sentence(result, words), "ask": "", "offer": []})
 
     @pages.get("/kiosk/v1/cabinets/{cabinet}/badge")
     async def badge(request: Request, cabinet: str) -> Response:
@@ -88,15 +102,20 @@ def add_kiosk_page(pages: FastAPI, gateway: Served, rendering: Rendering) -> Non
         return JSONResponse({"badge": normal(body.read, web.wedge_reads, web.wedge_gives) or ""})
 
 
-async def became(premises: Premises, cabinet: str, slot: str, since_ms: int) -> tuple[DrawResult, str]:
-    """What became of the last draw from this slot since then, by the journal. `pending`: nobody knows yet."""
+async def became(premises: Premises, cabinet: str, slot: str, since_ms: int, name: str = "") -> DrawResult:
+    """What became of the request of this name (``answered``), else of the last draw from this slot since then, by the
+    journal. `pending`: nobody knows yet.
+    """
+    found = premises.answered.get(name)
+    if found is not None:
+        return DrawResult(found.outcome or "pending", found.qty, key=found.key)
     said = await premises.journal.said(cabinet, REMEMBERED)
     mine = [one for one in said if isinstance(one, Draw | Intent) and one.slot == slot and one.t >= since_ms]
     if not mine:
-        return DrawResult("void"), ""
+        return DrawResult("void")
     newest = mine[-1]
     if isinstance(newest, Intent):
-        return DrawResult("pending"), ""
+        return DrawResult("pending")
     outcome = "refused" if newest.outcome == "denied" else newest.outcome
     reason = newest.confirmation if newest.outcome == "denied" else ""
-    return DrawResult(outcome, newest.qty, reason), f"{newest.src}/{newest.ep}/{newest.n}"
+    return DrawResult(outcome, newest.qty, reason, key=newest.key)

@@ -114,6 +114,9 @@ def test_after_a_restart_the_journal_answers_and_nothing_is_done_again(tmp_path:
         for path, body, first in said.values():
             told = await kiosk.post(path, **body)
             assert {**told, "slot": first["slot"]} == first
+        looked_up = {"slot": "", "since_ms": 0, "whose": "1234", "request": ONE}
+        found = await kiosk.post(f"cabinets/{CABINET}/last", **looked_up)
+        assert (found["outcome"], found["record"]) == ("picked_up", said["pickup"][2]["record"])
         unheard = await kiosk.client.post("/kiosk/v1/draws", json={**said["draw"][1], "request": "never-sent"})
 
         assert unheard.status_code == 401
@@ -142,3 +145,24 @@ def test_who_asks_again_while_the_door_is_still_open_waits_for_the_same_draw(
         assert (again, kiosk.opened) == (await drawing, [2])
 
     at_the_kiosk(tmp_path, play)
+
+
+def test_a_draw_that_a_restart_cut_off_is_looked_into_and_never_begun_again(tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"slot": "2", "request": ONE}
+
+    async def play(kiosk: Kiosk) -> None:
+        kiosk.shuts_after = 600
+        asked["session"] = await kiosk.badge()
+        drawing = asyncio.create_task(kiosk.client.post("/kiosk/v1/draws", json=asked))
+        await kiosk.clock.sleep(5)
+        drawing.cancel()
+
+    async def again(kiosk: Kiosk) -> None:
+        told = await kiosk.post("draws", **asked)
+
+        (intent,), (draw,) = await kiosk.kinds(Intent), await kiosk.kinds(Draw)
+        assert (told["outcome"], told["record"]) == ("unverified", f"{draw.src}/{draw.ep}/{draw.n}")
+        assert (draw.intent, kiosk.opened) == (f"{intent.ep}/{intent.n}", [])
+
+    at_the_kiosk(tmp_path, play)
+    at_the_kiosk(tmp_path, again, boot="c")

@@ -65,11 +65,12 @@ function why(slot) {
 
 // A deed that moves something: it is told by the gateway when it is over, and looked up when the gateway went away.
 async function deed(name, body, slot, after = {}) {
-  now.draw = { slot, since: now.state?.now_ms ?? 0 };
+  const request = fresh();
+  now.draw = { slot, since: now.state?.now_ms ?? 0, asked: { request, whose: body.session ?? body.code ?? "" } };
   watch.paused = true;
   working(slot);
   try {
-    const told = await api.deed(name, { ...body, request: fresh() });
+    const told = await api.deed(name, { ...body, request });
     finish(told, after);
   } catch (error) {
     if (!(error instanceof Away)) return drop(error);
@@ -91,11 +92,11 @@ function drop(error) {
 }
 
 async function lookUp(after) {
-  const { slot, since } = now.draw;
+  const { slot, since, asked } = now.draw;
   away(word("away-draw", { slot }));
   for (;;) {
     await new Promise((done) => setTimeout(done, 700));
-    const told = await api.last(slot, since).catch(() => null);
+    const told = await api.last(slot, since, asked).catch(() => null);
     if (!told || told.outcome === "pending" || now.state?.state === "recovering" || now.state?.state === "serving") continue;
     const still = now.session && (await api.session(now.session.session).catch(() => null));
     if (!still) forget();

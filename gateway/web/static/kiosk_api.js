@@ -50,7 +50,7 @@ export class Api {
   state(after, signal) { return ask("GET", this.#here("state", { after }), null, { signal, patience: 30_000 }); }
   badge(signal) { return ask("GET", this.#here("badge"), null, { signal, patience: 30_000 }); }
   slots(session) { return ask("GET", this.#here("slots", session ? { session } : {})); }
-  last(slot, since) { return ask("GET", this.#here("last", { slot, since_ms: since })); }
+  last(slot, since, asked) { return ask("POST", this.#here("last"), { slot, since_ms: since, ...asked }); }
   wedge(read) { return ask("POST", this.#path("wedge"), { read }); }
   open(who) { return ask("POST", this.#path("sessions"), { cabinet: this.cabinet, ...who }); }
   session(token) { return ask("GET", this.#path(`sessions/${token}`)); }
