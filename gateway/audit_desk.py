@@ -11,12 +11,15 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import msgspec
+
 from gateway import audit_records
 from gateway.audit_records import Place, Writer
 from gateway.audits import AuditRules, Known, assess
 from gateway.device_events import AuditRead, DeviceFault, Event
 from gateway.drivers.dts_file import DtsRefusedError, plain, read_dts
 from gateway.drivers.evadts import EvaDts
+from gateway.lots import labels
 from gateway.ports import Confirm, NotStored, RecordRefused
 from gateway.premises import CabinetUnreachableError, Given, Premises
 from gateway.recording import device_event, happened, stamp
@@ -103,6 +106,7 @@ class AuditDesk:
             return
         judged = assess(self._known, audit, digest, self._rules, at.t)
         found = audit_records.records(writer, audit, judged, self._on_hand)
+        found = [self._of_lots(one) if isinstance(one, Draw) else one for one in found]
         if not self._driver.settings.bills:
             found = [one for one in found if not isinstance(one, Draw)]
         if found and judged.kind != "stale":
@@ -134,6 +138,11 @@ class AuditDesk:
         slot = self._driver.settings.slots.get(selection, plain(selection)[:64])
         found, planogram = self._premises.place(self.device, slot)
         return audit_records.place_of(found, slot, planogram)
+
+    def _of_lots(self, drawn: Draw) -> Draw:
+        """With the lots that its pieces would be of, the first ones to end."""
+        lot, lots = labels(self._premises.lies_in(self.device, drawn.slot).leaving(drawn.qty), drawn.qty)
+        return msgspec.structs.replace(drawn, lot=lot, lots=lots)
 
     def _on_hand(self, slot: str) -> int | None:
         """What lies there, where nothing is open: a count would decide what a person has to."""

@@ -33,6 +33,8 @@ LONGEST_PAUSE = 30.0
 LISTEN, LISTEN_TALKING = 1.0, 0.1
 # Seconds after which a device that talks several times in one is away.
 QUIET = 5.0
+# Names of events that a board's last words are looked for among; others are named at it too (verdicts, visits).
+TOLD = 200
 # What a busy line says is looked at so often: a wake-up of the event loop a poll would cost more than the poll.
 NEWS = 0.2
 
@@ -128,7 +130,7 @@ class SerialSession:
         attempts = await self._journal.open_attempts() if resuming else ()
         for device, driver in self._drivers.items():
             if hasattr(driver, "remember"):
-                driver.remember(await self._journal.told(device, 5), self._clock.boot)
+                driver.remember(await self._journal.told(device, TOLD), self._clock.boot)
         for attempt in attempts:
             cabinet: Any = resuming.get(attempt.intent.src)
             if cabinet is not None and attempt.commanded and attempt.key.ep != self._clock.boot:

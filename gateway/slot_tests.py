@@ -39,7 +39,7 @@ def gives_goods(cabinet: Cabinet, slots: Iterable[str]) -> bool:
 
 async def try_slot(premises: Premises, cabinet: Cabinet, slot: str) -> Tried:
     """Moves this slot once, and returns when it stands still and shut again."""
-    if cabinet.device in premises.busy or cabinet.device in premises.service:
+    if cabinet.device in premises.busy or cabinet.device in premises.service or premises.standing(cabinet.device):
         return Tried("busy")
     premises.busy.add(cabinet.device)
     try:

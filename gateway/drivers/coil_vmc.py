@@ -138,12 +138,15 @@ class CoilVmc:
     # What the session asks for
 
     def remember(self, dids: Sequence[str], boot: str) -> None:
-        """What the journal holds of this board, newest first: its last message may be told again. `boot`: ours."""
+        """What the journal holds of this board, newest first: its last message may be told again. `boot`: ours. Names
+        of other things that happened at it (a verdict, the end of a visit) stand among them.
+        """
         self._boot = boot
         self._number = sum(boot.encode()) % 255
-        parts = dids[0].split("/") if dids else []
-        if len(parts) == 4 and parts[2].isdigit():
-            self._last = (int(parts[2]), parts[3])
+        for parts in (did.split("/") for did in dids):
+            if len(parts) == 4 and parts[2].isdigit():
+                self._last = (int(parts[2]), parts[3].rstrip("+"))
+                return
 
     def pending(self) -> None:
         """The board asks, not we."""

@@ -15,9 +15,9 @@ from firmware_sim.devices.evadts import Column, Machine
 from firmware_sim.faults import LinePlan, stream
 from gateway.audit_records import unpack
 from gateway.take_refill import take_refill
-from tests.gateway.site import MORNING
+from tests.gateway.site import CABINET, MORNING
 from tests.gateway.talking import Talking, talk, talk_on_a_pty
-from wire.records import Count, DeviceEvent, Draw, Reading
+from wire.records import Count, DeviceEvent, Draw, Reading, Refill
 
 SPECS = {"dex": LineSpec(baud=9600), "ddcmp": LineSpec(baud=2400)}
 EVERY = {"every": 600}
@@ -62,6 +62,25 @@ def test_what_was_sold_between_two_audits_is_drawn_once(tmp_path: Path, kind: st
         assert not sold.held
 
     talk(tmp_path, "evadts", {"socket": kind, **EVERY}, socket(kind, sold), play, spec=SPECS[kind])
+
+
+def test_what_a_machine_sold_names_the_lots_that_lay_there(tmp_path: Path) -> None:
+    sold = machine()
+
+    async def play(site: Talking) -> None:
+        await site.told("audit", 1)
+        said = {"v": 1, "z": "", "src": CABINET, "ep": site.clock.boot, "n": 0, "t": 0, "ts": "S", "b": site.clock.boot}
+        for lot, expires in (("L7", 1), ("L8", 2)):
+            filled = Refill(**said, m=0, slot="1", item="item-1", qty=2, lot=lot, expires=4 * 10**12 + expires)
+            await site.premises.keep(filled)
+        for _ in range(3):
+            sold.vend("1")
+        await site.told("audit", 2)
+
+        (draw,) = await site.kinds(Draw)
+        assert (draw.lot, [(one.lot, one.qty) for one in draw.lots]) == ("L7", [("L7", 2), ("L8", 1)])
+
+    talk(tmp_path, "evadts", {"socket": "dex", **EVERY}, socket("dex", sold), play, spec=SPECS["dex"])
 
 
 def test_a_machine_that_wants_the_first_word_gets_it(tmp_path: Path) -> None:

@@ -96,12 +96,13 @@ def test_a_message_that_is_told_again_is_confirmed_again_and_told_once() -> None
     assert driver.doubles == 1
 
 
-def test_across_a_restart_the_last_message_is_still_known() -> None:
+@pytest.mark.parametrize("later", [[], ["verdict/e/9"], ["visit/e/12", "tried_out/e/11"]])
+def test_across_a_restart_the_last_message_is_still_known(later: list[str]) -> None:
     before, after = board(), board()
     before.remember([], "a" * 16)
     (event,) = before.feed(DONE, 1.0)
 
-    after.remember([event.did], "b" * 16)
+    after.remember([*later, f"{event.did}+", event.did], "b" * 16)
 
     assert said(after, DONE, 1.0) == ([], ACK)
 
