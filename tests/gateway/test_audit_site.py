@@ -69,9 +69,11 @@ def test_what_a_machine_sold_names_the_lots_that_lay_there(tmp_path: Path) -> No
 
     async def play(site: Talking) -> None:
         await site.told("audit", 1)
-        said = {"v": 1, "z": "", "src": CABINET, "ep": site.clock.boot, "n": 0, "t": 0, "ts": "S", "b": site.clock.boot}
         for lot, expires in (("L7", 1), ("L8", 2)):
-            filled = Refill(**said, m=0, slot="1", item="item-1", qty=2, lot=lot, expires=4 * 10**12 + expires)
+            filled = Refill(
+                v=1, z="", src=CABINET, ep=site.clock.boot, n=0, t=0, ts="S", b=site.clock.boot, m=0, slot="1",
+                item="item-1", qty=2, lot=lot, expires=4 * 10**12 + expires,
+            )  # fmt: skip
             await site.premises.keep(filled)
         for _ in range(3):
             sold.vend("1")
