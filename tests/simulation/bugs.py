@@ -21,7 +21,7 @@ from cloud.ingest import group_commit, history, quarantine, receive_batch, repos
 from cloud.ingest.receive_batch import Growth
 from cloud.replenishment import propose_orders
 from cloud.stock import repository as stock
-from gateway import cloud_requests, enrol, uplink
+from gateway import cloud_requests, enrol, inherit, uplink
 from gateway.cloud_requests import CloudError
 from gateway.journal import adopting, commit, opening, pruning, sealing, store
 from gateway.journal.connection import settle_in, transaction
@@ -158,6 +158,14 @@ def loss_not_named(world: World) -> AbstractContextManager[None]:
         return None
 
     return instead((enrol, "_log_before", nothing))
+
+
+@bug("a new card begins with nothing: attempts that the card before left open never end")
+def inherits_nothing(world: World) -> AbstractContextManager[None]:
+    async def nothing(cloud: Any, folder: Any) -> int:
+        return 0
+
+    return instead((inherit, "fetch", nothing))
 
 
 # The way up

@@ -77,6 +77,8 @@ def _records(world: World) -> None:
     for key in held:
         if key not in counted and key not in known:
             watcher.found(f"{tuple(key)} is in the log, and neither counted nor in quarantine")
+    for place, number in books.broken_off(records).items():
+        watcher.found(f"{number} attempts at {place} have no end")
     last: dict[tuple[str, str], int] = {}
     for record in records:
         if record.n <= last.get((record.src, record.ep), 0):
@@ -160,15 +162,9 @@ def _known(world: World, taken: dict[tuple[str, str], int]) -> dict[tuple[str, s
 
 
 def _truth(world: World, billed: Account, pieces: dict[tuple[str, str], int]) -> None:
-    """A vend that the death of its card broke off was begun in the log and has no end: the next count shows it as
-    missing, and it is on no bill.
-    """
     first, end = world.scenario.agreement.starts, world.scenario.end_day
     left = world.truth.pieces(first, end)
-    broken = books.broken_off(books.cloud_records(world.cloud.path)) if world.trace.faults["dead_card"] else Counter()
-    free = Counter(left)
-    free.subtract(pieces)
-    if any(not 0 <= number <= broken[place] for place, number in free.items()):
+    if pieces != {place: number for place, number in left.items() if number}:
         world.watcher.found(f"the statements bill {pieces}, in truth {left} left")
     stock = world.truth.on_hand()
     if billed.stock != stock:
