@@ -12,7 +12,8 @@ SEEDS = 60
 # of the sixty will do.
 LAST = {
     "prune_without_backups": 23, "inherits_nothing": 23, "fork_unnoticed": 11, "new_epoch_forgets": 11,
-    "believes_an_old_head": 10, "loss_not_named": 5, "no_rollback_check": 4, "double_order": 4, "balance_outside_the_transaction": 4,
+    "believes_an_old_head": 10, "loss_not_named": 5, "no_rollback_check": 4, "double_order": 4,
+    "balance_outside_the_transaction": 4,
 }  # fmt: skip
 
 
