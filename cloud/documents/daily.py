@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from itertools import pairwise
 
 import msgspec
 
@@ -20,7 +19,8 @@ from cloud.agreements.terms import AgreementTerms
 from cloud.billing.metered import rules_of
 from cloud.billing.register_facts import SECONDARY, identified_by
 from cloud.calendar import Period, local_day, midnight, next_day, parse_day
-from cloud.metering.usage import Identified, Marks, MeterRule, follow, point_of
+from cloud.metering.intervals import moves
+from cloud.metering.usage import Identified, Marks, MeterRule, RegisterState, follow, point_of
 from cloud.rating.charges.time_of_use import Terms as TimeOfUse
 from cloud.rating.intervals import cut, cut_by_windows
 from cloud.rating.lines import LeafRef, Line, RegisterPoint
@@ -58,7 +58,8 @@ def daily(
     rules = rules_of([terms])
     for device, register in _registers(lines, kept, windows):
         rule = rules.get((device, register), MeterRule(device, register))
-        series = _energy(rule, kept, days, (period, zone), windows)
+        uses = list(_intervals(rule, _opening(lines, device, register), kept, period))
+        series = _energy(rule, uses, days, zone, windows)
         if series is not None:
             found.append(series)
     return found
@@ -88,14 +89,8 @@ def _registers(lines: Sequence[Line], records: Sequence[Record], windows: TimeOf
 
 
 def _energy(
-    rule: MeterRule,
-    records: Sequence[Record],
-    days: Sequence[str],
-    clock: tuple[Period, str],
-    windows: TimeOfUse | None,
+    rule: MeterRule, uses: Sequence[Use], days: Sequence[str], zone: str, windows: TimeOfUse | None
 ) -> Series | None:
-    period, zone = clock
-    uses = list(_intervals(rule, records, period))
     if not uses:
         return None
     names = windows.windows.names if windows is not None else [""]
@@ -107,7 +102,16 @@ def _energy(
     return Series("energy", rule.device, "kWh", list(names), used)
 
 
-def _intervals(rule: MeterRule, records: Sequence[Record], period: Period) -> Iterator[Use]:
+def _opening(lines: Sequence[Line], device: str, register: str) -> RegisterPoint | None:
+    """The reading that the statement goes on from: the last one of the statement before, where there was one."""
+    told = [line.registers[0] for line in lines if line.registers]
+    mine = [one for one in told if (one.device, one.register) == (device, register)]
+    return min(mine, key=lambda one: one.leaf.at, default=None)
+
+
+def _intervals(
+    rule: MeterRule, opening: RegisterPoint | None, records: Sequence[Record], period: Period
+) -> Iterator[Use]:
     """Usage between neighbouring readings, cut to the period; what the bill does not believe says nothing here."""
     said = {
         (one.t, one.key): one
@@ -124,12 +128,15 @@ def _intervals(rule: MeterRule, records: Sequence[Record], period: Period) -> It
             series.append(point_of(one, leaf))
             if SECONDARY in one.q:
                 secondary.add(leaf)
-    steps = follow(None, series, rule, Marks(secondary=frozenset(secondary))).steps
-    for opening, step in pairwise(steps):
-        if step.opens or not step.energy:
+    first = min((one.leaf.at for one in series if isinstance(one, RegisterPoint)), default=0)
+    goes_on = opening is not None and opening.leaf.at < first
+    state = RegisterState(opening, "", exchanged=False) if opening is not None and goes_on else None
+    steps = follow(state, series, rule, Marks(secondary=frozenset(secondary))).steps
+    for before, step in moves(None if state is None else state.point, steps):
+        if not step.energy:
             continue
         value, scale = decimal_of(step.energy)
-        whole = Use(at=opening.point.leaf.at, until=step.point.leaf.at, value=value, scale=scale)
+        whole = Use(at=before.leaf.at, until=step.point.leaf.at, value=value, scale=scale)
         for part in cut(whole, [period.from_ms, period.to_ms], "by_time"):
             if period.from_ms <= part.at < period.to_ms:
                 yield part

@@ -64,9 +64,9 @@ def read(at: int, value: int) -> Reading:
     return Reading(**base(at, "meter-1"), register="import_wh", value=value, scale=0, unit="Wh")
 
 
-def metered() -> Line:
-    leaf = LeafRef(log=0, index=0, at=0, quality="synchronised")
-    point = RegisterPoint(device="meter-1", register="import_wh", value=0, scale=0, unit="Wh", leaf=leaf)
+def metered(at: int = NOVEMBER.to_ms, value: int = 0) -> Line:
+    leaf = LeafRef(log=0, index=0, at=at, quality="synchronised")
+    point = RegisterPoint(device="meter-1", register="import_wh", value=value, scale=0, unit="Wh", leaf=leaf)
     return line(no=2, kind="energy", device="meter-1", subject="import_wh", registers=[point, point])
 
 
@@ -124,6 +124,15 @@ def test_the_bars_follow_the_bill_where_readings_lie_or_transformers_count() -> 
 
     # 5, then 4 in two days over a misread, 3 over the wrap, 2 in two days over what no meter reaches; times 40.
     assert [value for (value,) in list(energy.days.values())[:6]] == [200, 80, 80, 120, 40, 40]
+
+
+def test_the_first_bar_goes_on_from_the_last_reading_of_the_statement_before() -> None:
+    start = NOVEMBER.from_ms
+
+    (energy,) = of([read(start + 6 * HOUR, 5000), read(start + 12 * HOUR, 6000)], metered(start - 2 * HOUR, 1000))
+
+    # 4 kWh in eight hours, of which two lie before the period; then one.
+    assert energy.total == Decimal(4)
 
 
 def test_the_bars_of_an_exchanged_meter_begin_anew() -> None:
