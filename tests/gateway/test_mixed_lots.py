@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firmware_sim.devices.uhf_r200 import UhfR200 as ReaderTwin
+from gateway.lots import labels, last_of
 from gateway.rules import Item, Rules
 from gateway.shelf import Shelf
 from gateway.take_draw import take_draw
+from gateway.uses import Uses
 from tests.gateway.kiosk_site import Kiosk, at_the_kiosk
 from tests.gateway.mqtt_site import CABINET as MACHINE
 from tests.gateway.mqtt_site import MqttSite, on_an_mqtt_site
@@ -20,6 +25,7 @@ from tests.gateway.site import CABINET, desired
 from tests.gateway.talking import Talking, talk
 from tests.gateway.test_uhf_r200 import CHOSEN, LINE, A
 from tests.gateway.weighing import BIN, Site, weigh
+from wire.ids import RecordKey
 from wire.records import Draw, DrawResolved, Intent, OfLot, Record, Ref, Refill, Return, Reversal
 
 LAY = (("L8", 5, 2_000), ("L7", 2, 1_000))
@@ -47,7 +53,7 @@ def shelf(*records: Record) -> Shelf:
     return found
 
 
-def drawn(qty: int, outcome: Any = "confirmed", **more: Any) -> Draw:
+def drawn_of(qty: int, outcome: Any = "confirmed", **more: Any) -> Draw:
     return Draw(
         **head(9), slot="1", item="item-1", asked=qty, qty=qty, outcome=outcome, actuation="", confirmation="", **more
     )
@@ -66,11 +72,11 @@ SPLIT = {"lot": "L7", "lots": [OfLot("L7", 2), OfLot("L8", 2)]}
     ],
 )  # fmt: skip
 def test_what_comes_back_of_a_confirmed_draw_lies_in_its_own_lots(end: Record, left: list[tuple[str, int]]) -> None:
-    assert lots(shelf(drawn(4, **SPLIT), end).look("cab", "1").lots) == left
+    assert lots(shelf(drawn_of(4, **SPLIT), end).look("cab", "1").lots) == left
 
 
 def test_an_unproven_draw_that_never_left_lies_in_its_own_lots_again() -> None:
-    found = shelf(drawn(4, "unverified", **SPLIT))
+    found = shelf(drawn_of(4, "unverified", **SPLIT))
     before = lots(found.look("cab", "1").lots)
 
     found.apply(DrawResolved(**head(10), ref=Ref("cab", "e", 9), outcome="not_dispensed", qty=0, evidence="count"))
@@ -165,3 +171,63 @@ def test_a_tag_says_itself_which_lot_left(tmp_path: Path) -> None:
     numbered_rules = Rules(version=5, items=(Item("item-1", serial=True),))
     slots = msgspec.structs.replace(desired(), book=numbered_rules)
     talk(tmp_path, "uhf_r200", CHOSEN, twin, play, spec=LINE, slots=slots)
+
+
+STORY = st.lists(
+    st.tuples(st.sampled_from(["fill", "fill", "draw", "bring_back", "bring_back", "doubt", "decide", "reverse"]),
+              st.integers(1, 4)),
+    max_size=40,
+)  # fmt: skip
+
+
+@given(STORY)
+def test_whatever_is_drawn_decided_brought_back_or_reversed_every_piece_is_in_its_own_lot(
+    story: list[tuple[str, int]],
+) -> None:
+    found, uses, away = Shelf(), Uses(), dict[RecordKey, Draw]()
+    put, gone = Counter[str](), Counter[str]()
+
+    def tell(record: Record) -> None:
+        found.apply(record)
+        uses.apply(record)
+
+    def net(of: list[OfLot], lot: str, qty: int) -> Counter[str]:
+        return Counter({one.lot: one.qty for one in of} or {lot: qty})
+
+    for n, (what, qty) in enumerate(story, 1):
+        held = found.look("cab", "1")
+        drawn = next(reversed(away.values()), None)
+        use = uses.at(drawn.key) if drawn is not None else None
+        if what == "fill":
+            lot = f"L{n % 3}"
+            put[lot] += qty
+            tell(Refill(**head(n), slot="1", item="item-1", qty=qty, lot=lot, expires=10**12 + n % 3))
+        elif what in ("draw", "doubt") and (held.on_hand or 0) >= qty:
+            lot, of = labels(held.leaving(qty), qty)
+            outcome: Any = "confirmed" if what == "draw" else "unverified"
+            made = msgspec.structs.replace(drawn_of(qty, outcome), n=n, lot=lot, lots=of)
+            gone += net(of, lot, qty)
+            away[made.key] = made
+            tell(made)
+        elif drawn is None or use is None:
+            continue
+        elif what == "bring_back" and drawn.outcome == "confirmed" and use.qty >= qty:
+            lot, of = labels(last_of(use.lots, use.qty, qty), qty) if use.lots else (use.lot, [])
+            gone -= net(of, lot, qty)
+            tell(Return(**head(n), slot="1", item="item-1", qty=qty, ref=Ref(*drawn.key), lot=lot, lots=of))
+        elif what == "reverse" and drawn.outcome == "confirmed" and use.qty == drawn.qty:
+            gone -= net(drawn.lots, drawn.lot, drawn.qty)
+            tell(Reversal(**head(n), ref=Ref(*drawn.key), qty=drawn.qty, reason=""))
+            del away[drawn.key]
+        elif what == "decide" and drawn.outcome == "unverified":
+            gone -= net(drawn.lots, drawn.lot, drawn.qty)
+            end = DrawResolved(**head(n), ref=Ref(*drawn.key), outcome="not_dispensed", qty=0, evidence="count")
+            tell(end)
+            del away[drawn.key]
+
+        held = found.look("cab", "1")
+        lying = Counter[str]()
+        for one in held.lots:
+            lying[one.lot] += one.qty
+        assert lying == put - gone
+        assert sum(lying.values()) == (held.on_hand or 0)

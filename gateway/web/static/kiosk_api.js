@@ -72,5 +72,6 @@ export class Api {
       }
     }
   }
-  endVisit(visit, session) { return ask("DELETE", this.#path(`visits/${visit}`, { session })); }
+  // A scale must come to rest and a reader look once more before a visit is over.
+  endVisit(visit, session) { return ask("DELETE", this.#path(`visits/${visit}`, { session }), null, { patience: 0 }); }
 }
