@@ -302,7 +302,8 @@ class Proration(BaseModel):
             "none": "whole for any part of the period",
         }[self.count]
         of = "the whole period" if self.denominator == "whole_period" else "the period as it was cut by the agreement"
-        ratio = "" if self.ratio_places is None else f", the ratio rounded to {self.ratio_places} places"
+        mode = "" if self.ratio_mode == "half_up" else f"{self.ratio_mode} "
+        ratio = "" if self.ratio_places is None else f", the ratio rounded {mode}to {self.ratio_places} places"
         return count if self.count == "none" else f"{count}, of {of}{ratio}"
 
 

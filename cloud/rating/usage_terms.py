@@ -8,7 +8,7 @@ step that changed something is a row under the line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Literal, NamedTuple
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.calendar import Proration, Share, share
 from cloud.money import rounded, short_text
+from cloud.rating.conventions import of_usage
 from cloud.rating.discounts import Discounts, Spent, taken_off
 from cloud.rating.intervals import Splitting
 from cloud.rating.line_amounts import price_line
@@ -29,12 +30,6 @@ from cloud.rating.validity import Validity
 Measure = Literal["quantity", "pieces", "energy", "events", "runtime", "area"]
 Bucket = Literal["hour", "day", "week", "month"]
 ONE_PERIOD = "period"
-OVER_EDGES: Mapping[Splitting, str] = {
-    "by_time": "usage over an interval in which the price changes is shared out by time",
-    "at_start": "usage over an interval in which the price changes has the price at which it begins",
-    "at_end": "usage over an interval in which the price changes has the price at which it ends",
-}
-LATER_READING = "what a meter counted between two readings belongs to the period of the later one"
 
 
 class Part(BaseModel):
@@ -134,22 +129,7 @@ class UsageTerms(ChargeTerms):
 
     def options(self) -> list[str]:
         """The conventions in words."""
-        said = [f"aggregation: {self.aggregation.function}"]
-        if self.valid is not None:
-            said += self.valid.options()
-        if self.free_units is not None:
-            said.append(f"{self.free_units.quantity} units free, {self.free_units.when.replace('_', ' ')}")
-        if self.round_quantity is not None:
-            said.append(f"quantity rounded {self.round_quantity.mode} to {self.round_quantity.places} places")
-        if self.minimum is not None or self.maximum is not None:
-            said.append(f"minimum and maximum apply {self.bounds_apply.replace('_', ' ')}")
-        if self.across_versions == "continue":
-            said.append("tiers and free units continue across a change of price inside a period")
-        if self.source.measure in ("quantity", "energy"):
-            said.append(OVER_EDGES[self.edges_split])
-        if self.source.measure == "energy":
-            said.append(LATER_READING)
-        return said
+        return of_usage(self)
 
 
 class Row(NamedTuple):

@@ -83,6 +83,8 @@ class Validity(Rules):
             said.append("robots do not count")
         if self.refused_by:
             said.append(f"refused by {', '.join(self.refused_by)}")
+        if self.needs_price:
+            said.append("an event without a price does not count")
         return said
 
 

@@ -19,7 +19,7 @@ PRORATIONS = [
     {"count": count, "denominator": of} | rounded
     for count in ("days", "both_edges", "end_inclusive", "seconds", "fixed_30_days", "none")
     for of in ("whole_period", "actual_period")
-    for rounded in ({}, {"ratio_places": 9})
+    for rounded in ({}, {"ratio_places": 9}, {"ratio_places": 2, "ratio_mode": "half_even"})
 ]  # fmt: skip
 CYCLES: list[dict[str, Any]] = [
     {"unit": unit, "anchor_day": day, "short_months": short}
@@ -46,9 +46,24 @@ CHARGES: list[dict[str, Any]] = [
     {
         "kind": "percentage", "percent": "2", "source": EVENTS, "valid": {
             "follows": {"type": "view", "seconds": 60}, "repeats": {"seconds": 60}, "received_within_seconds": 60,
-            "robots": {}, "refused_by": ["refused"],
+            "robots": {}, "refused_by": ["refused"], "needs_price": True,
         },
     },
+    *({"kind": "percentage", "percent": "2", "source": EVENTS, "free_events": events, "free_amount": amount,
+       "least_per_event": "0.1", "most_per_event": "5"} for events, amount in ((3, None), (0, "20"), (3, "20"))),
+    *({"kind": "standard", "unit_price": "1", "source": EVENTS | {"group_by": ["team", "place"]},
+       "aggregation": {"function": function, "of": "visitor", "per": per, "level": level},
+       "free_units": {"quantity": "3", "prorated": True, "when": when},
+       "minimum": {"amount": "3", "prorated": prorated}, "maximum": {"amount": "9", "prorated": prorated},
+       "convert": {"divide_by": "60", "unit": "min"}}
+      for function in ("unique", "latest", "time_weighted") for per in ("period", "second", "minute", "hour", "day")
+      for level in ("set_by_use", "changed_by_use")
+      for when, prorated in (("before_conversion", True), ("after_conversion", False))),
+    *({"kind": "time_of_use", "windows": {"rules": [{"window": "night", "from": "22:00", "to": "06:00"}],
+       "over_midnight": one}, "prices": {"night": "1", "other": "2"}, "source": EVENTS}
+      for one in ("day_it_began", "own_day")),
+    {"kind": "monthly_fee", "amount": "5"},
+    {"kind": "commitment", "minimum": {"amount": "5"}, "maximum": {"amount": "9", "prorated": True}},
 ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from cloud.calendar import Proration
+from cloud.rating.conventions import of_bounds
 from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_of, exact_price
 from cloud.rating.usage_terms import Bound, bound_line, share_of
 
@@ -37,7 +38,7 @@ class Terms(ChargeTerms):
 
     def options(self) -> list[str]:
         """The conventions in words."""
-        return [f"part of a period: {self.proration.in_words()}"]
+        return [*of_bounds(self.minimum, self.maximum), f"part of a period: {self.proration.in_words()}"]
 
 
 def charge_lines(measured: Measured, terms: Terms, pricing: Pricing, lines: Sequence[Line]) -> list[Line]:

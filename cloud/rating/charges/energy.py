@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from cloud.rating.conventions import LATER_READING, OVER_EDGES
 from cloud.rating.line_amounts import multiplied_line
 from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing
 from cloud.rating.terms_fields import Id, Positive, Price
 from cloud.rating.transformers import Ratios
-from cloud.rating.usage_terms import LATER_READING, OVER_EDGES
 
 KIND = "energy"
 MEASURE = "energy"

@@ -24,6 +24,10 @@ class Terms(ChargeTerms):
     amount: Price
     prorate: Literal["local_days_of_calendar_month"] = "local_days_of_calendar_month"
 
+    def options(self) -> list[str]:
+        """The conventions in words."""
+        return ["part of a calendar month: by local days, the end day not counted"]
+
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line: fee x days / days of the month."""

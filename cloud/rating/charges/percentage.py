@@ -36,6 +36,19 @@ class Terms(UsageTerms):
     least_per_event: Price | None = None
     most_per_event: Price | None = None
 
+    def options(self) -> list[str]:
+        """The conventions in words."""
+        said = super().options()
+        if self.free_events and self.free_amount is not None:
+            first = f"the first {self.free_events} events or the first {self.free_amount}"
+            said.append(f"{first} are free, whichever ends first")
+        elif self.free_events or self.free_amount is not None:
+            many = f"{self.free_events} events" if self.free_events else self.free_amount
+            said.append(f"the first {many} are free")
+        said += [f"an event costs at least {self.least_per_event}"] if self.least_per_event is not None else []
+        said += [f"an event costs at most {self.most_per_event}"] if self.most_per_event is not None else []
+        return said
+
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line: percent of what is not free, fixed fees of the charged events, what bounds for each event change."""

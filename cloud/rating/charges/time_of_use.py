@@ -52,7 +52,11 @@ class Terms(UsageTerms):
             "at_start": "counted in the window in which it begins",
             "at_end": "counted in the window in which it ends",
         }
-        return [*super().options(), f"usage over an interval that crosses a window's edge is {words[self.split]}"]
+        said = [*super().options(), f"usage over an interval that crosses a window's edge is {words[self.split]}"]
+        if any(rule.to <= rule.from_ for rule in self.windows.rules):
+            own = self.windows.over_midnight == "own_day"
+            said.append(f"hours after midnight go by {'their own day' if own else 'the day on which the window began'}")
+        return said
 
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:

@@ -53,7 +53,8 @@ def _part(words: Words, value: str) -> str:
 @lru_cache(maxsize=1)
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
     """What a person wrote may hold colons; everything else would swallow the name of the charge before it."""
-    sentences = [*_sentences_of_usage(lambda text: text), *_sentences_of_periods(lambda text: text)]
+    every = (_sentences_of_usage, _sentences_of_prices, _sentences_of_periods)
+    sentences = [sentence for some in every for sentence in some(lambda text: text)]
     spelled = [_PLACE.sub(r"(?P<\1>[^:]+?)", re.escape(one)).replace("<order>[^:]", "<order>.") for one in sentences]
     return [(re.compile(pattern), one) for pattern, one in zip(spelled, sentences, strict=True)]
 
@@ -70,6 +71,9 @@ def _words(_: Callable[[str], str]) -> dict[str, str]:
         "exclusive": _("an exclusive upper bound"),
         "is due": _("is due"),
         "is not due": _("is not due"),
+        "period": _("period"),
+        "second": _("second"),
+        "minute": _("minute"),
         "hour": _("hour"),
         "day": _("day"),
         "week": _("week"),
@@ -92,14 +96,40 @@ def _words(_: Callable[[str], str]) -> dict[str, str]:
 def _sentences_of_usage(_: Callable[[str], str]) -> tuple[str, ...]:
     return (
         _("aggregation: %(how)s"),
+        _("how many different values of %(label)s"),
+        _("a level is counted by the %(per)s, %(opening)s at first, and each use sets it"),
+        _("a level is counted by the %(per)s, %(opening)s at first, and each use changes it"),
+        _("a level is %(opening)s at first, and each use sets it"),
+        _("a level is %(opening)s at first, and each use changes it"),
+        _("a line for each %(labels)s"),
+        _("an event without a price does not count"),
+        _("quantity times %(by)s, divided by %(through)s, counted in %(unit)s"),
+        _("at least %(amount)s is due, by the part of the period"),
+        _("at most %(amount)s is due, by the part of the period"),
+        _("at least %(amount)s is due"),
+        _("at most %(amount)s is due"),
+        _("the first %(events)s events or the first %(amount)s are free, whichever ends first"),
+        _("the first %(events)s events are free"),
+        _("the first %(amount)s are free"),
+        _("an event costs at least %(amount)s"),
+        _("an event costs at most %(amount)s"),
+        _("hours after midnight go by their own day"),
+        _("hours after midnight go by the day on which the window began"),
         _("counts only within %(seconds)s s after a %(type)s"),
         _("a repeat within %(seconds)s s of %(since)s does not count"),
         _("counts only when received within %(seconds)s s"),
         _("robots do not count"),
         _("refused by %(types)s"),
+        _("%(units)s units free, before conversion, by the part of the period"),
+        _("%(units)s units free, after conversion, by the part of the period"),
         _("%(units)s units free, before conversion"),
         _("%(units)s units free, after conversion"),
         _("quantity rounded %(mode)s to %(places)s places"),
+    )
+
+
+def _sentences_of_prices(_: Callable[[str], str]) -> tuple[str, ...]:
+    return (
         _("minimum and maximum apply %(when)s"),
         _("tiers and free units continue across a change of price inside a period"),
         _("up_to is an inclusive upper bound"),
@@ -133,7 +163,10 @@ def _sentences_of_periods(_: Callable[[str], str]) -> tuple[str, ...]:
         _("billed early when %(amounts)s is reached, then every %(amount)s"),
         _("billed early when %(amounts)s is reached"),
         _("part of a period: %(rule)s"),
+        _("part of a calendar month: %(rule)s"),
         _("whole for any part of the period"),
+        _("%(count)s, of the whole period, the ratio rounded %(mode)s to %(places)s places"),
+        _("%(count)s, of the period as it was cut by the agreement, the ratio rounded %(mode)s to %(places)s places"),
         _("%(count)s, of the whole period, the ratio rounded to %(places)s places"),
         _("%(count)s, of the period as it was cut by the agreement, the ratio rounded to %(places)s places"),
         _("%(count)s, of the whole period"),

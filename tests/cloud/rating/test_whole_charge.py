@@ -13,6 +13,7 @@ WINDOWS = {
     "kind": "time_of_use", "prices": {"peak": "1", "low": "3"},
     "windows": {"rules": [{"window": "peak", "from": "08:00", "to": "20:00"}], "otherwise": "low"},
 }  # fmt: skip
+WHOLE = "part of a period: by local days, the end day not counted, of the whole period"
 DAY_AND_NIGHT = [{"at": "2026-11-03T10:00:00", "quantity": "10"}, {"at": "2026-11-03T21:00:00", "quantity": "5"}]
 
 
@@ -75,3 +76,30 @@ def test_weighted_hours_may_be_free() -> None:
 def test_prices_that_come_with_each_event_have_no_free_units(more: dict[str, Any]) -> None:
     with pytest.raises(CaseError, match="dynamic prices each event by itself"):
         priced({"kind": "dynamic"} | more, usage=[])
+
+
+@pytest.mark.parametrize(
+    ("charge", "said"),
+    [
+        ({"kind": "standard", "unit_price": "1", "minimum": {"amount": "5", "prorated": True}},
+         ["at least 5 is due, by the part of the period",
+          WHOLE]),
+        ({"kind": "standard", "unit_price": "1", "convert": {"divide_by": "60", "unit": "min"},
+          "free_units": {"quantity": "3", "prorated": True}},
+         ["quantity times 1, divided by 60, counted in min",
+          "3 units free, after conversion, by the part of the period"]),
+        ({"kind": "standard", "unit_price": "1", "aggregation": {"function": "time_weighted", "per": "day"}},
+         ["a level is counted by the day, 0 at first, and each use sets it"]),
+        ({"kind": "percentage", "percent": "1", "free_events": 3, "free_amount": "9", "most_per_event": "2"},
+         ["the first 3 events or the first 9 are free, whichever ends first", "an event costs at most 2"]),
+        ({"kind": "flat", "amount": "1", "proration": {"ratio_places": 2, "ratio_mode": "down"}},
+         [f"{WHOLE}, the ratio rounded down to 2 places"]),
+        ({"kind": "monthly_fee", "amount": "1"},
+         ["part of a calendar month: by local days, the end day not counted"]),
+        ({"kind": "commitment", "maximum": {"amount": "9"}}, ["at most 9 is due"]),
+    ],
+)  # fmt: skip
+def test_what_decides_an_amount_is_printed(charge: dict[str, Any], said: list[str]) -> None:
+    options = priced(charge).options
+
+    assert [f"{charge['kind']}: {one}" for one in said if f"{charge['kind']}: {one}" not in options] == []

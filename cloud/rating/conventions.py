@@ -1,0 +1,73 @@
+"""The conventions of a charge on usage in words, as terms state and statements print them. PURE.
+
+The surprise: nothing that the terms say about an amount may be left out here; what is not said is not agreed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from cloud.rating.intervals import Splitting
+
+if TYPE_CHECKING:
+    from cloud.rating.usage_terms import Bound, UsageTerms
+
+OVER_EDGES: Mapping[Splitting, str] = {
+    "by_time": "usage over an interval in which the price changes is shared out by time",
+    "at_start": "usage over an interval in which the price changes has the price at which it begins",
+    "at_end": "usage over an interval in which the price changes has the price at which it ends",
+}
+LATER_READING = "what a meter counted between two readings belongs to the period of the later one"
+BY_PART = ", by the part of the period"
+
+
+def of_usage(terms: UsageTerms) -> list[str]:
+    """Every convention that all charges on usage may have."""
+    said = list(_quantity(terms))
+    said += of_bounds(terms.minimum, terms.maximum)
+    if terms.minimum is not None or terms.maximum is not None:
+        said.append(f"minimum and maximum apply {terms.bounds_apply.replace('_', ' ')}")
+    parts = (terms.free_units, terms.minimum, terms.maximum, *terms.discounts)
+    if any(one is not None and one.prorated for one in parts):
+        said.append(f"part of a period: {terms.proration.in_words()}")
+    if terms.across_versions == "continue":
+        said.append("tiers and free units continue across a change of price inside a period")
+    if terms.source.measure in ("quantity", "energy"):
+        said.append(OVER_EDGES[terms.edges_split])
+    if terms.source.measure == "energy":
+        said.append(LATER_READING)
+    return said
+
+
+def of_bounds(minimum: Bound | None, maximum: Bound | None) -> list[str]:
+    """The least and the most that is due."""
+    return [
+        f"at {word} {bound.amount} is due{BY_PART if bound.prorated else ''}"
+        for word, bound in (("least", minimum), ("most", maximum))
+        if bound is not None
+    ]
+
+
+def _quantity(terms: UsageTerms) -> Iterator[str]:
+    """How many uses become one quantity, and what becomes of it before it is priced."""
+    how = terms.aggregation
+    yield f"aggregation: {how.function}"
+    if how.function == "unique" and how.of is not None:
+        yield f"how many different values of {how.of}"
+    if how.function in ("latest", "time_weighted"):
+        moves = "changes" if how.level == "changed_by_use" else "sets"
+        per = f"counted by the {how.per}, " if how.function == "time_weighted" else ""
+        yield f"a level is {per}{how.opening} at first, and each use {moves} it"
+    if terms.source.group_by:
+        yield f"a line for each {', '.join(terms.source.group_by)}"
+    if terms.valid is not None:
+        yield from terms.valid.options()
+    if terms.free_units is not None:
+        free = terms.free_units
+        yield f"{free.quantity} units free, {free.when.replace('_', ' ')}{BY_PART if free.prorated else ''}"
+    if terms.convert is not None:
+        one = terms.convert
+        yield f"quantity times {one.multiply_by}, divided by {one.divide_by}, counted in {one.unit}"
+    if terms.round_quantity is not None:
+        yield f"quantity rounded {terms.round_quantity.mode} to {terms.round_quantity.places} places"
