@@ -1,0 +1,67 @@
+"""Answers of DL/T 645-2007 meters, as others published them: blocks, registers a meter does not have, a refusal.
+
+Sources: public parsers and readers of the field (a Python and a Java block reader, a PLC module's log, a Go and a C#
+test).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway import drivers
+from gateway.device_events import DeviceFault, Event, Measured
+
+
+def block(*tariffs: int) -> dict[str, tuple[int, int, str]]:
+    names = ("import_wh", "import_t1_wh", "import_t2_wh", "import_t3_wh", "import_t4_wh")
+    return {name: (value, 1, "Wh") for name, value in zip(names, tariffs, strict=True)}
+
+
+ANSWERED: list[tuple[str, str, dict[str, tuple[int, int, str]]]] = [
+    ("import_wh_all",
+     "FEFEFEFE 68240200000000 689118 33323433 C7473533 37863333 A7863333 36873333 44873333 EB16",
+     block(21494, 5304, 5374, 5403, 5411)),
+    ("import_wh_all",
+     "68003619000000 689118 33323433 63693333 89353333 4C333333 6B333333 4A663333 E916",
+     block(3630, 256, 19, 38, 3317)),
+    ("combined_wh", "FEFEFEFE 68600792040091 689108 33333333 9735A833 6A16", {"combined_wh": (750_264, 1, "Wh")}),
+    ("import_wh", "FEFE 68129078563412 689108 33333433 89674533 5416", {"import_wh": (123_456, 1, "Wh")}),
+    ("voltage_all", "68120000001020 68910A 33323435 8955 3232 3232 2116", {"voltage_l1": (2256, -1, "V")}),
+    ("power_factor", "FEFE 68610100000000 689106 33333935 3438 0916", {"power_factor": (501, -3, "1")}),
+]  # fmt: skip
+# Printed with 5B where 5D is right.
+SPOILT = "68020000001020 689118 33323433 675C3333 993A3333 48393333 B3373333 A4433333 5B16"
+REFUSED = "FEFEFEFE 68600792040091 68D101 37 6716"
+
+
+def answer(register: str, text: str, pieces: int = 300) -> tuple[Any, list[Event]]:
+    """A driver that asked that meter, and what it makes of the answer."""
+    frame = bytes.fromhex(text)
+    at = frame.index(0x68)
+    driver: Any = drivers.create("dlt645", {"address": frame[at + 1 : at + 7][::-1].hex(), "registers": {register: 0}})
+    driver.request(driver.wants)
+    cut = [frame[start : start + pieces] for start in range(0, len(frame), pieces)]
+    return driver, [event for piece in cut for event in driver.feed(piece, 1.0)]
+
+
+@pytest.mark.parametrize(("register", "frame", "shown"), ANSWERED)
+@pytest.mark.parametrize("pieces", [1, 300])
+def test_an_answer_of_the_field_means_what_others_read_in_it(
+    register: str, frame: str, shown: dict[str, tuple[int, int, str]], pieces: int
+) -> None:
+    _, told = answer(register, frame, pieces)
+
+    assert {one.register: (one.value, one.scale, one.unit) for one in told if isinstance(one, Measured)} == shown
+    assert len(told) == len(shown)
+
+
+def test_a_block_whose_sum_is_wrong_is_no_reading_and_a_refusal_says_why() -> None:
+    driver, told = answer("import_wh_all", SPOILT)
+    _, refused = answer("combined_wh", REFUSED)
+
+    assert (told, driver.counters.refusals) == ([], {"checksum": 1})
+    assert [one.data["meaning"] for one in refused if isinstance(one, DeviceFault)] == [
+        "password wrong or not authorised"
+    ]
