@@ -19,12 +19,13 @@ from gateway.ports import NotStored, RecordRefused
 from gateway.premises import Cabinet, CabinetUnreachableError, Premises
 from gateway.reasons import WHOM
 from gateway.recording import Stamp, happened, stamp
-from gateway.shelf import BURN, SCRAP
+from gateway.shelf import BURN, SCRAP, Resolution
+from gateway.take_count import resolved
 from gateway.take_draw import BUSY, DrawResult, not_stored
 from gateway.uses import Use
 from gateway.visitors import Visitor
 from wire.ids import RecordKey
-from wire.records import DeviceEvent, Draw, LoanBack, Note, OfLot, Record, Ref, Return
+from wire.records import DeviceEvent, Draw, DrawResolved, LoanBack, Note, OfLot, Record, Ref, Return
 
 Condition = Literal["unused", "used", "damaged"]
 MAY_FOR_OTHERS = frozenset({"supervisor", "restocker", "supplier"})
@@ -35,6 +36,7 @@ WRONG = {
     "nothing_to_return": "There is nothing left of this to bring back.",
     "not_a_loan": "This was not lent.",
     "other_cabinet": "This was drawn at another cabinet. Bring it back there.",
+    "quantity": "This number of pieces is not possible here.",
     "slot_changed": "Something else lies in this slot by now.",
 }
 
@@ -48,13 +50,19 @@ async def take_return(
     reason = _why_not(premises, visitor, use, quantity) or _not_here(premises, visitor, use, condition == "unused")
     if use is not None and use.lent:
         reason = reason or "not_a_loan"
+    unproven = _unproven(premises, use) if condition == "unused" else None
+    if unproven is not None and quantity != unproven.qty:
+        # Of a part nobody could say what became of the rest.
+        reason = reason or "quantity"
     if use is None or reason:
         return _no(reason or "nothing_to_return")
     slot = {"unused": use.slot, "used": BURN, "damaged": SCRAP}[condition]
 
     def made(at: Stamp) -> list[Record]:
         lot, lots = _lots(use, quantity)
-        return [Return(
+        # What is brought back has come out: without that word before it, the credit would be for nothing that is due.
+        left = [] if unproven is None else [_came_out(unproven, at, visitor)]
+        return [*left, Return(
             v=1, z="", src=use.cabinet, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m,
             who=visitor.person.person, for_=use.for_, q=["claimed", *_asked(request)], slot=slot, item=use.item,
             qty=quantity, unit=_unit(premises, use), ref=Ref(*use.key), condition=condition, lot=lot, lots=lots,
@@ -163,7 +171,9 @@ async def _put_in(
                 return DrawResult(
                     "refused", reason="unreachable", sentence="The door did not open. Nothing was changed."
                 )
-        (key, *_) = await premises.keep_for_sure(*made(stamp(premises.clock)))
+        records = made(stamp(premises.clock))
+        keys = await premises.keep_for_sure(*records)
+        key = next(key for one, key in zip(records, keys, strict=True) if not isinstance(one, DrawResolved))
     except CabinetUnreachableError as error:
         return DrawResult("refused", reason="unreachable", sentence=str(error))
     except (NotStored, RecordRefused) as error:
@@ -211,6 +221,18 @@ def _ends(premises: Premises, use: Use, lot: str) -> int | msgspec.UnsetType:
 def _lots(use: Use, quantity: int) -> tuple[str, list[OfLot]]:
     """Of which lots so many pieces are that come back."""
     return labels(last_of(use.lots, use.qty, quantity), quantity) if use.lots else (use.lot, [])
+
+
+def _unproven(premises: Premises, use: Use | None) -> Draw | None:
+    """The draw of a use, where nobody has decided it yet."""
+    return next((one for one in premises.shelf.waiting() if use is not None and one.key == use.key), None)
+
+
+def _came_out(draw: Draw, at: Stamp, visitor: Visitor) -> DrawResolved:
+    """An unproven draw whose pieces are brought back. Named as a verdict is: it is decided once."""
+    evidence = f"brought back by {visitor.person.person}"
+    name = f"verdict/{draw.ep}/{draw.n}"
+    return resolved(Resolution(draw, "confirmed", draw.qty), at, evidence[:1000], did=name)
 
 
 def _asked(request: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from gateway.uses import Uses
 from tests.gateway.kiosk_site import Kiosk, at_the_kiosk, told
 from tests.gateway.site import CABINET, MORNING
 from tests.gateway.test_rules import NOON, draw, record
-from wire.records import Count, Loan, Return
+from wire.records import Count, Draw, DrawResolved, Loan, Return
 
 WEEK = 7 * 86_400_000
 
@@ -92,3 +92,23 @@ def test_a_loan_made_under_a_clock_that_was_not_set_is_due_when_its_days_are_ove
     uses.apply(record(Count, 2, NOON, b="b", ep="b", m=65_000))
 
     assert (before, uses.due(lent)) == (None, NOON - 60_000 + WEEK)
+
+
+def test_what_is_brought_back_of_an_unproven_draw_has_come_out_and_is_billed_and_credited(tmp_path: Path) -> None:
+    async def play(kiosk: Kiosk) -> None:
+        kiosk.rule(confirm="none")
+        await kiosk.post("refills", cabinet=CABINET, badge="B0020", slot="2", quantity=5)
+        session = await kiosk.badge()
+        taken = await kiosk.post("draws", session=session, slot="2", quantity=2)
+
+        part = await kiosk.post("returns", session=session, record=taken["record"], quantity=1)
+        back = await kiosk.post("returns", session=session, record=taken["record"], quantity=2)
+
+        (draw,), (end,), (returned,) = [await kiosk.kinds(one) for one in (Draw, DrawResolved, Return)]
+        assert (taken["outcome"], part["reason"], back["outcome"]) == ("unverified", "quantity", "returned")
+        assert (end.ref.key, end.outcome, end.qty, end.n < returned.n) == (draw.key, "confirmed", 2, True)
+        assert back["record"] == f"{returned.src}/{returned.ep}/{returned.n}"
+        assert kiosk.gateway.premises is not None
+        assert (kiosk.gateway.premises.shelf.waiting(), (await kiosk.slots(session))["2"]["on_hand"]) == ([], 5)
+
+    at_the_kiosk(tmp_path, play)
