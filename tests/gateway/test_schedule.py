@@ -209,6 +209,16 @@ def test_a_meter_that_is_back_is_read_again_within_fifteen_seconds() -> None:
         assert back - (gone + 60_000) <= 15_000
 
 
+def asked_in_order(schedule: LineSchedule, mono: int) -> list[str]:
+    """Three devices, as they are asked from this instant on."""
+    order = []
+    for _ in "abc":
+        turn = turn_of(schedule, mono)
+        order.append(turn.device)
+        schedule.answered(turn, 1000, 1000)
+    return order
+
+
 def test_devices_due_within_a_few_milliseconds_keep_their_places() -> None:
     schedule = LineSchedule({name: [Want("a", 1)] for name in "abc"})
     for name, wall in (("a", 0), ("b", 1), ("c", 3)):
@@ -216,13 +226,7 @@ def test_devices_due_within_a_few_milliseconds_keep_their_places() -> None:
         assert turn.device == name
         schedule.answered(turn, 0, wall)
 
-    order = []
-    for _ in "abc":
-        turn = turn_of(schedule, 998)
-        order.append(turn.device)
-        schedule.answered(turn, 1000, 1000)
-
-    assert order == ["a", "b", "c"]
+    assert asked_in_order(schedule, 998) == ["a", "b", "c"]
 
 
 def test_who_comes_back_is_asked_behind_the_others() -> None:
@@ -232,13 +236,7 @@ def test_who_comes_back_is_asked_behind_the_others() -> None:
         schedule.missed(turn, 0, 0)
     assert schedule.answered(turn, 0, 0)
 
-    order = []
-    for _ in "abc":
-        turn = turn_of(schedule, 1000)
-        order.append(turn.device)
-        schedule.answered(turn, 1000, 1000)
-
-    assert order == ["a", "c", "b"]
+    assert asked_in_order(schedule, 1000) == ["a", "c", "b"]
 
 
 def test_a_line_is_read_on_after_weeks_of_uptime() -> None:
