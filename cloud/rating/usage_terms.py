@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cached_property
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cloud.calendar import Proration, Share, share
 from cloud.money import rounded, short_text
@@ -92,6 +92,12 @@ class Bound(Part):
     prorated: bool = False
 
 
+def refuse_crossed(minimum: Bound | None, maximum: Bound | None) -> None:
+    """Raises ValueError where no amount can be at least the one and at most the other in a whole period."""
+    if minimum is not None and maximum is not None and exact_price(minimum.amount) > exact_price(maximum.amount):
+        raise ValueError(f"the minimum ({minimum.amount}) is above the maximum ({maximum.amount})")
+
+
 class UsageTerms(ChargeTerms):
     """A charge on usage. Every field is a convention that the statement prints."""
 
@@ -111,6 +117,11 @@ class UsageTerms(ChargeTerms):
         Splitting | None,
         Field(description="an interval in which the price or the period changes: by_time when left out"),
     ] = None
+
+    @model_validator(mode="after")
+    def _bounds_fit(self) -> Self:
+        refuse_crossed(self.minimum, self.maximum)
+        return self
 
     @property
     def edges_split(self) -> Splitting:

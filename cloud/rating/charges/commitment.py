@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from cloud.calendar import Proration
 from cloud.rating.conventions import of_bounds
 from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_of, exact_price
-from cloud.rating.usage_terms import Bound, bound_line, share_of
+from cloud.rating.usage_terms import Bound, bound_line, refuse_crossed, share_of
 
 KIND = "commitment"
 MEASURE = "lines"
@@ -34,6 +34,7 @@ class Terms(ChargeTerms):
     def _says_something(self) -> Self:
         if self.minimum is None and self.maximum is None:
             raise ValueError("a commitment has a minimum, a maximum or both")
+        refuse_crossed(self.minimum, self.maximum)
         return self
 
     def options(self) -> list[str]:

@@ -35,7 +35,7 @@ COMMON = st.fixed_dictionaries(
             st.builds(lambda percent: {"percent": percent}, st.sampled_from(["10", "33.3"])), max_size=2
         ),
         "minimum": st.none() | st.builds(lambda amount: {"amount": amount}, DECIMALS),
-        "maximum": st.none() | st.builds(lambda amount: {"amount": amount}, DECIMALS),
+        "maximum": st.none() | st.builds(lambda amount: {"amount": amount}, st.sampled_from(["500", "700.5"])),
         "source": st.sampled_from([{}, {"group_by": ["subject"]}]),
         "aggregation": st.builds(
             lambda function: {"function": function}, st.sampled_from(["sum", "count", "max", "unique", "latest"])

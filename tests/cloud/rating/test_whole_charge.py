@@ -103,3 +103,9 @@ def test_what_decides_an_amount_is_printed(charge: dict[str, Any], said: list[st
     options = priced(charge).options
 
     assert [f"{charge['kind']}: {one}" for one in said if f"{charge['kind']}: {one}" not in options] == []
+
+
+@pytest.mark.parametrize("charge", [{"kind": "standard", "unit_price": "1"}, WINDOWS, {"kind": "commitment"}])
+def test_a_minimum_above_the_maximum_is_refused(charge: dict[str, Any]) -> None:
+    with pytest.raises(CaseError, match=r"the minimum \(50\) is above the maximum \(10\)"):
+        priced(charge | {"minimum": {"amount": "50"}, "maximum": {"amount": "10"}}, "20")
