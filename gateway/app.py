@@ -121,11 +121,15 @@ class Gateway:
     async def refill(self, cabinet: str, slot: str, quantity: int, badge: str, request: str = "") -> DrawResult:
         """Somebody put something in. Raises UnknownCabinetError."""
         premises, place = self._place(cabinet)
+        if self.kiosk is not None and self.kiosk.visitors.stands_there(cabinet, badge):
+            return BUSY
         return await take_refill(premises, place, slot, quantity, badge, request)
 
     async def count(self, cabinet: str, slot: str, quantity: int, badge: str, request: str = "") -> DrawResult:
         """Somebody counted a slot. Raises UnknownCabinetError."""
         premises, place = self._place(cabinet)
+        if self.kiosk is not None and self.kiosk.visitors.stands_there(cabinet, badge):
+            return BUSY
         return await take_count(premises, place, slot, quantity, badge, request)
 
     async def order_level(self, unit: str, badge: str, level: int | None, reason: str, seconds: int) -> Ordered:

@@ -109,6 +109,7 @@ def open_client(url: str, *, ca: str = "", transport: httpx.AsyncBaseTransport |
 
 class _CloudKeys(msgspec.Struct):
     hand_overs: list[str] = []
+    cosigner: str = ""
 
 
 class Cloud:
@@ -268,6 +269,15 @@ class Cloud:
 def desired_path(gateway: str) -> str:
     """Where the cloud keeps what a gateway should be."""
     return f"/v1/gateways/{gateway}/desired"
+
+
+async def greet(client: httpx.AsyncClient) -> str:
+    """The fingerprint of the cloud that answers at this address. Raises CloudError: nobody does, or somebody else."""
+    answer = await exchange(client, "GET", "/v1/keys", seconds=ASK_SECONDS)
+    try:
+        return verifier(signer_form(read(answer.content, _CloudKeys).cosigner)).fingerprint
+    except (AnswerError, SealError) as error:
+        raise CloudError("bad_answer", "somebody answers at this address, and it is no Tallystick cloud") from error
 
 
 async def give_hand_over(client: httpx.AsyncClient, log: str, note: str) -> None:

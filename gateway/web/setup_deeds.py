@@ -11,11 +11,9 @@ import json
 import tomllib
 from typing import Any, Protocol
 
-import httpx
-
 from gateway import boot, drivers, entropy, site_file
 from gateway.adapters import Adapter, adapters
-from gateway.cloud_requests import CloudError, open_client
+from gateway.cloud_requests import CloudError, greet, open_client
 from gateway.commands.finding import line_settings, search
 from gateway.config import Config
 from gateway.config_file import ConfigError, check_lines
@@ -32,7 +30,6 @@ from gateway.web.setup_words import SEEN
 from gateway.wiring import Site
 from wire.seal import Verifier
 
-PATIENCE = 10.0
 # Verdicts of a test that a person can have watched, and those that do not speak against what he saw.
 TESTED, MOVED = ("moved", "stuck", "unknown"), ("moved", "unknown")
 
@@ -94,11 +91,10 @@ class Deeds:
         facts = {"url": url, "answers": False, "done": False, "later": False}
         async with open_client(url, ca=self.gateway.config.cloud.ca, transport=self.gateway.ports.transport) as client:
             try:
-                answer = await client.get("/healthz", timeout=PATIENCE)
-                facts["says"] = f"HTTP {answer.status_code}"
-                facts["answers"] = answer.status_code < 500
-            except httpx.HTTPError as error:
-                facts["says"] = str(error) or type(error).__name__
+                facts["says"] = f"Tallystick, key {await greet(client)}"
+                facts["answers"] = True
+            except CloudError as error:
+                facts["says"] = str(error)
         self.installation.note("network", **facts, clock=self.gateway.ports.clock.state())
 
     async def network_next(self, _form: dict[str, str]) -> None:

@@ -53,8 +53,12 @@ def test_a_badge_is_busy_while_somebody_else_is_logged_in(tmp_path: Path) -> Non
         await kiosk.badge("B0017")
 
         other = await kiosk.post("draws", cabinet=CABINET, badge="B0020", slot="2")
+        filled = await kiosk.post("refills", cabinet=CABINET, badge="B0020", slot="2", quantity=1)
+        counted = await kiosk.post("counts", cabinet=CABINET, badge="B0020", slot="2", quantity=1)
 
         assert (other["outcome"], kiosk.opened) == ("busy", [])
+        assert (filled["outcome"], counted["outcome"]) == ("busy", "busy")
+        assert (await kiosk.kinds(Refill), await kiosk.kinds(Count)) == ([], [])
 
     at_the_kiosk(tmp_path, play)
 

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.cloud_requests import CloudError, open_client
+from gateway.cloud_requests import CloudError, greet, open_client
 from gateway.enrol import EnrolmentError, enrol
 from gateway.identity import FILE, Identity, NotEnrolledError, load
 from tests.gateway.desk import play
@@ -103,3 +103,30 @@ def test_a_key_that_others_may_read_is_not_used(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="chmod 600"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "why"),
+    [
+        (200, "<html>Sign in to this hotel's network</html>", "no Tallystick cloud"),
+        (200, '{"cosigner": "", "hand_overs": []}', "no Tallystick cloud"),
+        (404, "{}", "answered 404"),
+    ],
+)
+def test_whoever_answers_at_an_address_need_not_be_a_cloud(status: int, body: str, why: str) -> None:
+    async def main() -> None:
+        portal = httpx.MockTransport(lambda _: httpx.Response(status, text=body))
+        async with open_client("http://cloud.test", transport=portal) as client:
+            with pytest.raises(CloudError, match=why):
+                await greet(client)
+
+    play(main())
+
+
+def test_a_cloud_is_greeted_by_its_key() -> None:
+    async def main() -> None:
+        cloud = httpx.MockTransport(lambda _: httpx.Response(200, json={"cosigner": CLOUD.cosigner_vkey}))
+        async with open_client("http://cloud.test", transport=cloud) as client:
+            assert await greet(client) == Verifier(CLOUD.vkey).fingerprint
+
+    play(main())
