@@ -6,10 +6,13 @@ import csv
 import io
 from decimal import Decimal
 
+import msgspec
 import pytest
 from pypdf import PdfReader
 
 from cloud.documents.bars import Bar, Line, draw
+from cloud.documents.paper import Headings, Paper
+from cloud.documents.pdf import render
 from tests.web.conftest import cloud, shop
 from tests.web.shop import Shop
 
@@ -59,6 +62,28 @@ def test_a_statement_prints_in_both_languages_with_every_line_and_every_glyph(
     assert [word for word in [*words, "91330200MA2CXXXX0A", "88 Harbour Road"] if word not in said] == []
     assert [line["no"] for line in lines if line["amount"]["amount"] not in said.replace(",", "")] == []
     assert "\ufffd" not in said
+
+
+def test_a_name_that_no_font_shows_is_spelt_by_its_codes_and_the_rest_stays(shop: Shop) -> None:
+    street = "88 부산 \U0001f529 \U00020bb7 Harbour สวน"
+    assert shop.cloud.ask("PUT", "/v1/parties/sup/details", json=DETAILS | {"street": street}).status_code == 200
+
+    answer = shop.cloud.ask("GET", f"/v1/statements/{statement_of(shop)}/paper?lang=zh-CN")
+    said = text_of(answer.content)
+
+    assert answer.status_code == 200
+    spelt = ["[U+BD80]", "[U+C0B0]", "[U+1F529]", "[U+20BB7]", "Harbour", "[U+0E2A]", "[U+0E19]"]
+    assert [word for word in (*spelt, "账单", "合计") if word not in said] == []
+
+
+def test_control_characters_of_a_signed_record_are_printed_as_their_codes() -> None:
+    words = {name: name for name in Headings.__struct_fields__} | {"register_columns": ["a"], "log_columns": ["b"]}
+    who = {"role": "r", "name": "a\0b\x1bc"}
+    paper = {"title": "T", "lang": "en", "region": "GB", "made_at": 0, "total": "1", "seller": who, "buyer": who}
+
+    said = text_of(render(msgspec.convert(paper | {"words": words}, Paper)))
+
+    assert "a[U+0000]b[U+001B]c" in said
 
 
 def test_the_same_statement_gives_the_same_bytes(shop: Shop) -> None:
