@@ -21,7 +21,7 @@ from gateway.journal import inheriting
 from gateway.journal.store import Journal
 from gateway.ports import NotStored
 from wire.canonical import LeafError
-from wire.records import INHERITED, Record, decode
+from wire.records import INHERITED, INHERITED_EVENTS, DeviceEvent, Record, decode
 
 log = logging.getLogger("gateway")
 
@@ -87,7 +87,10 @@ def _read(one: Inherited) -> tuple[Record, bytes] | None:
     except LeafError as error:
         log.warning("an inherited record is not understood", extra={"why": str(error), "log": one.log, "idx": one.idx})
         return None
-    return (record, leaf) if record.__struct_config__.tag in INHERITED else None
+    wanted = record.__struct_config__.tag in INHERITED
+    if isinstance(record, DeviceEvent):
+        wanted = record.event in INHERITED_EVENTS
+    return (record, leaf) if wanted else None
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -22,6 +22,7 @@ from gateway.rules import Waiting, account
 from gateway.take_count import take_count_as
 from gateway.take_draw import DrawResult, take
 from gateway.take_return import Condition, found, take_loan_back, take_report, take_return
+from gateway.take_used import miss_used, take_used
 from gateway.take_verdict import Outcome, take_verdict
 from gateway.take_visit import begin_visit, end_visit, open_door
 from gateway.visitors import IDLE_SECONDS, SessionOverError, Visitor, Visitors
@@ -129,6 +130,13 @@ class KioskDesk:
         visitor = self.visitors.get(token)
         cabinet = self.cabinet(visitor.cabinet)
         return await take_return(self.premises, cabinet, visitor, record, quantity, condition, request)
+
+    async def use_again(self, token: str, slot: str, quantity: int, request: str = "") -> DrawResult:
+        """He takes used pieces of what a slot holds new, or (none) says that there are none."""
+        visitor = self.visitors.get(token)
+        if not quantity:
+            return await miss_used(self.premises, visitor, slot, request)
+        return await take_used(self.premises, visitor, slot, quantity, request)
 
     async def bring_loan(self, token: str, record: str, condition: Condition, request: str = "") -> DrawResult:
         """A tool comes back."""

@@ -40,6 +40,7 @@ class LimitSeen(msgspec.Struct, frozen=True):
 class Tile(msgspec.Struct, frozen=True):
     """One slot. `left`: pieces this person may still take; None: no limit. `serials`: the numbers that are known to lie
     here, None where the item has none or the cabinet sees which one leaves. `waiting`: what is put by here for him.
+    `used`: so many used pieces lie in the box, to be taken first.
     """
 
     slot: str
@@ -63,6 +64,7 @@ class Tile(msgspec.Struct, frozen=True):
     lot: str
     serials: list[str] | None
     waiting: str = ""
+    used: int = 0
 
 
 def tiles(premises: Premises, cabinet: str, visitor: Visitor | None) -> list[Tile]:
@@ -100,6 +102,7 @@ def _tile(premises: Premises, cabinet: str, place: Slot, visitor: Visitor | None
         lot=held.lot.lot if held.lot else "",
         serials=held.serials if item.serial and cabinet not in premises.sees_serials else None,
         waiting=_for_him(premises, cabinet, place.slot, visitor),
+        used=premises.shelf.used(cabinet, place.item),
     )  # fmt: skip
 
 

@@ -15,6 +15,8 @@ import msgspec
 from gateway.lots import Lot, first, leaving, level, put, serials, take, total
 from wire.ids import RecordKey
 from wire.records import (
+    USED_MISSING,
+    USED_TAKEN,
     Count,
     DeviceEvent,
     Draw,
@@ -99,6 +101,7 @@ class Shelf:
         self._ends: dict[tuple[str, str, str], int] = {}
         self._lot_of: dict[tuple[str, str], str] = {}
         self._decided: set[tuple[str, str]] = set()
+        self._used: dict[tuple[str, str], int] = {}
 
     def look(self, cabinet: str, slot: str) -> Contents:
         """What we believe about one slot."""
@@ -128,10 +131,17 @@ class Shelf:
                 self._moved(record)
             case Reversal():
                 self._reverse(record)
+            case DeviceEvent() if record.event in (USED_TAKEN, USED_MISSING):
+                gone = record.data.get("quantity")
+                self._box(record.src, str(record.data.get("item")), -gone if isinstance(gone, int) else 0)
             case DeviceEvent() if record.slot and record.event in ("slot_doubtful", "reported", "door_forced"):
                 self.doubt(record.src, record.slot)
             case _:
                 pass
+
+    def used(self, cabinet: str, item: str) -> int:
+        """How many used pieces of an item lie in the box of a cabinet, by what was brought back and taken again."""
+        return self._used.get((cabinet, item), 0)
 
     def doubt(self, cabinet: str, slot: str) -> None:
         """Someone should count this slot."""
@@ -171,6 +181,9 @@ class Shelf:
     def decided(self, cabinet: str, intent: str) -> bool:
         """Whether the unverified draw of this intent ("ep/n") has been decided by evidence."""
         return (cabinet, intent) in self._decided
+
+    def _box(self, cabinet: str, item: str, more: int) -> None:
+        self._used[cabinet, item] = max(0, self.used(cabinet, item) + more)
 
     def _begun(self, where: Place) -> Contents:
         found = self._places.get(where)
@@ -236,6 +249,8 @@ class Shelf:
         place = self._place(record.src, record.slot, record)
         if place.item != record.item and record.slot not in MIXED:
             return
+        if record.slot == BURN and isinstance(record, Return):
+            self._box(record.src, record.item, record.qty)
         if isinstance(record, Loan):
             take(place.lots, record.qty, record.lot, record.serial, record.lots)
         else:

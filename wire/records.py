@@ -271,8 +271,11 @@ TYPES: tuple[type[Base], ...] = (
     Reading, Window, Runtime, DeviceEvent, GatewayEvent, Note,
 )  # fmt: skip
 KINDS: dict[str, type[Base]] = {str(kind.__struct_config__.tag): kind for kind in TYPES}
+# Events of the box of used goods: who took so many out of it, who found none there.
+USED_TAKEN, USED_MISSING = "used_taken", "used_missing"
 # What a new card is told of the cards before it: everything that moves goods, or is about to.
 INHERITED = ("draw", "intent", "draw_resolved", "reversal", "refill", "count", "return", "loan", "loan_back")
+INHERITED_EVENTS = (USED_TAKEN, USED_MISSING)
 
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 

@@ -13,13 +13,15 @@ import msgspec
 from cloud.database import Tx
 from cloud.fleet import repository
 from cloud.fleet.repository import RecordedRow
-from wire.records import INHERITED
+from wire.records import INHERITED, INHERITED_EVENTS
 
 SCANNED = 4096
 Key = tuple[str, str, int]
 """Device, epoch, number of the last record looked at."""
 FIRST: Key = ("", "", -1)
-_KINDS = tuple(f'"k":"{kind}"'.encode() for kind in INHERITED)
+_KINDS = tuple(
+    [f'"k":"{kind}"'.encode() for kind in INHERITED] + [f'"event":"{event}"'.encode() for event in INHERITED_EVENTS]
+)
 _INTENT = b'"k":"intent"'
 
 

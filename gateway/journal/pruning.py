@@ -18,8 +18,9 @@ AT_ONCE = 5000
 KEEP_GOODS = (
     "INSERT OR IGNORE INTO goods SELECT r.ep, r.src, r.n, r.id, r.leaf FROM entries e "
     "JOIN records r ON r.id = e.record "
-    "WHERE e.log = ? AND e.idx < ? AND json_extract(CAST(r.leaf AS TEXT), '$.k') IN "
-    "('draw', 'draw_resolved', 'reversal', 'refill', 'count', 'return', 'loan', 'loan_back')"
+    "WHERE e.log = ? AND e.idx < ? AND (json_extract(CAST(r.leaf AS TEXT), '$.k') IN "
+    "('draw', 'draw_resolved', 'reversal', 'refill', 'count', 'return', 'loan', 'loan_back') "
+    "OR json_extract(CAST(r.leaf AS TEXT), '$.event') IN ('used_taken', 'used_missing'))"
 )
 KEPT_NOTES = 256
 DAY = 86_400

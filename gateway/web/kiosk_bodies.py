@@ -87,6 +87,14 @@ class ReturnBody(Deed):
     condition: Literal["unused", "used", "damaged"] = "unused"
 
 
+class UsedBody(Deed):
+    """So many used pieces of what a slot holds new; 0: there are none in the box."""
+
+    session: Name
+    slot: Name
+    quantity: int = Field(default=1, ge=0, le=99)
+
+
 class LoanBody(Deed):
     """A tool to borrow; `days` shortens the time the rules allow."""
 

@@ -100,6 +100,14 @@ def _draws(pages: FastAPI, gateway: Gateway, told: Teller) -> None:
         result = await once(gateway, "draw", body.session, body, deed)
         return told(request, result, slot=body.slot, session=body.session)
 
+    @pages.post("/kiosk/v1/used")
+    async def use_again(request: Request, body: bodies.UsedBody) -> Response:
+        async def deed(name: str) -> DrawResult:
+            return await desk_of(gateway).use_again(body.session, body.slot, body.quantity, name)
+
+        result = await once(gateway, "used", body.session, body, deed)
+        return told(request, result, slot=body.slot, session=body.session)
+
     @pages.post("/kiosk/v1/pickups")
     async def pick_up(request: Request, body: bodies.PickUpBody) -> Response:
         async def deed(name: str) -> DrawResult:

@@ -29,6 +29,8 @@ OUTCOMES = {
     "reported": _("Written down. Someone will count the slot."),
     "picked_up": _("Picked up. Thank you."),
     "opened": _("The door is closed again."),
+    "used_taken": _("Take it out of the box for used goods. It costs nothing."),
+    "used_missing": _("Written down: the box holds no used piece of this."),
     "decided": _("The decision is written down. Thank you."),
 }
 
@@ -45,6 +47,7 @@ REASONS = {
     "unknown_badge": _("This badge is not known here."),
     "list_too_old": _("The list of badges is too old to be used. Connect the gateway to the network."),
     "empty": _("This slot is empty."),
+    "no_used": _("There is no used piece of this here."),
     "one_at_a_time": _("This slot gives one piece at a time."),
     "quantity": _("This number of pieces is not possible here."),
     "too_late": _("The request came too late. Please ask again."),

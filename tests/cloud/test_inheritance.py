@@ -18,7 +18,7 @@ from gateway.journal.store import Journal
 from gateway.shelf import Shelf
 from gateway.uses import Uses
 from tests.cloud.twins import NOON_MS, CloudTwin, GatewayTwin
-from wire.records import Count, Intent, Record
+from wire.records import USED_TAKEN, Count, DeviceEvent, Intent, Record, Return
 
 DIED = Grounds("the card died", "A. Operator")
 NEW_BOOT = "f" * 16
@@ -196,3 +196,15 @@ def test_a_card_that_is_enrolled_without_a_word_still_names_the_log_before(
     known = load(card.folder)
     assert (known.follows.origin, known.follows.size) == (died.origin, 6) if known.follows else False
     assert known.reason
+
+
+def test_the_box_of_used_goods_is_inherited(cloud: CloudTwin, died: GatewayTwin, tmp_path: Path) -> None:
+    back = Return(**died.base(slot="burn", item="bolt", qty=3, condition="used"))
+    out = {"item": "bolt", "quantity": 2, "slot": "1"}
+    died.keep(back, DeviceEvent(**died.base(event=USED_TAKEN, slot="burn", data=out)))
+    assert died.send(6).status_code == 200
+    card = NewCard(cloud, tmp_path / "card")
+
+    card.start()
+
+    assert card.shelf.used("cab-1", "bolt") == 1

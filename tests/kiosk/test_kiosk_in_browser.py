@@ -123,6 +123,26 @@ def test_something_unused_is_given_back_once_though_touched_twice_and_its_answer
     assert (len(answers), len(shop.records(Return))) == (1, 1)
 
 
+def test_a_used_piece_is_offered_before_a_new_one_and_costs_nothing(at: Page, shop: Shop) -> None:
+    tap(at, "23")
+    press(at, "Take 1")
+    press(at, "Take something else")
+    press(at, "My items")
+    at.get_by_role("button", name="Return").first.tap()
+    press(at, "Used")
+    press(at, "Take something else")
+    tap(at, "23")
+    keep(at, "en-800-light-used-first")
+    assert faults(at) == NONE
+    back, foot = at.locator("main [data-go=map]").bounding_box(), at.locator("#foot").bounding_box()
+    assert back and foot and back["y"] + back["height"] <= foot["y"]
+    press(at, "Used, free: 1 in the box")
+
+    expect(at.get_by_role("heading", level=1)).to_have_text("Take it out of the box for used goods. It costs nothing.")
+    taken = [one.data for one in shop.records(DeviceEvent) if one.event == "used_taken"]
+    assert [(one["slot"], one["quantity"]) for one in taken] == [("23", 1)]
+
+
 def test_a_tool_is_borrowed_and_brought_back(at: Page, shop: Shop) -> None:
     tap(at, LOAN)
     press(at, "Borrow")

@@ -11,7 +11,7 @@ import { day, part, view, word } from "./kiosk_words.js";
 const LOW = 540;
 const SIGNS = {
   confirmed: ["✓", "good"], lent: ["✓", "good"], brought_back: ["✓", "good"], returned: ["✓", "good"], reported: ["✓", "good"],
-  picked_up: ["✓", "good"], counted: ["✓", "good"], refilled: ["✓", "good"], decided: ["✓", "good"], not_dispensed: ["!", "warn"], not_taken: ["!", "warn"],
+  picked_up: ["✓", "good"], used_taken: ["✓", "good"], used_missing: ["✓", "good"], counted: ["✓", "good"], refilled: ["✓", "good"], decided: ["✓", "good"], not_dispensed: ["!", "warn"], not_taken: ["!", "warn"],
   void: ["!", "warn"], unverified: ["?", "warn"], busy: ["…", "warn"], jammed: ["✕", "bad"], refused: ["✕", "bad"],
 };
 
@@ -78,6 +78,7 @@ export function item(kiosk, slot) {
     }
     const others = slot.allowed ? [] : now.slots.filter((one) => one.item === slot.item && one.slot !== slot.slot && one.allowed);
     offers(root, others.map((one) => one.slot), (other) => item(kiosk, now.slots.find((one) => one.slot === other)));
+    if (slot.used) used(kiosk, root, slot);
     deed.addEventListener("click", () => {
       const body = { session: now.session.session, slot: slot.slot, ...chosen() };
       const give = (more) => kiosk.deed(loan ? "loans" : "draws", { ...body, ...more }, slot.slot);
@@ -86,6 +87,21 @@ export function item(kiosk, slot) {
       return pad(kiosk, "serial", (serial) => give({ serial: bare(serial) }), { letters: true, back: () => item(kiosk, slot) });
     });
   });
+}
+
+// Used goods go first: they cost nothing, and nobody but whoever looks into the box knows that they are there.
+function used(kiosk, root, slot) {
+  const say = sender(kiosk, "used", { slot: slot.slot });
+  const place = part(root, "offers");
+  place.dataset.row = "";
+  place.replaceChildren(...[[word("use-again", { count: slot.used }), 1], [word("no-used"), 0]].map(([text, quantity]) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = text;
+    button.addEventListener("click", () => say({ quantity }));
+    return button;
+  }));
+  place.hidden = false;
 }
 
 export function outcome(kiosk, told, { leave = false, again = true } = {}) {
