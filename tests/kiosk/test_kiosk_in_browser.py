@@ -135,7 +135,8 @@ def test_a_used_piece_is_offered_before_a_new_one_and_costs_nothing(at: Page, sh
     keep(at, "en-800-light-used-first")
     assert faults(at) == NONE
     back, foot = at.locator("main [data-go=map]").bounding_box(), at.locator("#foot").bounding_box()
-    assert back and foot
+    assert back
+    assert foot
     assert back["y"] + back["height"] <= foot["y"]
     press(at, "Used, free: 1 in the box")
 
