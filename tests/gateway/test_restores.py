@@ -38,7 +38,7 @@ from tests.gateway.desk import (
 )
 from tests.gateway.fake_cloud import FakeCloud
 from wire.ids import RecordKey
-from wire.records import USED_TAKEN, DeviceEvent, GatewayEvent, Return
+from wire.records import GatewayEvent
 from wire.seal import Signer
 
 OTHER_BOOT = "d" * 16
@@ -287,28 +287,6 @@ def test_a_shelf_keeps_its_stock_when_its_records_are_pruned(tmp_path: Path) -> 
             assert await uplink.prune(90) == 7
 
             assert (before, await stock(journal)) == (8, 8)
-
-    play(main())
-
-
-def test_the_box_of_used_goods_is_known_when_its_records_are_pruned(tmp_path: Path) -> None:
-    said = {name: getattr(draw(), name) for name in ("v", "z", "src", "ep", "n", "b", "m", "t", "ts")}
-    back = Return(**said, slot="burn", item="mill", qty=3, condition="used")
-    out = DeviceEvent(**said, event=USED_TAKEN, slot="burn", data={"item": "mill", "quantity": 1, "slot": "7"})
-
-    async def main() -> None:
-        cloud = new_cloud()
-        async with a_journal(tmp_path) as journal, an_uplink(journal, cloud) as uplink:
-            await journal.append([back, out, *readings(5)])
-            await cosigned(uplink, 7)
-            cloud.seconds, cloud.backed_up = cloud.seconds + 100 * 86_400, 7
-            await journal.append([draw()])
-            await cosigned(uplink, 8)
-            assert await uplink.prune(90) == 7
-            shelf = Shelf()
-            await boot.remember(journal, ["cab-1"], shelf.apply)
-
-        assert shelf.used("cab-1", "mill") == 2
 
     play(main())
 

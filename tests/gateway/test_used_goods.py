@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gateway import boot
 from gateway.rules import Blocked, Limit
+from gateway.shelf import Shelf
+from tests.gateway.desk import a_journal, an_uplink, cosigned, draw, new_cloud, play, readings
 from tests.gateway.kiosk_site import Kiosk, at_the_kiosk
-from wire.records import Draw, Return
+from wire.records import USED_TAKEN, DeviceEvent, Draw, Return
 
 
 async def bring_back_used(kiosk: Kiosk, session: str, pieces: int = 2) -> None:
@@ -110,3 +113,25 @@ def test_a_limit_that_is_reached_keeps_nobody_from_used_pieces(tmp_path: Path) -
         assert (told["outcome"], told["qty"]) == ("used_taken", 2)
 
     at_the_kiosk(tmp_path, play)
+
+
+def test_the_box_of_used_goods_is_known_when_its_records_are_pruned(tmp_path: Path) -> None:
+    said = {name: getattr(draw(), name) for name in ("v", "z", "src", "ep", "n", "b", "m", "t", "ts")}
+    back = Return(**said, slot="burn", item="mill", qty=3, condition="used")
+    out = DeviceEvent(**said, event=USED_TAKEN, slot="burn", data={"item": "mill", "quantity": 1, "slot": "7"})
+
+    async def main() -> None:
+        cloud = new_cloud()
+        async with a_journal(tmp_path) as journal, an_uplink(journal, cloud) as uplink:
+            await journal.append([back, out, *readings(5)])
+            await cosigned(uplink, 7)
+            cloud.seconds, cloud.backed_up = cloud.seconds + 100 * 86_400, 7
+            await journal.append([draw()])
+            await cosigned(uplink, 8)
+            assert await uplink.prune(90) == 7
+            shelf = Shelf()
+            await boot.remember(journal, ["cab-1"], shelf.apply)
+
+        assert shelf.used("cab-1", "mill") == 2
+
+    play(main())
