@@ -27,6 +27,8 @@ FOREVER = 86_400_000
 # Who is due within so long is due together, and asked in the order of the devices: the clocks' milliseconds are rounded
 # apart from one another, and devices that changed places for that would be read with jumps of several exchanges.
 TOGETHER_MS = 3
+# A period so short is waited for by a device that comes back.
+SOON_MS = 5_000
 # What one device has due together is met again and again: so many plans of it are remembered.
 REMEMBERED = 64
 Places = tuple[int, ...]
@@ -137,6 +139,9 @@ class LineSchedule:
         standing.misses = standing.probes = 0
         if was_aside and fit:
             standing.due = [mono] * len(standing.due)
+            # What is due again in a moment waits for the grid: asked at once it would push the others off theirs.
+            soon = [place for place, want in enumerate(standing.wants) if want.every * 1000 <= SOON_MS]
+            _advance(standing, soon, mono, wall)
             # Behind the others, who have closed up: each of them would be read later by one exchange.
             self._devices[device] = self._devices.pop(device)
         _advance(standing, turn.places if fit else range(len(standing.due)), mono, wall)

@@ -245,3 +245,15 @@ def test_a_line_is_read_on_after_weeks_of_uptime() -> None:
 
     assert schedule.turn(weeks) == 1000
     assert turn_of(schedule, weeks + 1000).device == "a"
+
+
+def test_who_comes_back_is_read_at_once_unless_the_grid_is_near() -> None:
+    schedule = LineSchedule({"a": [Want("often", 1), Want("seldom", 900, address=500)]})
+    turn = turn_of(schedule, 0)
+    for _ in range(2):
+        schedule.missed(turn, 10_300, 10_300)
+    probe = Turn("a", turn.wants[:1], probe=True, places=(0,))
+
+    assert schedule.answered(probe, 20_300, 20_300)
+
+    assert [want.name for want in turn_of(schedule, 20_300).wants] == ["seldom"]
