@@ -112,7 +112,7 @@ class Gateway:
     ) -> DrawResult:  # fmt: skip
         """Somebody takes something. Raises UnknownCabinetError."""
         premises, place = self._place(cabinet)
-        if self.kiosk is not None and self.kiosk.visitors.stands_there(cabinet, badge):
+        if self._serves_another(cabinet, badge):
             return BUSY
         return await take_draw(
             premises, place, badge, slot, quantity=quantity, for_=for_, serial=serial, request=request
@@ -121,14 +121,14 @@ class Gateway:
     async def refill(self, cabinet: str, slot: str, quantity: int, badge: str, request: str = "") -> DrawResult:
         """Somebody put something in. Raises UnknownCabinetError."""
         premises, place = self._place(cabinet)
-        if self.kiosk is not None and self.kiosk.visitors.stands_there(cabinet, badge):
+        if self._serves_another(cabinet, badge):
             return BUSY
         return await take_refill(premises, place, slot, quantity, badge, request)
 
     async def count(self, cabinet: str, slot: str, quantity: int, badge: str, request: str = "") -> DrawResult:
         """Somebody counted a slot. Raises UnknownCabinetError."""
         premises, place = self._place(cabinet)
-        if self.kiosk is not None and self.kiosk.visitors.stands_there(cabinet, badge):
+        if self._serves_another(cabinet, badge):
             return BUSY
         return await take_count(premises, place, slot, quantity, badge, request)
 
@@ -261,6 +261,10 @@ class Gateway:
         """A badge at a cabinet whose page is not open."""
         if self.kiosk is not None:
             await self.kiosk.badge(cabinet, badge)
+
+    def _serves_another(self, cabinet: str, badge: str) -> bool:
+        """Whether somebody else stands at the cabinet's page."""
+        return self.kiosk is not None and self.kiosk.visitors.stands_there(cabinet, badge)
 
     def _place(self, cabinet: str) -> tuple[Premises, Cabinet]:
         found = self.site.cabinets.get(cabinet)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from pathlib import Path
 
 import msgspec
 
-from gateway import folders
+from gateway import folders, identity
 from gateway.clock import Clock
 from gateway.cloud_requests import Cloud, CloudError, Inherited
 from gateway.journal import inheriting
@@ -49,7 +48,7 @@ async def fetch(cloud: Cloud, folder: Path) -> int:
         log.warning("this cloud passes nothing on to a new card; count the slots", extra={"why": str(error)})
         return 0
     if found:
-        _write(folder / FILE, msgspec.json.encode(found))
+        identity.write(folder / FILE, msgspec.json.encode(found))
     return len(found)
 
 
@@ -91,13 +90,3 @@ def _read(one: Inherited) -> tuple[Record, bytes] | None:
     if isinstance(record, DeviceEvent):
         wanted = record.event in INHERITED_EVENTS
     return (record, leaf) if wanted else None
-
-
-def _write(path: Path, data: bytes) -> None:
-    new = path.with_suffix(".new")
-    with new.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.rename(path)
-    folders.sync(path.parent)
