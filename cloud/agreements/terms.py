@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from typing import Annotated, Self
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from cloud.agreements.credit_terms import CreditTerms
 from cloud.agreements.equipment_terms import DeclaredMeter, Equipment
@@ -25,10 +25,11 @@ from cloud.billing.guarantee_terms import GuaranteeTerms
 from cloud.calendar import CalendarError, Cycle, midnight, parse_day, parse_instant, zone
 from cloud.money import MoneyError, RoundingPolicy, minor_digits
 from cloud.rating.any_charge import AnyCharge
+from cloud.rating.charges.commitment import refuse_unknown_positions
 from cloud.rating.charges.energy import Terms as EnergyTerms
 from cloud.rating.charges.per_piece import Terms as PieceTerms
 from cloud.rating.lines import ChargeTerms
-from cloud.rating.terms_fields import Id
+from cloud.rating.terms_fields import STORED, Id, is_stored
 
 
 class AgreementError(ValueError):
@@ -134,7 +135,7 @@ class AgreementTerms(BaseModel):
     witnesses: WitnessTerms | None = None
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _fits_together(self, info: ValidationInfo) -> Self:
         if self.ends is not None and self.ends <= self.starts:
             raise ValueError(f"ends ({self.ends}) must be after starts ({self.starts})")
         if len(set(self.devices)) != len(self.devices):
@@ -151,6 +152,8 @@ class AgreementTerms(BaseModel):
             if strangers:
                 raise ValueError(f"guarantee {guarantee.name}: {', '.join(strangers)} is not among the devices")
         _refuse_doubles(self.charges)
+        if not is_stored(info):
+            refuse_unknown_positions(self.charges)
         return self
 
     def canonical(self) -> bytes:
@@ -215,7 +218,7 @@ def parse_terms(raw: bytes | str) -> AgreementTerms:
     closing asks for the same ones several times.
     """
     try:
-        return AgreementTerms.model_validate_json(raw)
+        return AgreementTerms.model_validate_json(raw, context=STORED)
     except ValueError as error:
         raise AgreementError(str(error)) from error
 

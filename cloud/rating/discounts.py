@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from cloud.rating.lines import exact_price
-from cloud.rating.terms_fields import Price
+from cloud.rating.terms_fields import Price, is_stored
 
 
 class Discount(BaseModel):
@@ -26,11 +26,13 @@ class Discount(BaseModel):
     prorated: bool = False
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _one(self, info: ValidationInfo) -> Self:
         if (self.percent is None) == (self.amount is None):
             raise ValueError("a discount has either a percent or an amount")
         if self.percent is not None and exact_price(self.percent) > 100:
             raise ValueError("percent: more than 100 would pay the customer")
+        if self.percent is not None and self.prorated and not is_stored(info):
+            raise ValueError("prorated: a percent of a part of a period is of less already; it is for an amount")
         return self
 
     def off(self, exact: Fraction, ratio: Fraction, spent: Fraction) -> Fraction:

@@ -34,6 +34,7 @@ from cloud.calendar import (
 from cloud.money import RoundingPolicy, minor_digits, parse_amount, plain, unrounded_text
 from cloud.rating.any_charge import AnyCharge
 from cloud.rating.charges import progressive_billing
+from cloud.rating.charges.commitment import refuse_unknown_positions
 from cloud.rating.intervals import begins_in
 from cloud.rating.lines import Line, describe, exact_of
 from cloud.rating.rate_period import PriceVersion, Rated, counted, measure_whole, rate_period, total_of
@@ -119,6 +120,15 @@ class Case(Part):
     def _one_way(self) -> Self:
         if bool(self.charges) == bool(self.versions):
             raise ValueError("write either charges, or versions that each have a from and charges")
+        numbers = [one.version for one in self.versions]
+        begin = [instant(one.from_, self.zone) for one in self.versions]
+        for place, one in enumerate(self.versions):
+            if one.version in numbers[:place]:
+                raise ValueError(f"versions: version {one.version} stands there twice")
+            if begin[place] in begin[:place]:
+                raise ValueError(f"versions: two versions begin at {one.from_}")
+        for charges in (self.charges, *(one.charges for one in self.versions)):
+            refuse_unknown_positions(charges)
         return self
 
 
@@ -214,6 +224,8 @@ def _uses(case: Case, rated: Rated) -> list[Use]:
     for one in case.usage:
         use = _use_of(one.quantity, instant(one.at, case.zone))
         until = 0 if one.until is None else instant(one.until, case.zone)
+        if one.until is not None and until < use.at:
+            raise CaseError(f"usage: {one.at} to {one.until} ends before it begins")
         if until > use.at + LONGEST_DAYS * 86_400_000:
             raise CaseError(f"usage: {one.at} to {one.until} is longer than {LONGEST_DAYS} days")
         uses.append(

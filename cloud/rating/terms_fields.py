@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, StringConstraints, ValidationInfo
 
 from cloud.money import MoneyError, parse_amount
 
@@ -42,6 +43,18 @@ def _percent(text: str) -> str:
 def _number(text: str) -> str:
     parse_amount(text)
     return text
+
+
+STORED: Mapping[str, bool] = {"stored": True}
+"""The context in which terms are read again that were agreed on before, maybe under an earlier version."""
+
+
+def is_stored(info: ValidationInfo) -> bool:
+    """Whether terms are read that were agreed on before. What has become known as a contradiction since then is refused
+    where terms come in, and never here: they are rated as they were agreed on.
+    """
+    context: Any = info.context
+    return isinstance(context, Mapping) and bool(context.get("stored"))
 
 
 Percent = Annotated[str, AfterValidator(_percent)]

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Annotated, Literal, NamedTuple, Self
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from cloud.calendar import Proration, Share, share
 from cloud.money import rounded, short_text
@@ -23,7 +23,7 @@ from cloud.rating.discounts import Discounts, Spent, taken_off
 from cloud.rating.intervals import Splitting
 from cloud.rating.line_amounts import price_line
 from cloud.rating.lines import ChargeTerms, Effect, Line, Measured, Pricing, Step, exact_price, number
-from cloud.rating.terms_fields import Id, Positive, Price
+from cloud.rating.terms_fields import Id, Positive, Price, is_stored
 from cloud.rating.uses import Function
 from cloud.rating.validity import Validity
 
@@ -119,8 +119,9 @@ class UsageTerms(ChargeTerms):
     ] = None
 
     @model_validator(mode="after")
-    def _bounds_fit(self) -> Self:
-        refuse_crossed(self.minimum, self.maximum)
+    def _bounds_fit(self, info: ValidationInfo) -> Self:
+        if not is_stored(info):
+            refuse_crossed(self.minimum, self.maximum)
         return self
 
     @property

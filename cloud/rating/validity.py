@@ -48,6 +48,20 @@ class Robots(Rules):
     most_a_minute: Annotated[int | None, Field(ge=1)] = None
     same: Annotated[list[Id], Field(min_length=1)] = ["subject"]
 
+    def options(self) -> list[str]:
+        """The marks and the most a minute, in words."""
+        said = [
+            f"events whose {label} is one of {', '.join(values)} are a robot's and do not count"
+            for label, values in sorted(self.marks.items())
+            if values
+        ]
+        if self.most_a_minute is not None:
+            said.append(
+                f"an event is a robot's and does not count when more than {self.most_a_minute} with the same "
+                f"{', '.join(self.same)} come within a minute"
+            )
+        return said or ["no mark and no number of events is named by which robots are known"]
+
 
 class Follows(Rules):
     """An event of a type must have come before, with the same labels, at most so many seconds earlier."""
@@ -73,16 +87,18 @@ class Validity(Rules):
         """The rules in words."""
         said = []
         if self.follows is not None:
-            said.append(f"counts only within {self.follows.seconds} s after a {self.follows.type}")
+            one = self.follows
+            said.append(f"counts only within {one.seconds} s after a {one.type} with the same {', '.join(one.same)}")
         if self.repeats is not None:
             since = "the last valid one" if self.repeats.counted_from == "last_valid" else "the last one of any kind"
-            said.append(f"a repeat within {self.repeats.seconds} s of {since} does not count")
+            alike = ", ".join(self.repeats.same)
+            said.append(f"a repeat within {self.repeats.seconds} s of {since} with the same {alike} does not count")
         if self.received_within_seconds is not None:
             said.append(f"counts only when received within {self.received_within_seconds} s")
         if self.robots is not None:
-            said.append("robots do not count")
+            said += self.robots.options()
         if self.refused_by:
-            said.append(f"refused by {', '.join(self.refused_by)}")
+            said.append(f"refused by {', '.join(self.refused_by)} that name the event's id")
         if self.needs_price:
             said.append("an event without a price does not count")
         return said

@@ -49,6 +49,11 @@ CHARGES: list[dict[str, Any]] = [
             "robots": {}, "refused_by": ["refused"], "needs_price": True,
         },
     },
+    *({"kind": "percentage", "percent": "2", "source": EVENTS, "valid": {
+        "follows": {"type": "com.acme:view", "seconds": 60, "same": ["visitor", "page"]},
+        "repeats": {"seconds": 60, "same": ["visitor", "page"], "counted_from": counted},
+        "robots": {"marks": {"agent": ["curl", "bot: any"], "net": ["10.0.0.0"]}, "most_a_minute": 9, "same": ["ip"]},
+    }} for counted in ("last_valid", "last_of_any")),
     *({"kind": "percentage", "percent": "2", "source": EVENTS, "free_events": events, "free_amount": amount,
        "least_per_event": "0.1", "most_per_event": "5"} for events, amount in ((3, None), (0, "20"), (3, "20"))),
     *({"kind": "standard", "unit_price": "1", "source": EVENTS | {"group_by": ["team", "place"]},

@@ -11,12 +11,12 @@ from fractions import Fraction
 from typing import Annotated, Literal, Self
 
 import msgspec
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from cloud.calendar import Day, Proration, local_day, midnight
 from cloud.rating.line_amounts import price_line
-from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price
-from cloud.rating.terms_fields import Id, Positive, Price
+from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price, number
+from cloud.rating.terms_fields import Id, Positive, Price, is_stored
 from cloud.rating.usage_terms import Part, part_of_period, share_of
 
 KIND = "area"
@@ -31,6 +31,16 @@ class Area(Part):
     first: Day | None = None
     end: Day | None = None
 
+    @model_validator(mode="after")
+    def _begins_before_it_ends(self, info: ValidationInfo) -> Self:
+        if self.first is not None and self.end is not None and self.end <= self.first and not is_stored(info):
+            raise ValueError(f"area {self.subject}: end ({self.end}) must be after first ({self.first})")
+        return self
+
+    def holds(self, day: str) -> bool:
+        """Whether it counts on a local day."""
+        return (self.first or "") <= day and (self.end is None or day < self.end)
+
 
 class Terms(ChargeTerms):
     """``unit_price`` of a square metre and whole period; or ``plant_cost`` of a period, shared by ``total_m2``."""
@@ -43,12 +53,20 @@ class Terms(ChargeTerms):
     proration: Proration = Proration()
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _one_way(self, info: ValidationInfo) -> Self:
         if (self.unit_price is None) == (self.plant_cost is None):
             raise ValueError("an area costs either a unit_price, or a share of plant_cost")
         if (self.plant_cost is None) != (self.total_m2 is None):
             raise ValueError("plant_cost is shared by total_m2: name both")
+        if self.total_m2 is not None and not is_stored(info):
+            self._refuse_more_than_the_plant(exact_price(self.total_m2))
         return self
+
+    def _refuse_more_than_the_plant(self, total: Fraction) -> None:
+        for day in {area.first or "" for area in self.areas}:
+            at_once = sum((exact_price(area.m2) for area in self.areas if area.holds(day)), Fraction(0))
+            if at_once > total:
+                raise ValueError(f"areas: {number(at_once)} m2 at once are more than total_m2 ({self.total_m2})")
 
     def options(self) -> list[str]:
         """The conventions in words."""

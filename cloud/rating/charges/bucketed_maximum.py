@@ -7,12 +7,14 @@ not the same. A day on which the clock is set back is one bucket of 25 hours, an
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, Self
 
 import msgspec
+from pydantic import ValidationInfo, model_validator
 
 from cloud.rating.buckets import greatest_of_each
 from cloud.rating.lines import Line, Measured, Pricing
+from cloud.rating.terms_fields import is_stored
 from cloud.rating.tiers import TieredTerms, tier_rows
 from cloud.rating.usage_terms import Bucket, Row, amount_lines, billable, usage_lines
 
@@ -26,6 +28,15 @@ class Terms(TieredTerms):
     kind: Literal["bucketed_maximum"]
     bucket: Bucket = "day"
     tiers_apply: Literal["to_each_bucket", "to_the_sum"] = "to_each_bucket"
+
+    @model_validator(mode="after")
+    def _greatest(self, info: ValidationInfo) -> Self:
+        if self.aggregation.function not in ("sum", "max") and not is_stored(info):
+            raise ValueError(
+                f"bucketed_maximum takes the greatest of each {self.bucket} and adds these up: "
+                f"leave the aggregation out, or write max, not {self.aggregation.function}"
+            )
+        return self
 
     def options(self) -> list[str]:
         """The conventions in words."""

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from cloud.calendar import Proration
 from cloud.rating.conventions import of_bounds
 from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_of, exact_price
+from cloud.rating.terms_fields import is_stored
 from cloud.rating.usage_terms import Bound, bound_line, refuse_crossed, share_of
 
 KIND = "commitment"
@@ -31,15 +32,26 @@ class Terms(ChargeTerms):
     proration: Proration = Proration()
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _says_something(self, info: ValidationInfo) -> Self:
         if self.minimum is None and self.maximum is None:
             raise ValueError("a commitment has a minimum, a maximum or both")
-        refuse_crossed(self.minimum, self.maximum)
+        if not is_stored(info):
+            refuse_crossed(self.minimum, self.maximum)
+            if self.covers == [] or len(set(self.covers or [])) != len(self.covers or []):
+                raise ValueError("covers: positions of charges, each once; leave it out for all of them")
         return self
 
     def options(self) -> list[str]:
         """The conventions in words."""
         return [*of_bounds(self.minimum, self.maximum), f"part of a period: {self.proration.in_words()}"]
+
+
+def refuse_unknown_positions(charges: Sequence[ChargeTerms]) -> None:
+    """Raises ValueError where a commitment covers a charge that is not there, or itself."""
+    for position, charge in enumerate(charges):
+        for covered in (charge.covers if isinstance(charge, Terms) else None) or ():
+            if covered >= len(charges) or covered == position:
+                raise ValueError(f"charges[{position}]: covers {covered}, which is no other charge; count from 0")
 
 
 def charge_lines(measured: Measured, terms: Terms, pricing: Pricing, lines: Sequence[Line]) -> list[Line]:

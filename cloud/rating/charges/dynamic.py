@@ -12,11 +12,11 @@ from functools import lru_cache
 from itertools import repeat
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, model_validator
 
 from cloud.money import parse_amount
 from cloud.rating.lines import Line, Measured, Pricing, RatingError, exact_price
-from cloud.rating.terms_fields import Positive
+from cloud.rating.terms_fields import Positive, is_stored
 from cloud.rating.usage_terms import Row, UsageTerms, amount_lines
 from cloud.rating.uses import scaled_values
 
@@ -34,9 +34,13 @@ class Terms(UsageTerms):
     multiplier: Positive = "1"
 
     @model_validator(mode="after")
-    def _each_by_itself(self) -> Self:
+    def _each_by_itself(self, info: ValidationInfo) -> Self:
+        if is_stored(info):
+            return self
         if self.free_units is not None or self.convert is not None or self.round_quantity is not None:
             raise ValueError("dynamic prices each event by itself: no free units, no conversion or rounding of a total")
+        if self.aggregation.function not in ("sum", "count"):
+            raise ValueError(f"dynamic adds up what its events cost: sum or count, not {self.aggregation.function}")
         return self
 
     def options(self) -> list[str]:
@@ -47,7 +51,7 @@ class Terms(UsageTerms):
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line: the sum of what the events cost, each priced by itself."""
     values, places = scaled_values(measured.uses)
-    by_unit = terms.price_is == "unit_price"
+    by_unit = terms.price_is == "unit_price" and terms.aggregation.function != "count"
     # Uses of one price are added up first: of prices there are fewer than of uses.
     at_price: defaultdict[str, int] = defaultdict(int)
     for use, value in zip(measured.uses, values if by_unit else repeat(1), strict=by_unit):

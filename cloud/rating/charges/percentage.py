@@ -2,7 +2,8 @@
 
 The surprise: free events and a free amount are taken in order of time, and whichever ends first ends both; the event
 that crosses the free amount is charged for what lies beyond. A least and a most for each event apply to that event's
-own charge, so the events must be known one by one. Free units, conversion and rounding are of what is charged in all.
+own charge, so the events must be known one by one; where it is of a greatest, latest or mean, which no single event
+has, they are refused. Free units, conversion and rounding are of what is charged in all.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import accumulate
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import msgspec
-from pydantic import Field
+from pydantic import Field, ValidationInfo, model_validator
 
 from cloud.rating.lines import Line, Measured, Pricing, exact_price
-from cloud.rating.terms_fields import Price
+from cloud.rating.terms_fields import Price, is_stored
 from cloud.rating.usage_terms import Row, UsageTerms, adjusted, amount_lines, billable
 from cloud.rating.uses import Use, decimal_of, ordered, places_of, scaled_values
 
@@ -36,6 +37,29 @@ class Terms(UsageTerms):
     least_per_event: Price | None = None
     most_per_event: Price | None = None
 
+    @model_validator(mode="after")
+    def _fits_together(self, info: ValidationInfo) -> Self:
+        if is_stored(info):
+            return self
+        least, most = self.least_per_event, self.most_per_event
+        if least is not None and most is not None and exact_price(least) > exact_price(most):
+            raise ValueError(f"least_per_event ({least}) is above most_per_event ({most})")
+        if self.aggregation.function not in ("sum", "count") and self._looks_at_each_event:
+            raise ValueError(
+                f"{self.aggregation.function} is no sum of single events: no free_events, least_per_event or "
+                "most_per_event; a free_amount and free_units there may be"
+            )
+        return self
+
+    @property
+    def _looks_at_each_event(self) -> bool:
+        return bool(self.free_events) or self.least_per_event is not None or self.most_per_event is not None
+
+    @property
+    def is_of_the_whole(self) -> bool:
+        """Whether it is a percentage of one aggregated quantity and not of each event's own."""
+        return self.aggregation.function not in ("sum", "count") and not self._looks_at_each_event
+
     def options(self) -> list[str]:
         """The conventions in words."""
         said = super().options()
@@ -53,7 +77,11 @@ class Terms(UsageTerms):
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line: percent of what is not free, fixed fees of the charged events, what bounds for each event change."""
     rate, fixed = exact_price(terms.percent) / 100, exact_price(terms.fixed)
-    based, charged, bounded = _counted(terms, _in_order(measured, terms) or [_whole(measured)])
+    if terms.is_of_the_whole:
+        free = exact_price(terms.free_amount or "0")
+        based, charged, bounded = max(measured.quantity - free, Fraction(0)), len(measured.uses), Fraction(0)
+    else:
+        based, charged, bounded = _counted(terms, _events(measured, terms))
     one = billable(msgspec.structs.replace(measured, quantity=based), terms, pricing)
     rows = [*one.rows, Row("percent", based, measured.unit, f"{terms.percent} %", based * rate)]
     rows += adjusted(based, rate, f"{terms.percent} %", one)
@@ -64,9 +92,16 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     return amount_lines(KIND, measured, terms, pricing, rows)
 
 
-def _in_order(measured: Measured, terms: Terms) -> Sequence[Use]:
-    """The events in order of time, where that decides which of them are free."""
-    return ordered(measured.uses) if terms.free_events or terms.free_amount is not None else measured.uses
+def _events(measured: Measured, terms: Terms) -> Sequence[Use]:
+    """The events: in order of time where that decides which of them are free, each as one where they are counted. None
+    where nothing was used; a quantity that came without its events is one.
+    """
+    uses: Sequence[Use] = measured.uses or ([_whole(measured)] if measured.quantity else [])
+    if terms.free_events or terms.free_amount is not None:
+        uses = ordered(uses)
+    if terms.aggregation.function == "count" and measured.uses:
+        return [msgspec.structs.replace(use, value=1, scale=0) for use in uses]
+    return uses
 
 
 def _whole(measured: Measured) -> Use:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from datetime import date
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import msgspec
-from pydantic import Field
+from pydantic import Field, ValidationInfo, model_validator
 
 from cloud.calendar import local_day
 from cloud.rating.lines import Line, Measured, Pricing, exact_price
-from cloud.rating.terms_fields import Id, Price
+from cloud.rating.terms_fields import Id, Price, is_stored
 from cloud.rating.usage_terms import Part, Row, UsageTerms, adjusted, amount_lines, billable
 from cloud.rating.uses import Use
 from cloud.time_windows import Name, Season
@@ -45,6 +45,17 @@ class Terms(UsageTerms):
     seasons: list[Season] = Field(default=[])
     unknown_weight: Price = "0"
     unlisted_weight: Price = "0"
+
+    @model_validator(mode="after")
+    def _fits_together(self, info: ValidationInfo) -> Self:
+        if is_stored(info):
+            return self
+        unknown = {one.season for one in self.weights if one.season} - {one.name for one in self.seasons}
+        if unknown:
+            raise ValueError(f"weights: there is no season {min(unknown)}")
+        if self.aggregation.function != "sum":
+            raise ValueError(f"weighted_runtime adds up weighted hours: sum, not {self.aggregation.function}")
+        return self
 
     def options(self) -> list[str]:
         """The conventions in words."""

@@ -148,9 +148,18 @@ export function percentageRows(charge, amounts, ratio) {
     const held = low === null ? own : own.most(low);
     bounded = bounded.plus((high === null ? held : held.least(high)).minus(own));
   }
+  return [...chargedRows(charge, based, charged, ratio), ...(bounded.zero ? [] : [{ exact: bounded }])];
+}
+
+/** A percentage of a greatest, latest or mean amount, and a fee for each of the events. */
+export function percentageOfWhole(charge, quantity, events, ratio) {
+  return chargedRows(charge, quantity.minus(of(charge.free_amount)).most(ZERO), BigInt(events), ratio);
+}
+
+function chargedRows(charge, based, charged, ratio) {
+  const [rate, fee, count] = [percent(charge.percent), of(charge.fixed), new Exact(charged)];
   const rows = [{ quantity: based, price: `${charge.percent} %`, exact: based.times(rate) }];
   rows.push(...adjusted(charge, based, rate, `${charge.percent} %`, ratio));
-  if (!fee.zero) rows.push({ quantity: new Exact(charged), price: charge.fixed, exact: fee.times(new Exact(charged)) });
-  if (!bounded.zero) rows.push({ exact: bounded });
+  if (!fee.zero) rows.push({ quantity: count, price: charge.fixed, exact: fee.times(count) });
   return rows;
 }

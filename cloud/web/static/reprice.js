@@ -5,7 +5,7 @@
 
 import { bucketAt, inSeason, localAt, midnight, number, wholePeriod, windowAt } from "./clock.js";
 import { Exact } from "./exact.js";
-import { ZERO, adjusted, billed, discountRows, percentageRows, priceQuantity, tierRows, total } from "./pricing.js";
+import { ZERO, adjusted, billed, discountRows, percentageOfWhole, percentageRows, priceQuantity, tierRows, total } from "./pricing.js";
 
 const of = (text) => Exact.of(text ?? "0");
 const ONE = new Exact(1n);
@@ -162,9 +162,14 @@ function usage(context, quantity = undefined) {
   if (charge.kind === "percentage" || charge.kind === "dynamic") {
     if (!events) return { quantity: found, rows: null };
     if (charge.kind === "percentage") {
-      return { quantity: found, rows: percentageRows(charge, events.own.length ? events.own.map((one) => one.much) : [found], ratio) };
+      const how = charge.aggregation?.function ?? "sum";
+      const each = charge.free_events || (charge.least_per_event ?? charge.most_per_event ?? null) !== null;
+      if (how !== "sum" && how !== "count" && !each) return { quantity: found, rows: percentageOfWhole(charge, found, events.own.length, ratio) };
+      const amounts = events.own.map((one) => (how === "count" ? ONE : one.much));
+      return { quantity: found, rows: percentageRows(charge, amounts, ratio) };
     }
-    const each = (one) => (charge.price_is === "amount" ? of(one.price) : of(one.price).times(one.much));
+    const whole = charge.price_is === "amount" || charge.aggregation?.function === "count";
+    const each = (one) => (whole ? of(one.price) : of(one.price).times(one.much));
     const exact = events.own.reduce((sum, one) => sum.plus(each(one)), ZERO).times(of(charge.multiplier ?? "1"));
     return { quantity: found, rows: [{ quantity: found, exact }] };
   }

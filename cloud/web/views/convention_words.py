@@ -14,6 +14,7 @@ from cloud.web.languages import Words
 from cloud.web.views.statement import rounding_modes, rounding_rule
 
 _PLACE = re.compile(r"%\\\((\w+)\\\)s")
+_FREE = re.compile(r"<(label|labels|marks|order|type|types)>\[\^:\]")
 
 
 def convention(words: Words, stated: str) -> str:
@@ -55,7 +56,7 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
     """What a person wrote may hold colons; everything else would swallow the name of the charge before it."""
     every = (_sentences_of_usage, _sentences_of_prices, _sentences_of_periods)
     sentences = [sentence for some in every for sentence in some(lambda text: text)]
-    spelled = [_PLACE.sub(r"(?P<\1>[^:]+?)", re.escape(one)).replace("<order>[^:]", "<order>.") for one in sentences]
+    spelled = [_FREE.sub(r"<\1>.", _PLACE.sub(r"(?P<\1>[^:]+?)", re.escape(one))) for one in sentences]
     return [(re.compile(pattern), one) for pattern, one in zip(spelled, sentences, strict=True)]
 
 
@@ -115,11 +116,16 @@ def _sentences_of_usage(_: Callable[[str], str]) -> tuple[str, ...]:
         _("an event costs at most %(amount)s"),
         _("hours after midnight go by their own day"),
         _("hours after midnight go by the day on which the window began"),
-        _("counts only within %(seconds)s s after a %(type)s"),
-        _("a repeat within %(seconds)s s of %(since)s does not count"),
+        _("counts only within %(seconds)s s after a %(type)s with the same %(labels)s"),
+        _("a repeat within %(seconds)s s of %(since)s with the same %(labels)s does not count"),
         _("counts only when received within %(seconds)s s"),
-        _("robots do not count"),
-        _("refused by %(types)s"),
+        _("events whose %(label)s is one of %(marks)s are a robot's and do not count"),
+        _(
+            "an event is a robot's and does not count when more than %(most)s with the same %(labels)s come within a "
+            "minute"
+        ),
+        _("no mark and no number of events is named by which robots are known"),
+        _("refused by %(types)s that name the event's id"),
         _("%(units)s units free, before conversion, by the part of the period"),
         _("%(units)s units free, after conversion, by the part of the period"),
         _("%(units)s units free, before conversion"),

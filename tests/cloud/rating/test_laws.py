@@ -57,7 +57,14 @@ MODELS = st.one_of(
     st.builds(lambda size, one: {"kind": "package", "size": size, "price": one}, DECIMALS, DECIMALS),
     st.builds(lambda one, fixed: {"kind": "percentage", "percent": one, "fixed": fixed}, DECIMALS, DECIMALS),
 )  # fmt: skip
-CHARGES = st.lists(st.builds(lambda model, common: model | common, MODELS, COMMON), min_size=1, max_size=4)
+
+
+def _charge(model: dict[str, Any], common: dict[str, Any]) -> dict[str, Any]:
+    greatest = {"aggregation": {"function": "max"}} if model["kind"] == "bucketed_maximum" else {}
+    return model | common | greatest
+
+
+CHARGES = st.lists(st.builds(_charge, MODELS, COMMON), min_size=1, max_size=4)
 USAGE = st.lists(
     st.builds(
         lambda number, minute, quantity: {

@@ -165,6 +165,8 @@ def one_by_one(uses: Sequence[Use], terms: percentage.Terms) -> tuple[Fraction, 
 def test_percentages_of_events_by_integers_are_those_of_fractions(
     uses: list[Use], percent: str, fixed: str, free: int, amount: str | None, least: str | None, most: str | None
 ) -> None:
+    if least is not None and most is not None:
+        least, most = sorted((least, most), key=Fraction)
     terms = percentage.Terms.model_validate(
         {"kind": "percentage", "percent": percent, "fixed": fixed, "free_events": free, "free_amount": amount,
          "least_per_event": least, "most_per_event": most}
