@@ -49,8 +49,8 @@ class Cjt188Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     address: str = Field(
-        default=ANYBODY, pattern=r"^(AA)*[0-9]*$", min_length=14, max_length=14,
-        description="14 digits on the meter's face; all AA asks a meter that is alone on its line",
+        default=ANYBODY, pattern=r"^[0-9A-F]*$", min_length=14, max_length=14,
+        description="14 digits on the meter's face (some makes: A to F too); all AA asks a meter alone on its line",
     )  # fmt: skip
     type: str = Field(default="20", pattern=r"^[0-9A-Fa-f]{2}$", description="T: 20 heat, 21 cooling, 10 water")
     every: float = Field(default=3600, gt=0, description="seconds between readings, on a fixed grid")
@@ -224,21 +224,29 @@ class Cjt188:
             return self._fault("value_refused", {"asked": "data", "why": error.why, "hex": data.hex()[:100]}, raw)
         self._faults -= {"value_refused data", "exception data"}
         values = self._named(answer, cooling=raw[1] == COOLING_METER)
-        events: list[Event] = [
-            Measured(name, values[name].value, values[name].scale, values[name].unit, raw)
-            for name in names
-            if name in values
-        ]
+        events: list[Event] = []
+        for name in names:
+            if name not in values:
+                # Both energies are asked for as shipped, and most meters have one.
+                if name != "valve" and "registers" in self.settings.model_fields_set:
+                    events += self._fault("register_missing", {"asked": name}, raw)
+                continue
+            value = values[name]
+            if value is None:
+                events += self._fault("value_refused", {"asked": name, "why": "unset"}, raw)
+            else:
+                self._faults.discard(f"value_refused {name}")
+                events.append(Measured(name, value.value, value.scale, value.unit, raw))
         return events + self._status(answer.status, raw, asked="valve" in names)
 
-    def _named(self, answer: fields.Answer, *, cooling: bool) -> dict[str, fields.Number]:
+    def _named(self, answer: fields.Answer, *, cooling: bool) -> dict[str, fields.Number | None]:
         if len(answer.fields) == 2:
             return {"volume": answer.fields[0], "settled_volume": answer.fields[1]}
         both = self.settings.first == "cooling"
         names = ("cooling", "heating") if both else ("settled", "cooling" if cooling else "heating")
         named = dict(zip((*names, "power", "flow", "volume"), answer.fields, strict=True))
         named |= dict(zip(("supply_temperature", "return_temperature"), answer.temperatures, strict=True))
-        return named | ({"hours": answer.hours} if answer.hours else {})
+        return named | {"hours": answer.hours}
 
     def _status(self, status: bytes, raw: bytes, *, asked: bool) -> list[Event]:
         if self.settings.status == "ignore":

@@ -5,7 +5,8 @@
     water, gas   V V V V u  V V V V u  time(7)  status(2)
 
 The surprise: the wrong choice gives a number that looks like one, 256 times off. So the layout is decided by all unit
-places of the answer together, never by one. Source: CJ/T 188-2004 section 7 and table 13
+places of the answer together, never by one, and where a value reads like a unit by the digits that are left. What a
+meter does not have is filled with FF: that is no value, and spoils none of the others. Source: CJ/T 188-2004 section 7 and table 13
 (CJ/T 188-2018 table 20 has the same codes); devices.md 2.3.
 """
 
@@ -31,6 +32,7 @@ UNITS = {
 HEAT: tuple[str, ...] = ("energy", "energy", "power", "flow", "volume")
 WATER: tuple[str, ...] = ("volume", "volume")
 HEAT_LENGTH, WATER_LENGTH = 43, 19
+UNSET = b"\xff" * 4
 
 
 class RefusedFieldError(ValueError):
@@ -50,11 +52,13 @@ class Number(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """All of one answer. `time`: the meter's own, no zone, "" where it is none. `status` in the order of the line."""
+    """All of one answer; None where the meter has no value. `time`: its own, no zone, "" where it is none. `status` in
+    the order of the line.
+    """
 
     layout: str
-    fields: tuple[Number, ...]
-    temperatures: tuple[Number, ...]
+    fields: tuple[Number | None, ...]
+    temperatures: tuple[Number | None, ...]
     hours: Number | None
     time: str
     status: bytes
@@ -72,11 +76,14 @@ def read(data: bytes, layout: Layout, flow_decimals: int, *, swapped: bool) -> A
     at = 5 * len(kinds)
     try:
         fields = tuple(_field(data[5 * n : 5 * n + 5], chosen, flow_decimals) for n in range(len(kinds)))
-        temperatures: tuple[Number, ...] = ()
+        temperatures: tuple[Number | None, ...] = ()
         hours = None
         if kinds is HEAT:
-            temperatures = tuple(Number(signed_decimal(data[n : n + 3]), -2, "degC") for n in (at, at + 3))
-            hours = Number(decimal(data[at + 6 : at + 9]), 0, "h")
+            pieces = [data[n : n + 3] for n in (at, at + 3, at + 6)]
+            temperatures = tuple(
+                None if piece == UNSET[:3] else Number(signed_decimal(piece), -2, "degC") for piece in pieces[:2]
+            )
+            hours = None if pieces[2] == UNSET[:3] else Number(decimal(pieces[2]), 0, "h")
             at += 9
     except NoDecimalError as error:
         raise RefusedFieldError("bcd", error.data) from error
@@ -89,7 +96,9 @@ def _layout(data: bytes, kinds: tuple[str, ...], layout: Layout, *, swapped: boo
         fitting &= {layout}
     if not fitting:
         raise RefusedFieldError("layout", data)
-    return fitting.pop() if len(fitting) == 1 else "first" if swapped else "last"
+    fitting = {one for one in fitting if _has_digits(data, kinds, one)} or fitting
+    # Water meters send 90 1F with the unit behind all the same.
+    return fitting.pop() if len(fitting) == 1 else "first" if swapped and kinds is HEAT else "last"
 
 
 def _fits(data: bytes, kinds: tuple[str, ...], place: int) -> bool:
@@ -97,9 +106,20 @@ def _fits(data: bytes, kinds: tuple[str, ...], place: int) -> bool:
     return all(unit is not None and unit[0] == kind for unit, kind in zip(units, kinds, strict=True))
 
 
-def _field(data: bytes, layout: str, flow_decimals: int) -> Number:
+def _has_digits(data: bytes, kinds: tuple[str, ...], layout: str) -> bool:
+    try:
+        for number in range(len(kinds)):
+            _field(data[5 * number : 5 * number + 5], layout, 4)
+    except NoDecimalError:
+        return False
+    return True
+
+
+def _field(data: bytes, layout: str, flow_decimals: int) -> Number | None:
     unit, digits = (data[0], data[1:]) if layout == "first" else (data[4], data[:4])
     kind, scale, name = UNITS[unit]
+    if digits == UNSET:
+        return None
     return Number(decimal(digits), scale + 2 - flow_decimals if kind == "flow" else scale, name)
 
 

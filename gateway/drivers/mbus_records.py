@@ -25,6 +25,8 @@ SIZES = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 4, 6: 6, 7: 8, 8: 0, 9: 1, 10: 2, 11: 
 FLOAT, VARIABLE = 5, 13
 FLOAT_DECIMALS = 6
 MOST_EXTENSIONS = 10
+# VIFEs by which a meter calls a record wrong. 12 to 14 and 1D to 1F are none: mean, profiles, deviation, content.
+ERRORS = frozenset((*range(0x01, 0x12), *range(0x15, 0x1D)))
 HEADER, SHORT_HEADER, FIXED_LENGTH = 12, 4, 16
 
 
@@ -175,7 +177,7 @@ def _record(data: bytes, at: int) -> tuple[Record | None, int]:
     for one in modifiers:
         scale += one - 0x76 if 0x70 <= one <= 0x77 else 3 if one == 0x7D else 0
     kept = tuple(one for one in modifiers if one and not (0x70 <= one <= 0x77 or one == 0x7D))
-    if any(0x01 <= one <= 0x1F for one in _standard(kept)):
+    if any(one in ERRORS for one in _standard(kept)):
         value = None  # the meter says by itself that this record is wrong
     function = FUNCTIONS[dif >> 4 & 3]
     return Record(meaning.quantity, value, scale, meaning.unit, storage, tariff, subunit, function, kept), at

@@ -62,11 +62,16 @@ def failure(parameters: bytes) -> str:
 
 
 def tag_of(parameters: bytes) -> Tag | None:
-    """The tag in a notice; None where its length or its own CRC does not fit."""
+    """The tag in a notice; None where its length or its own CRC does not fit.
+
+    How long the EPC is, its PC says: readers with several antennas add the antenna's number behind the CRC.
+    """
     if len(parameters) < 7:
         return None
-    pc, epc, crc = parameters[1:3], parameters[3:-2], parameters[-2:]
-    if len(epc) != 2 * (pc[0] >> 3) or genibus(pc + epc).to_bytes(2, "big") != crc:
+    pc = parameters[1:3]
+    end = 3 + 2 * (pc[0] >> 3)
+    epc, crc, antenna = parameters[3:end], parameters[end : end + 2], parameters[end + 2 :]
+    if len(antenna) > 1 or genibus(pc + epc).to_bytes(2, "big") != crc:
         return None
     return Tag(int.from_bytes(parameters[:1], "big", signed=True), pc.hex().upper(), epc.hex().upper())
 

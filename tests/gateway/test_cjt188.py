@@ -125,6 +125,30 @@ def test_units_that_fit_no_layout_and_digits_that_are_none_are_refused_by_name(s
     assert [event.data["why"] for event in events if isinstance(event, DeviceFault) and "why" in event.data] == [why]
 
 
+def test_what_a_meter_does_not_have_is_told_once_and_spoils_nothing_else() -> None:
+    raw = bytes.fromhex(FRAMES["cj-water-1"]["hex"])
+    driver = drivers.create("cjt188", {"type": "10", "registers": {"volume": 0, "settled_volume": 0, "cooling": 0}})
+
+    told = [event for _ in range(2) if driver.request(driver.wants) for event in driver.feed(raw, 1.0)]
+
+    assert [event.register for event in told if isinstance(event, Measured)] == ["volume", "volume"]
+    assert [(event.event, event.data["asked"]) for event in told if isinstance(event, DeviceFault)] == [
+        ("value_refused", "settled_volume"),
+        ("register_missing", "cooling"),
+    ]
+
+
+def test_a_heat_meter_without_power_and_temperatures_still_gives_its_energy() -> None:
+    raw = bytes.fromhex(FRAMES["cj-heat-2"]["hex"])
+    body = raw[:24] + b"\xff" * 4 + raw[28:39] + b"\xff" * 6 + raw[45:-2]
+
+    values = measured(asked(FRAMES["cj-heat-2"]).feed(body + bytes((sum(body) & 0xFF, 0x16)), 1.0))
+
+    assert set(REGISTERS) - set(values) == {
+        "cooling", "settled_volume", "power", "supply_temperature", "return_temperature",
+    }  # fmt: skip
+
+
 def test_our_requests_are_the_golden_ones() -> None:
     golden_of = {name: bytes.fromhex(frame["hex"]) for name, frame in FRAMES.items()}
     read_all = [Want("heating", 900)]

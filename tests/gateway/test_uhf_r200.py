@@ -58,7 +58,7 @@ def test_the_given_commands() -> None:
     assert bytes.fromhex("BB 00 22 00 00 22 7E") == POLL
 
 
-@pytest.mark.parametrize("name", ["uhf_r200.06", "uhf_r200.07"])
+@pytest.mark.parametrize("name", ["uhf_r200.06", "uhf_r200.07", "uhf_r200.08"])
 def test_the_given_tags(name: str) -> None:
     told = FRAMES[name]["decoded"]
 
