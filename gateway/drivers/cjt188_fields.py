@@ -6,8 +6,8 @@
 
 The surprise: the wrong choice gives a number that looks like one, 256 times off. So the layout is decided by all unit
 places of the answer together, never by one, and where a value reads like a unit by the digits that are left. What a
-meter does not have is filled with FF: that is no value, and spoils none of the others. Source: CJ/T 188-2004 section 7 and table 13
-(CJ/T 188-2018 table 20 has the same codes); devices.md 2.3.
+meter does not have is filled with FF: that is no value, and spoils none of the others.
+Source: CJ/T 188-2004 section 7 and table 13 (CJ/T 188-2018 table 20 has the same codes); devices.md 2.3.
 """
 
 from __future__ import annotations

@@ -125,8 +125,9 @@ class Tasmota:
             found = number(inside(tree, path), unit)
             if found is not None:
                 said.values[name] = found
-        # Its clock has no zone: good for telling two messages apart, not for saying when.
+        # As shipped its clock has no zone and tells messages apart, but not when they were; SetOption52 adds one.
         said.name = str(tree.get("Time", ""))[:40]
+        said.at = moment(said.name)
         return said
 
     def _since(self, energy: dict[str, Any], said: Heard) -> None:
@@ -140,7 +141,18 @@ class Tasmota:
 class Shelly:
     """`ID/status/COMPONENT` and `ID/events/rpc`, of one channel."""
 
-    ENERGY = ("switch", "pm1", "em", "em1", "emdata", "em1data", "cover", "light")
+    ENERGY = ("switch", "pm1", "em", "em1", "emdata", "em1data", "cover", "light", "rgb", "rgbw", "cct")
+
+    # Of a meter for three phases: register, key, unit.
+    WHOLE = (
+        ("power", "total_act_power", "W"), ("apparent_power", "total_aprt_power", "VA"), ("frequency", "a_freq", "Hz"),
+        ("import_wh", "total_act", "Wh"), ("export_wh", "total_act_ret", "Wh"),
+    )  # fmt: skip
+    PHASE = (
+        ("power", "act_power", "W"), ("voltage", "voltage", "V"), ("current", "current", "A"),
+        ("apparent_power", "aprt_power", "VA"), ("power_factor", "pf", "1"),
+        ("import_wh", "total_act_energy", "Wh"), ("export_wh", "total_act_ret_energy", "Wh"),
+    )  # fmt: skip
 
     def __init__(self, name: str, channel: int) -> None:
         self._id = name
@@ -195,22 +207,21 @@ class Shelly:
             "import_wh": (inside(told, "aenergy.total"), "Wh"), "export_wh": (inside(told, "ret_aenergy.total"), "Wh"),
             "power": (told.get("apower", told.get("act_power")), "W"), "voltage": (told.get("voltage"), "V"),
             "current": (told.get("current"), "A"), "power_factor": (told.get("pf"), "1"),
-            "frequency": (told.get("freq"), "Hz"),
+            "frequency": (told.get("freq"), "Hz"), "apparent_power": (told.get("aprt_power"), "VA"),
         }  # fmt: skip
-        if kind in ("emdata", "em1data"):
-            names = ("total_act", "total_act_ret") if kind == "emdata" else ("total_act_energy", "total_act_ret_energy")
-            plain = {"import_wh": (told.get(names[0]), "Wh"), "export_wh": (told.get(names[1]), "Wh")}
-        if kind == "em":
-            plain = {"power": (told.get("total_act_power"), "W")}
+        if kind == "em1data":
+            plain = {
+                "import_wh": (told.get("total_act_energy"), "Wh"), "export_wh": (told.get("total_act_ret_energy"), "Wh"),
+            }  # fmt: skip
+        elif kind in ("em", "emdata"):
+            plain = {name: (told.get(key), unit) for name, key, unit in self.WHOLE}
             for phase, place in (("a", "l1"), ("b", "l2"), ("c", "l3")):
-                plain[f"power_{place}"] = (told.get(f"{phase}_act_power"), "W")
-                plain[f"voltage_{place}"] = (told.get(f"{phase}_voltage"), "V")
-                plain[f"current_{place}"] = (told.get(f"{phase}_current"), "A")
-            if "total_act_power" not in told and any(f"{phase}_act_power" in told for phase in "abc"):
-                phases = [number(whole.get(f"{phase}_act_power"), "W") for phase in "abc"]
-                together = total(phases)
-                if together is not None:
-                    said.values["power"] = together
+                plain |= {f"{name}_{place}": (told.get(f"{phase}_{key}"), unit) for name, key, unit in self.PHASE}
+        changed = any(f"{phase}_act_power" in told for phase in "abc")
+        if kind == "em" and changed and "total_act_power" not in told:
+            together = total([number(whole.get(f"{phase}_act_power"), "W") for phase in "abc"])
+            if together is not None:
+                said.values["power"] = together
         for name, (found, unit) in plain.items():
             read = number(found, unit)
             if read is not None:
@@ -226,7 +237,15 @@ class Zigbee2Mqtt:
         ("import_wh", "energy", "kWh"), ("export_wh", "produced_energy", "kWh"), ("power", "power", "W"),
         ("voltage", "voltage", "V"), ("current", "current", "A"), ("power_factor", "power_factor", "1"),
         ("frequency", "ac_frequency", "Hz"), ("temperature", "temperature", "°C"), ("humidity", "humidity", "%"),
-        ("power_l1", "power_phase_a", "W"), ("power_l2", "power_phase_b", "W"), ("power_l3", "power_phase_c", "W"),
+        *(
+            (f"{register}_l{place}", f"{field}_phase_{phase}", unit)
+            for register, field, unit in (
+                ("power", "power", "W"), ("voltage", "voltage", "V"), ("current", "current", "A"),
+                ("power_factor", "power_factor", "1"), ("import_wh", "energy", "kWh"),
+                ("export_wh", "produced_energy", "kWh"),
+            )
+            for place, phase in enumerate("abc", 1)
+        ),
         ("co2", "co2", "ppm"), ("pm25", "pm25", "ug/m3"),
     )  # fmt: skip
 

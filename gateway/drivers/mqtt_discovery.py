@@ -24,7 +24,8 @@ LONG = {
     "stat_t": "state_topic", "val_tpl": "value_template", "unit_of_meas": "unit_of_measurement",
     "dev_cla": "device_class", "stat_cla": "state_class", "uniq_id": "unique_id", "avty_t": "availability_topic",
     "avty": "availability", "pl_avail": "payload_available", "pl_not_avail": "payload_not_available",
-    "dev": "device", "ids": "identifiers", "cmps": "components", "p": "platform", "t": "topic",
+    "avty_tpl": "availability_template", "avty_mode": "availability_mode",
+    "dev": "device", "ids": "identifiers", "cns": "connections", "cmps": "components", "p": "platform", "t": "topic",
     "cmd_t": "command_topic",
     "pl_on": "payload_on", "pl_off": "payload_off", "json_attr_t": "json_attributes_topic", "o": "origin",
 }  # fmt: skip
@@ -48,12 +49,16 @@ WORDS = (("payload_available", "online"), ("payload_not_available", "offline"))
 
 
 class Door(msgspec.Struct, frozen=True):
-    """A topic that says whether an entity can be reached, by these words; `path`: where in the JSON they stand."""
+    """A topic that says whether an entity can be reached, by these words; `path`: where in the JSON they stand.
+
+    `mode`: what several topics together mean: all, any, or the latest that spoke.
+    """
 
     topic: str
     path: str
     on: str
     off: str
+    mode: str
 
 
 class Described(msgspec.Struct, frozen=True):
@@ -94,42 +99,50 @@ def path_of(template: object) -> str | None:
 
 
 def _long(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Abbreviations spelt out, `~` put in."""
-    base = tree.get("~")
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        whole = value
-        if isinstance(base, str) and isinstance(value, str) and key != "~":
-            whole = base + value[1:] if value.startswith("~") else value[:-1] + base if value.endswith("~") else value
-        found[LONG.get(key, key)] = whole
-    return found
+    """Abbreviations spelt out."""
+    return {LONG.get(key, key): value for key, value in tree.items()}
+
+
+def _topic(told: object, base: object) -> str:
+    """A topic with `~` put in; "" for what is none."""
+    if not isinstance(told, str):
+        return ""
+    if not isinstance(base, str):
+        return told
+    return base + told[1:] if told.startswith("~") else told[:-1] + base if told.endswith("~") else told
 
 
 def _entity(part: dict[str, Any], whole: dict[str, Any]) -> Described | None:
-    topic = part.get("state_topic", whole.get("state_topic"))
-    if not isinstance(topic, str) or not topic:
+    base = part.get("~", whole.get("~"))
+    topic = _topic(part.get("state_topic", whole.get("state_topic")), base)
+    if not topic:
         return None
-    device = part.get("device", whole.get("device"))
-    ids = _long(device).get("identifiers", []) if isinstance(device, dict) else []
+    device = _long(found) if isinstance(found := part.get("device", whole.get("device")), dict) else {}
+    names, lines = (device.get(key, []) for key in ("identifiers", "connections"))
+    ids = [*(names if isinstance(names, list) else [names]), *(lines if isinstance(lines, list) else [])]
     return Described(
         str(part.get("unique_id", ""))[:128], topic, path_of(part.get("value_template")),
         str(part.get("unit_of_measurement", ""))[:16], str(part.get("device_class", "")),
-        str(part.get("state_class", "")), tuple(map(str, ids)) if isinstance(ids, list) else (str(ids),),
-        _doors(part, whole),
+        str(part.get("state_class", "")),
+        # A connection is a pair, such as "mac" and its digits.
+        tuple(str(one[1] if isinstance(one, list) and len(one) > 1 else one) for one in ids), _doors(part, whole, base),
     )  # fmt: skip
 
 
-def _doors(part: dict[str, Any], whole: dict[str, Any]) -> tuple[Door, ...]:
+def _doors(part: dict[str, Any], whole: dict[str, Any], base: object) -> tuple[Door, ...]:
     """One topic, or a list of them: Zigbee2MQTT names its bridge and then the device."""
-    one = part.get("availability_topic", whole.get("availability_topic"))
-    listed = part.get("availability", whole.get("availability"))
-    told = [{"topic": one}] if isinstance(one, str) else listed if isinstance(listed, list) else []
+    shared = {**whole, **part}
+    one, listed = shared.get("availability_topic"), shared.get("availability")
+    if isinstance(one, str):
+        listed = [{"topic": one, "value_template": shared.get("availability_template")}]
+    told = listed if isinstance(listed, list) else [listed]
+    mode = str(shared.get("availability_mode", "latest"))
     found = []
     for said in [_long(each) for each in told[:MOST_DOORS] if isinstance(each, dict)]:
-        topic, path = said.get("topic"), path_of(said.get("value_template"))
-        on, off = (said.get(name, part.get(name, default)) for name, default in WORDS)
-        if isinstance(topic, str) and topic and path is not None:
-            found.append(Door(topic, path, str(on), str(off)))
+        topic, path = _topic(said.get("topic"), base), path_of(said.get("value_template"))
+        on, off = (said.get(name, shared.get(name, default)) for name, default in WORDS)
+        if topic and path is not None:
+            found.append(Door(topic, path, str(on), str(off), mode))
     return tuple(found)
 
 
@@ -196,7 +209,7 @@ class HomeAssistant:
         return Heard(faults=faults) if faults else None
 
     def _reached(self, door: Door, payload: bytes) -> Heard:
-        """Who is behind a bridge is there when both are."""
+        """By the description's mode: who is behind a bridge is there when both are."""
         tree = parse(payload)
         words = payload.decode("utf-8", "replace")
         path = door.path or ("state" if isinstance(tree, dict) else "")
@@ -204,7 +217,9 @@ class HomeAssistant:
         if state is None:
             return Heard()
         self._there[door.topic] = state
-        return Heard(online=all(self._there.values()))
+        if door.mode in ("all", "any"):
+            state = (all if door.mode == "all" else any)(self._there.values())
+        return Heard(online=state)
 
     def _arrange(self) -> dict[str, dict[str, Scalar]]:
         """Who is heard where. Of two that could be one register (today's kWh and all kWh) neither is it: say which."""

@@ -1,0 +1,175 @@
+"""Messages of plugs and meters behind a broker, as others published them, and descriptions in all their spellings.
+
+Sources: a public Go collector (Tasmota, two lines), the connector pages of AIIDA (Shelly Pro 3EM), a public test of
+Shelly's counters, a public configuration with a Shelly 1PM Mini Gen3, Supla's discovery pages, home-assistant/core
+components/mqtt/discovery.py (what may be shared by the parts of a device, and where `~` is put in).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway import drivers
+from gateway.device_events import Event, Measured, Presence, SwitchState
+from gateway.drivers.mqtt_discovery import described
+
+PHASES = tuple(f"{name}_l{n}" for name in ("import_wh", "export_wh", "power", "voltage", "current") for n in (1, 2, 3))
+ALL = dict.fromkeys(("import_wh", "export_wh", "power", "apparent_power", "frequency", "voltage", *PHASES), 0)
+DUAL = (
+    b'{"Time":"2026-09-18T11:19:21","ENERGY":{"TotalStartTime":"2026-09-16T00:00:00","Total":[2.813,0.254],'
+    b'"Yesterday":[1.530,0.125],"Today":[0.772,0.059],"Power":[52,5],"ApparentPower":[66,10],"ReactivePower":[40,9],'
+    b'"Factor":[0.79,0.50],"Voltage":235,"Current":[0.278,0.044],"BL09XX":{"Temperature":46.5}}}'
+)
+COUNTERS = (
+    b'{"src":"shellypro3em-1234567890ab","dst":"x/events","method":"NotifyStatus","params":{"ts":1757060280.21,'
+    b'"emdata:0":{"id":0,"a_total_act_energy":18121.24,"a_total_act_ret_energy":0.01,"b_total_act_energy":73442.96,'
+    b'"b_total_act_ret_energy":1347973.9,"c_total_act_energy":989772.63,"c_total_act_ret_energy":7779.83,'
+    b'"total_act":1081336.83,"total_act_ret":1355753.74}}}'
+)
+ONE_LINE = (
+    b'{"src":"shellypro3em-1234567890ab","dst":"x/events","method":"NotifyStatus","params":{"ts":1757060280.21,'
+    b'"em1data:1":{"id":0,"total_act_energy":0.06,"total_act_ret_energy":0}}}'
+)
+MINI = (
+    b'{"id":0, "source":"HTTP_in", "output":true, "apower":25.7, "voltage":239.7, "freq":50.2, "current":0.188, '
+    b'"aenergy":{"total":913.252,"by_minute":[404.631,404.631,404.631],"minute_ts":1782936360}, '
+    b'"ret_aenergy":{"total":0.000,"by_minute":[0.000,0.000,0.000],"minute_ts":1782936360},'
+    b'"temperature":{"tC":68.1, "tF":154.6}}'
+)
+
+
+def meter(dialect: str, name: str, **more: Any) -> Any:
+    return drivers.create("mqtt_meters", {"dialect": dialect, "name": name, "registers": ALL, **more})
+
+
+def shown(events: list[Event]) -> dict[str, Decimal]:
+    return {one.register: Decimal(one.value).scaleb(one.scale) for one in events if isinstance(one, Measured)}
+
+
+def test_a_plug_with_two_lines_gives_each_and_their_sum() -> None:
+    values = shown(meter("tasmota", "tasmota").feed("tele/tasmota/SENSOR", DUAL, 0.0))
+
+    assert (values["import_wh"], values["import_wh_l1"], values["import_wh_l2"]) == (3067, 2813, 254)
+    assert (values["power"], values["power_l2"], values["voltage"]) == (57, 5, 235)
+
+
+@pytest.mark.parametrize(
+    ("time", "at"), [("2026-09-18T11:19:21", None), ("2026-09-18T11:19:21+02:00", 1_789_723_161_000)]
+)
+def test_a_time_with_its_zone_is_the_time_of_the_reading(time: str, at: int | None) -> None:
+    said = DUAL.replace(b"2026-09-18T11:19:21", time.encode())
+
+    readings = [one for one in meter("tasmota", "t").feed("tele/t/SENSOR", said, 0.0) if isinstance(one, Measured)]
+
+    assert {(one.at, one.q) for one in readings} == {(at, () if at else ("received",))}
+
+
+def test_a_meter_of_three_phases_gives_the_energy_of_each() -> None:
+    values = shown(meter("shelly", "s").feed("s/events/rpc", COUNTERS, 0.0))
+
+    assert (values["import_wh"], values["export_wh"]) == (Decimal("1081336.83"), Decimal("1355753.74"))
+    assert (values["import_wh_l1"], values["export_wh_l2"]) == (Decimal("18121.24"), Decimal("1347973.9"))
+    assert values["import_wh_l1"] + values["import_wh_l2"] + values["import_wh_l3"] == values["import_wh"]
+
+
+def test_one_line_of_a_meter_with_several_is_read_by_its_place_and_not_by_the_number_inside() -> None:
+    assert shown(meter("shelly", "s", channel=1).feed("s/events/rpc", ONE_LINE, 0.0)) == {
+        "import_wh": Decimal("0.06"), "export_wh": Decimal(0),
+    }  # fmt: skip
+    assert shown(meter("shelly", "s", channel=0).feed("s/events/rpc", ONE_LINE, 0.0)) == {}
+
+
+def test_a_plug_of_the_third_generation_gives_its_counters_with_its_own_time() -> None:
+    events = meter("shelly", "shellyplug").feed("shellyplug/status/switch:0", MINI, 0.0)
+
+    assert shown(events)["import_wh"] == Decimal("913.252")
+    assert shown(events)["frequency"] == Decimal("50.2")
+    assert {one.at for one in events if isinstance(one, Measured)} == {1_782_936_360_000}
+    assert [one.on for one in events if isinstance(one, SwitchState)] == [True]
+
+
+def test_zigbee_gives_what_it_says_of_each_phase() -> None:
+    said = b'{"energy":12.5,"energy_phase_b":4.2,"voltage_phase_a":229.8,"current_phase_c":1.25,"power_phase_b":-3}'
+
+    assert shown(meter("zigbee2mqtt", "m").feed("zigbee2mqtt/m", said, 0.0)) == {
+        "import_wh": Decimal(12500), "import_wh_l2": Decimal(4200), "voltage_l1": Decimal("229.8"),
+        "current_l3": Decimal("1.25"), "power_l2": Decimal(-3),
+    }  # fmt: skip
+
+
+SUPLA: dict[str, Any] = {
+    "~": "p/devices/d/channels/0", "stat_t": "~/state/energy", "uniq_id": "s0", "dev_cla": "energy",
+    "stat_cla": "total_increasing", "unit_of_meas": "kWh", "dev": {"ids": "d"}, "avty_mode": "all",
+    "avty": [{"t": "p/devices/d/state/connected", "pl_avail": "true", "pl_not_avail": "false"},
+             {"t": "~/state/available", "pl_avail": "true", "pl_not_avail": "false"}],
+}  # fmt: skip
+
+
+def test_the_base_of_topics_is_put_into_those_that_say_who_is_there_too() -> None:
+    (found,) = described(msgspec.json.encode(SUPLA))
+
+    assert found.state_topic == "p/devices/d/channels/0/state/energy"
+    assert [door.topic for door in found.doors] == [
+        "p/devices/d/state/connected",
+        "p/devices/d/channels/0/state/available",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "there"),
+    [
+        ({"avty_mode": "all"}, [True, False, False]),
+        ({"avty_mode": "any"}, [True, True, True]),
+        ({}, [True, False, True]),
+    ],
+)
+def test_what_several_topics_mean_together_is_what_the_description_says(
+    mode: dict[str, str], there: list[bool]
+) -> None:
+    driver = meter("home_assistant", "d")
+    said = {key: value for key, value in SUPLA.items() if key != "avty_mode"} | mode
+    driver.feed("homeassistant/sensor/s0/config", msgspec.json.encode(said), 0.0, retained=True)
+
+    first, second = "p/devices/d/state/connected", "p/devices/d/channels/0/state/available"
+
+    told = [
+        event
+        for topic, word in ((first, b"true"), (second, b"false"), (first, b"true"))
+        for event in driver.feed(topic, word, 5.0)
+    ]
+
+    assert [event.online for event in told if isinstance(event, Presence)] == there
+
+
+@pytest.mark.parametrize(
+    ("door", "word"),
+    [({"avty": {"t": "~/there"}}, b"online"),
+     ({"avty_t": "~/there", "avty_tpl": "{{ value_json.state }}"}, b'{"state":"online"}'),
+     ({"availability_topic": "~/there", "pl_avail": "1"}, b"1")],
+)  # fmt: skip
+def test_one_topic_that_says_who_is_there_is_understood_however_it_is_told(door: dict[str, Any], word: bytes) -> None:
+    driver = meter("home_assistant", "d")
+    said = {key: value for key, value in SUPLA.items() if not key.startswith("avty")} | door
+    driver.feed("homeassistant/sensor/s0/config", msgspec.json.encode(said), 0.0, retained=True)
+
+    assert driver.feed("p/devices/d/channels/0/there", word, 5.0) == [Presence(online=True)]
+
+
+def test_the_parts_of_a_device_share_what_its_description_says_and_bring_their_own_base() -> None:
+    payload = msgspec.json.encode({
+        "dev": {"cns": [["mac", "02:5b:26:a8:dc:12"]], "name": "meter"}, "o": {"name": "gateway"},
+        "stat_t": "~/state", "avty_t": "~/status", "qos": 1,
+        "cmps": {"e": {"p": "sensor", "~": "x/1", "uniq_id": "e1", "dev_cla": "energy", "stat_cla": "total",
+                       "unit_of_meas": "Wh", "val_tpl": "{{ value_json.wh }}"},
+                 "gone": {"p": "sensor"}},
+    })  # fmt: skip
+    driver = meter("home_assistant", "02:5b:26:a8:dc:12")
+
+    driver.feed("homeassistant/device/x1/config", payload, 0.0, retained=True)
+
+    assert {"x/1/state", "x/1/status"} <= set(driver.topics)
+    assert shown(driver.feed("x/1/state", b'{"wh":1234.5}', 5.0)) == {"import_wh": Decimal("1234.5")}
