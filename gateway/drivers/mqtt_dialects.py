@@ -210,9 +210,8 @@ class Shelly:
             "frequency": (told.get("freq"), "Hz"), "apparent_power": (told.get("aprt_power"), "VA"),
         }  # fmt: skip
         if kind == "em1data":
-            plain = {
-                "import_wh": (told.get("total_act_energy"), "Wh"), "export_wh": (told.get("total_act_ret_energy"), "Wh"),
-            }  # fmt: skip
+            totals = (("import_wh", "total_act_energy"), ("export_wh", "total_act_ret_energy"))
+            plain = {name: (told.get(key), "Wh") for name, key in totals}
         elif kind in ("em", "emdata"):
             plain = {name: (told.get(key), unit) for name, key, unit in self.WHOLE}
             for phase, place in (("a", "l1"), ("b", "l2"), ("c", "l3")):
