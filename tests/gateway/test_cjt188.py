@@ -252,5 +252,6 @@ def test_a_meter_that_counts_in_tens_of_a_unit_is_read(code: int, energy: str, u
     answer = read(data, "auto", 4, swapped=False)
 
     assert answer.layout == ("first" if first else "last")
-    assert Decimal(answer.fields[1].value).scaleb(answer.fields[1].scale) == Decimal(energy)
-    assert answer.fields[1].unit == unit
+    read_energy = answer.fields[1]
+    assert read_energy is not None
+    assert (Decimal(read_energy.value).scaleb(read_energy.scale), read_energy.unit) == (Decimal(energy), unit)
