@@ -14,7 +14,8 @@ from cloud.agreements import repository as agreements
 from cloud.agreements.conclude import AgreementUnknown
 from cloud.agreements.repository import Agreement
 from cloud.billing import repository
-from cloud.billing.corrections import first_late, settle_with_deltas
+from cloud.billing.corrections import settle_with_deltas
+from cloud.billing.first_late import before_opening, first_late, late_registers
 from cloud.billing.gather import Gathered, event_range, gather, ranges
 from cloud.billing.kept_leaves import RUNNING, KeptLeaves
 from cloud.billing.settle import Settlement
@@ -211,11 +212,16 @@ def _settled(
     """The period settled; where something came late, with the earlier periods from the one it touches."""
     gathered = gather(tx, tenant, agreement.versions, previous, kept=kept, running=running)
     if previous is not None:
-        late = first_late(gathered.facts, previous, (*previous.closed, previous.period), agreement.versions)
-        if late is not None:
+        closed = (*previous.closed, previous.period)
+        late = first_late(gathered.facts, previous, closed, agreement.versions)
+        registers = late_registers(gathered.facts, previous)
+        before, later = None, []
+        while late is not None:
             later = repository.standing_heads(tx, tenant, agreement.agreement_id, late.first)
             opening = repository.statement_of_number(tx, tenant, agreement.agreement_id, later[0].base)
             before = None if opening is None else opening.head
+            late = before_opening(before, registers, closed, agreement.versions)
+        if later:
             gathered = gather(tx, tenant, agreement.versions, before, later, kept, running=running)
     return gathered, settle_with_deltas(span, agreement.versions, gathered.chain, gathered.facts, running=running)
 

@@ -8,23 +8,22 @@ or its rounding.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 
 import msgspec
 
-from cloud.agreements.terms import Version, version_at
-from cloud.billing.facts import Fact, decides_ms, is_billed_kind
+from cloud.agreements.terms import Version
+from cloud.billing.facts import Fact
+from cloud.billing.first_late import ends_of
 from cloud.billing.scope import Scope, Unbilled
 from cloud.billing.settle import Settlement, settle
 from cloud.billing.statement import Head
 from cloud.calendar import Period
 from cloud.money import UNROUNDED_PLACES, plain, unrounded_text
-from cloud.rating.events import EVENTS
 from cloud.rating.lines import Amount, LeafRef, Line, LineRef, Step, exact_of
 from cloud.rating.lines import number as _number
-from wire.records import DrawResolved, Reading, Runtime
 
 IDENTITY = (
     "charge", "version", "belongs_to", "device", "subject", "first", "end", "from_", "to", "window", "effect", "kind",
@@ -74,54 +73,6 @@ def settle_with_deltas(
     )
 
 
-def first_late(
-    facts: Sequence[Fact], base: Head, closed: Sequence[Period], versions: Sequence[Version]
-) -> Period | None:
-    """The earliest closed period that something touches which was not in hand at its closing, or that terms concluded
-    since then count for (a re-rating order); None: nothing does.
-    """
-    ends = _ends(base)
-    by_key = {fact.record.key: fact for fact in facts}
-    silent = _silent(base, closed, versions)
-    earliest: int | None = None
-    for version in reaching_back(versions, base):
-        earliest = version.from_ms if earliest is None else min(earliest, version.from_ms)
-    for leaf, record in facts:
-        if leaf.index < ends.get(leaf.log, 0) or not is_billed_kind(record):
-            continue
-        at = max(decides_ms(leaf.at, record), closed[0].from_ms)
-        if isinstance(record, Reading):
-            at = min(at, silent.get((record.src, record.register), at))
-        if isinstance(record, DrawResolved) and record.ref.key in by_key:
-            at = min(at, by_key[record.ref.key].leaf.at)
-        elif isinstance(record, Runtime):
-            at = min(at, record.from_)
-        if at < base.period.to_ms and (earliest is None or at < earliest):
-            earliest = at
-    if earliest is None:
-        return None
-    return next((period for period in closed if period.holds(earliest)), None)
-
-
-def _silent(base: Head, closed: Sequence[Period], versions: Sequence[Version]) -> dict[tuple[str, str], int]:
-    """The registers that were silent at a statement's end under terms that estimate, and since when: the next reading
-    changes what was billed of them.
-    """
-    found = {}
-    for state in base.registers:
-        since = max(state.point.leaf.at, closed[0].from_ms)
-        version = version_at(since, versions)
-        terms = None if version is None else version.terms.estimates
-        if terms is not None and base.period.to_ms - state.point.leaf.at > terms.silent_ms:
-            found[state.point.device, state.point.register] = since
-    return found
-
-
-def reaching_back(versions: Sequence[Version], base: Head) -> list[Version]:
-    """Versions concluded after a statement that count from a day before its end."""
-    return [version for version in versions[len(base.versions) :] if version.first < base.period.end]
-
-
 def _scope(period: Period, versions: Sequence[Version], chain: Chain) -> Scope:
     base, opening = chain.base, chain.opening
     return Scope(
@@ -140,14 +91,9 @@ def _before(scope: Scope, head: Head) -> Scope:
     return replace(scope, until_ms=head.period.to_ms, versions=scope.versions[: len(head.versions)], open=False)
 
 
-def _ends(head: Head) -> Mapping[int, int]:
-    ends = {position: log.to for position, log in enumerate(head.logs)}
-    return ends if head.events is None else ends | {EVENTS: head.events.to + 1}
-
-
 def _known(facts: Sequence[Fact], head: Head) -> list[Fact]:
     """What an earlier statement had in hand."""
-    ends = _ends(head)
+    ends = ends_of(head)
     return [fact for fact in facts if fact.leaf.index < ends.get(fact.leaf.log, 0)]
 
 

@@ -10,8 +10,9 @@ import msgspec
 from cloud.agreements.terms import AgreementTerms, Version, version_at
 from cloud.billing.facts import Fact
 from cloud.billing.pieces import Doubt
-from cloud.billing.register_facts import Told, disputed, told_of
+from cloud.billing.register_facts import disputed, told_of
 from cloud.billing.scope import Scope, shown_days
+from cloud.metering.course import follow, point_before
 from cloud.metering.estimate import Bridged, Estimating, Move, basis_after, bridge, moves_of
 from cloud.metering.usage import (
     HOUR_MS,
@@ -20,7 +21,6 @@ from cloud.metering.usage import (
     Ratio,
     RegisterState,
     Segment,
-    follow,
     segments,
 )
 from cloud.money import short_text
@@ -60,8 +60,8 @@ def metered_energy(scope: Scope, facts: Sequence[Fact]) -> Energy:
     for key, rule in sorted(rules_of([version.terms for version in scope.versions]).items()):
         state = states.get(key)
         told = told_of(scope, facts, rule, state)
-        course = follow(state, told.series, rule, told.marks)
-        bridged = _bridged(scope, state, course, told)
+        course = follow(state, told.series, rule, told.marks, until=scope.ends_ms)
+        bridged = _bridged(scope, state, course)
         for segment in segments(state, bridged.steps, _reading_key(scope)):
             found += _metered(scope, course.rule, segment)
         for move in bridged.moves:
@@ -72,7 +72,8 @@ def metered_energy(scope: Scope, facts: Sequence[Fact]) -> Energy:
             for leaf in (one.point.leaf,)
         ]
         held += [
-            Doubt(reason, rule.device, rule.register, leaf.at, (leaf,), leaf) for reason, leaf in disputed(rule, told)
+            Doubt(reason, rule.device, rule.register, leaf.at, (leaf,), leaf)
+            for reason, leaf in disputed(rule, told, scope.ends_ms)
         ]
         if bridged.silent is not None:
             leaf = bridged.silent.leaf
@@ -83,13 +84,12 @@ def metered_energy(scope: Scope, facts: Sequence[Fact]) -> Energy:
     return Energy(found, held, [states[key] for key in sorted(states)], metered)
 
 
-def _bridged(scope: Scope, state: RegisterState | None, course: Course, told: Told) -> Bridged:
+def _bridged(scope: Scope, state: RegisterState | None, course: Course) -> Bridged:
     """The steps, and where the agreement has estimates the long gaps among them and after them."""
     if not any(version.terms.estimates for version in scope.versions):
         return Bridged(course.steps, moves_of(state, course.steps))
-    after = follow(course.state, told.ahead, course.rule, told.marks).steps[:1]
     basis = basis_after(state, course.steps, _estimates_at(scope))
-    found = bridge(state, course.steps, after[0] if after else None, basis, _estimating(scope))
+    found = bridge(state, course.steps, course.ahead[0] if course.ahead else None, basis, _estimating(scope))
     # What of a gap lies before the periods that are settled is on an earlier statement.
     moves = [move for move in found.moves if move.whole or move.since >= scope.begins_ms]
     return msgspec.structs.replace(found, moves=moves)
@@ -124,13 +124,25 @@ def _estimates_at(scope: Scope) -> Callable[[int], tuple[str, bool]]:
 def _state(scope: Scope, before: RegisterState | None, course: Course) -> RegisterState:
     """Where the register stands, with what the next estimate would go by."""
     assert course.state is not None
+    state = msgspec.structs.replace(course.state, from_ms=_began(scope, before, course))
     version = version_at(scope.ends_ms - 1, scope.versions)
     if version is None or version.terms.estimates is None:
-        return course.state
+        return state
     basis = basis_after(before, course.steps, _estimates_at(scope))
     if basis is None:
-        return msgspec.structs.replace(course.state, since=0, energy="")
-    return msgspec.structs.replace(course.state, since=basis.since, energy=number(basis.energy))
+        return msgspec.structs.replace(state, since=0, energy="")
+    return msgspec.structs.replace(state, since=basis.since, energy=number(basis.energy))
+
+
+def _began(scope: Scope, before: RegisterState | None, course: Course) -> int:
+    """Where the step to the last reading began, if estimates may have shared it out to earlier periods; else 0."""
+    if not course.steps:
+        return 0 if before is None else before.from_ms
+    began, last = point_before(course, before), course.steps[-1].point
+    if began is None or not any(version.terms.estimates for version in scope.versions):
+        return 0
+    periods = {scope.period_at(scope.closes_ms(at)) for at in (began.leaf.at, last.leaf.at)}
+    return began.leaf.at if len(periods) > 1 else 0
 
 
 def rules_of(versions: Sequence[AgreementTerms]) -> dict[tuple[str, str], MeterRule]:

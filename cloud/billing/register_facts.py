@@ -18,6 +18,7 @@ from cloud.billing.facts import METER_EVENTS, Fact, decides_ms
 from cloud.billing.pieces import DoubtReason
 from cloud.billing.scope import Scope
 from cloud.metering.usage import (
+    KWH,
     Identified,
     Marks,
     MeterRule,
@@ -25,6 +26,7 @@ from cloud.metering.usage import (
     RegisterState,
     differs,
     has_ratio,
+    in_kwh,
     point_of,
     ratio_between,
     worst,
@@ -33,7 +35,7 @@ from cloud.money import MoneyError, parse_amount
 from cloud.rating.events import CountedEvent
 from cloud.rating.lines import LeafRef, RegisterPoint
 from wire.ids import RecordKey
-from wire.records import DeviceEvent, Reading
+from wire.records import DeviceEvent, Reading, Record
 
 # The gateway's word for a register that counts behind transformers: the reader multiplies.
 SECONDARY = "secondary"
@@ -42,21 +44,21 @@ RECEIVED = "received"
 
 
 class Told(msgspec.Struct, frozen=True):
-    """A register's readings and exchanges: those that are settled, those beyond; and what they say of themselves."""
+    """A register's readings and exchanges, also those that are known already and lie beyond what is settled; and what
+    they say of themselves.
+    """
 
     series: list[RegisterPoint | Identified]
-    ahead: list[RegisterPoint | Identified]
     marks: Marks
 
 
 def told_of(scope: Scope, facts: Sequence[Fact], rule: MeterRule, state: RegisterState | None) -> Told:
-    """What the log says of a register after the last statement, in its order."""
-    after = (-1, -1) if state is None else (state.point.leaf.log, state.point.leaf.index)
-    series: list[RegisterPoint | Identified] = []
-    ahead: list[RegisterPoint | Identified] = []
+    """What the log says of a register after the last statement, in its order; several logs are merged by time."""
+    series: list[tuple[int, RegisterPoint | Identified]] = []
     quality: dict[LeafRef, Quality] = {}
     secondary: set[LeafRef] = set()
     seen: set[RecordKey] = set()
+    latest: dict[int, int] = {}
     for leaf, record in facts:
         if isinstance(record, CountedEvent) or record.src != rule.device:
             continue
@@ -67,26 +69,50 @@ def told_of(scope: Scope, facts: Sequence[Fact], rule: MeterRule, state: Registe
                 quality[leaf] = worst((quality.get(leaf, "actual"), "received_time_only"))
             if SECONDARY in record.q:
                 secondary.add(leaf)
-        if (leaf.log, leaf.index) <= after or record.key in seen:
-            continue
-        at = decides_ms(leaf.at, record)
-        due = scope.is_due(at, leaf)
-        if not due and at < scope.ends_ms:
+        told = _entry(leaf, record, rule.register)
+        if told is None or record.key in seen or _is_settled(scope, leaf, record, told, state):
             continue
         seen.add(record.key)
-        if isinstance(record, Reading) and record.register == rule.register:
-            (series if due else ahead).append(point_of(record, leaf))
-        elif isinstance(record, DeviceEvent) and record.event in METER_EVENTS:
-            (series if due else ahead).append(identified_by(leaf, record, rule.register))
-    return Told(series, ahead, Marks(quality, frozenset(secondary)))
+        latest[leaf.log] = max(leaf.at, latest.get(leaf.log, leaf.at))
+        series.append((latest[leaf.log], told))
+    ordered = series if len(latest) < 2 else sorted(series, key=lambda one: one[0])
+    return Told([told for _, told in ordered], Marks(quality, frozenset(secondary)))
 
 
-def disputed(rule: MeterRule, told: Told) -> list[tuple[DoubtReason, LeafRef]]:
-    """What a meter says of itself in another way than the agreement does, each said once while it stays the same."""
+def _entry(leaf: LeafRef, record: Record, register: str) -> RegisterPoint | Identified | None:
+    """What a record of the device says of the register; None: nothing."""
+    if isinstance(record, Reading):
+        return point_of(record, leaf) if record.register == register else None
+    if isinstance(record, DeviceEvent) and record.event in METER_EVENTS:
+        return identified_by(leaf, record, register)
+    return None
+
+
+def _is_settled(
+    scope: Scope, leaf: LeafRef, record: Record, told: RegisterPoint | Identified, state: RegisterState | None
+) -> bool:
+    """Whether the statements before have it: of its own log what lies before their last good reading, but a reading
+    whose time lies beyond them and that showed more: it was told before that one, and taken after it.
+    """
+    at = decides_ms(leaf.at, record)
+    if at < scope.ends_ms and not scope.is_due(at, leaf):
+        return True
+    last = None if state is None else state.point
+    if last is None or leaf.log != last.leaf.log or leaf.index > last.leaf.index:
+        return False
+    if leaf == last.leaf or not isinstance(told, RegisterPoint) or told.unit not in KWH:
+        return True
+    return at < scope.begins_ms or in_kwh(told) <= in_kwh(last)
+
+
+def disputed(rule: MeterRule, told: Told, until: int) -> list[tuple[DoubtReason, LeafRef]]:
+    """What a meter says of itself in another way than the agreement does, each said once while it stays the same;
+    ``until``: the end (ms UTC) of what is due.
+    """
     found: list[tuple[DoubtReason, LeafRef]] = []
     before = ("", "")
     for one in told.series:
-        if not isinstance(one, Identified) or (one.modulus, one.factor) == before:
+        if not isinstance(one, Identified) or one.leaf.at > until or (one.modulus, one.factor) == before:
             continue
         before = (one.modulus, one.factor)
         if differs(rule, one.modulus):

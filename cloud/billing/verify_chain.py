@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloud.agreements.terms import Version
-from cloud.billing.corrections import Chain, first_late, reaching_back
+from cloud.billing.corrections import Chain
 from cloud.billing.facts import Fact, LogRange
+from cloud.billing.first_late import before_opening, first_late, late_registers, reaching_back
 from cloud.billing.statement import Head, newcomers, unsigned
 from cloud.billing.verify_logs import Finding
 from cloud.calendar import CalendarError, parse_day, period
@@ -57,7 +58,14 @@ def check_since(chain: Chain, versions: Sequence[Version], facts: Sequence[Fact]
     for version in reaching_back(versions, base):
         if version.terms.rerating_order is None:
             _wrong(findings, f"version {version.version} counts for closed periods, and nobody ordered that")
-    late = first_late(facts, base, (*base.closed, base.period), versions)
+    closed = (*base.closed, base.period)
+    late = due = first_late(facts, base, closed, versions)
+    registers = late_registers(facts, base)
+    heads = [one for one in (chain.opening, *chain.later) if one is not None]
+    while due is not None:
+        late, begins = due, due.first
+        opening = next((one for one in heads if one.period.end == begins), None)
+        due = before_opening(opening, registers, closed, versions)
     stated = chain.later[0].period if chain.later else None
     if late != stated:
         named = "none" if late is None else late.label

@@ -14,8 +14,9 @@ import msgspec
 from cloud.database import Tx
 from cloud.ingest.posted import Posted, Unusable
 from cloud.metering import repository
+from cloud.metering.course import follow
 from cloud.metering.repository import Held, LiveRegister
-from cloud.metering.usage import KWH, Course, Identified, MeterRule, RegisterState, follow, point_of
+from cloud.metering.usage import KWH, Course, Identified, MeterRule, RegisterState, point_of
 from cloud.metering.usage import Held as HeldReading
 from cloud.rating.lines import LeafRef, RegisterPoint
 from wire.records import DeviceEvent, Reading

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Literal, get_args
 
 import msgspec
@@ -29,9 +29,6 @@ HOUR_MS = 3_600_000
 ROLLOVER_FROM = Fraction(9, 10)
 TOLERANCE = Fraction(12, 10)
 LEAST_MS = 1000
-
-# A fall is believed when so many readings in a row stand by it.
-CONFIRMED = 3
 
 HeldReason = Literal[
     "register_fall", "register_reset", "implausible_rise", "unknown_unit", "ratio_missing", "modulus_differs"
@@ -72,6 +69,8 @@ class RegisterState(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkn
 
     ``modulus``, ``max_kw``: what the meter said of this register, where it did. ``since``, ``energy``: the stretch up
     to the last reading that an estimate would go by (kWh in plain digits), where the agreement has estimates.
+    ``shaken``: readings that fell from the last good one wait for others that confirm them. ``from_ms``: where the step
+    to the last reading began, if estimates may have shared it out to earlier periods (0: it is of its own period).
     """
 
     point: RegisterPoint
@@ -81,6 +80,8 @@ class RegisterState(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkn
     max_kw: str = ""
     since: int = 0
     energy: str = ""
+    shaken: bool = False
+    from_ms: int = 0
 
 
 class Identified(msgspec.Struct, frozen=True):
@@ -127,12 +128,17 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Course(msgspec.Struct, frozen=True):
-    """What a series of readings came to."""
+    """What a series of readings came to. ``ahead``: steps beyond the end of what is due; ``fallen``: readings that fell
+    and are not confirmed yet; ``before``: the good reading before the last one.
+    """
 
     steps: list[Step]
     held: list[Held]
     state: RegisterState | None
     rule: MeterRule
+    ahead: list[Step] = []
+    fallen: Sequence[RegisterPoint] = ()
+    before: RegisterPoint | None = None
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -224,51 +230,6 @@ def ending(kwh: Fraction) -> Fraction:
     return kwh if rest == 1 else Fraction(rounded(kwh, ENDLESS_PLACES, "half_up"))
 
 
-def _stepped(
-    last: RegisterPoint, point: RegisterPoint, raw: Fraction, rule: MeterRule, marks: Marks, *, rolled: bool
-) -> Step:
-    factor, split = ratio_between(rule, last.leaf.at, point.leaf.at)
-    codes: list[Quality] = [marks.quality.get(one.leaf, "actual") for one in (last, point)]
-    if rolled:
-        codes.append("rollover_corrected")
-    if split:
-        codes.append("estimated_split")
-    if point.leaf.quality == "received_time":
-        codes.append("received_time_only")
-    energy = ending(raw * factor) if split else raw * factor
-    return Step(point, energy, rolled=rolled, opens=False, quality=worst(codes))
-
-
-def _confirmed(
-    fallen: Sequence[RegisterPoint], before: RegisterPoint | None, rule: MeterRule, marks: Marks
-) -> list[Step] | None:
-    """Once enough readings that follow each other stand by a fall: the steps of a new register, or, where they carry on
-    from the reading ``before`` the one they fell from, the steps from there.
-    """
-    if len(fallen) < CONFIRMED:
-        return None
-    carries_on = before is not None and in_kwh(fallen[0]) >= in_kwh(before)
-    if before is not None and carries_on and not isinstance(step_energy(before, fallen[0], rule), str):
-        series, steps = [before, *fallen], []
-    else:
-        series, steps = list(fallen), [Step(fallen[0], Fraction(0), rolled=False, opens=True)]
-    for last, point in pairwise(series):
-        judged = step_energy(last, point, rule)
-        assert not isinstance(judged, str)
-        steps.append(_stepped(last, point, judged[0], rule, marks, rolled=judged[1]))
-    return steps
-
-
-def _believed(
-    steps: list[Step], held: list[Held], fallen: Sequence[RegisterPoint], last: RegisterPoint, opened: Sequence[Step]
-) -> tuple[list[Step], list[Held]]:
-    """A fall is confirmed: its readings are believed after all, with one event for the reset or for the misread."""
-    held = [one for one in held if one.point not in fallen]
-    if opened[0].opens:
-        return [*steps, *opened], [*held, Held(fallen[0], "register_reset")]
-    return [*steps[:-1], *opened], [*held, Held(last, "implausible_rise")]
-
-
 def completed(rule: MeterRule, modulus: str, max_kw: str) -> MeterRule:
     """The rule with what the meter says of itself, where the agreement is silent."""
     if (rule.modulus is not None or not modulus) and (rule.max_kw is not None or not max_kw):
@@ -281,73 +242,6 @@ def completed(rule: MeterRule, modulus: str, max_kw: str) -> MeterRule:
 def differs(declared: MeterRule, modulus: str) -> bool:
     """Whether the agreement and the meter speak of another modulus."""
     return bool(modulus) and declared.modulus is not None and Fraction(modulus) != declared.modulus
-
-
-def follow(
-    state: RegisterState | None,
-    series: Sequence[RegisterPoint | Identified],
-    rule: MeterRule,
-    marks: Marks = UNMARKED,
-) -> Course:
-    """Reads a register's series, in log order, from where the last statement left it."""
-    steps: list[Step] = []
-    held: list[Held] = []
-    last, number, exchanged, own = _stood(state)
-    declared, rule = rule, completed(rule, *own)
-    fallen: list[RegisterPoint] = []
-    before: RegisterPoint | None = None
-    for entry in series:
-        if isinstance(entry, Identified):
-            changed = not entry.nameless and (not entry.number or number not in ("", entry.number))
-            # What another meter said of itself does not count for this one.
-            own = (entry.modulus, entry.max_kw) if changed else (entry.modulus or own[0], entry.max_kw or own[1])
-            rule = completed(declared, *own)
-            exchanged, number = exchanged or changed, number if entry.nameless else entry.number
-            continue
-        if entry.leaf in marks.secondary and not has_ratio(rule, entry.leaf.at):
-            held.append(Held(entry, "ratio_missing"))
-            continue
-        if last is None or exchanged:
-            if entry.unit not in KWH:
-                held.append(Held(entry, "unknown_unit"))
-                continue
-            steps.append(Step(entry, Fraction(0), rolled=False, opens=True))
-            previous = None
-        else:
-            previous = last
-            judged = step_energy(last, entry, rule)
-            if not isinstance(judged, str) and judged[1] and differs(declared, own[0]):
-                judged = "modulus_differs"
-            if isinstance(judged, str):
-                held.append(Held(entry, judged))
-                fallen = _fallen(fallen, entry, judged, rule)
-                opened = _confirmed(fallen, before, rule, marks) if judged == "register_fall" else None
-                if opened is None:
-                    continue
-                steps, held = _believed(steps, held, fallen, last, opened)
-                previous = fallen[-2]
-            else:
-                steps.append(_stepped(last, entry, judged[0], rule, marks, rolled=judged[1]))
-        before, last, exchanged, fallen = previous, entry, False, []
-    after = None if last is None else RegisterState(last, number, exchanged, *own)
-    return Course(steps, held, after, rule)
-
-
-def _stood(state: RegisterState | None) -> tuple[RegisterPoint | None, str, bool, tuple[str, str]]:
-    """The last good reading, the meter's number, whether it was exchanged since, its own modulus and greatest power."""
-    if state is None:
-        return None, "", False, ("", "")
-    return state.point, state.number, state.exchanged, (state.modulus, state.max_kw)
-
-
-def _fallen(
-    fallen: Sequence[RegisterPoint], point: RegisterPoint, why: HeldReason, rule: MeterRule
-) -> list[RegisterPoint]:
-    """The readings that stand by a fall, with this one."""
-    if why != "register_fall":
-        return list(fallen)
-    fits = bool(fallen) and not isinstance(step_energy(fallen[-1], point, rule), str)
-    return [*fallen, point] if fits else [point]
 
 
 def segments(state: RegisterState | None, steps: Sequence[Step], key_of: Callable[[int], str]) -> list[Segment]:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from cloud.metering.course import follow
 from cloud.metering.intervals import gaps, intervals
-from cloud.metering.usage import Course, Identified, MeterRule, Ratio, RegisterState, follow, segments
+from cloud.metering.usage import Course, Identified, MeterRule, Ratio, RegisterState, segments
 from cloud.rating.lines import LeafRef, RegisterPoint
 
 HOUR = 3_600_000
