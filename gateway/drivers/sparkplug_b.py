@@ -11,7 +11,7 @@ Source: Eclipse Sparkplug 3.0.0; devices.md section 7; docs/protocols/sparkplug_
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import ClassVar, Literal
 
@@ -169,7 +169,7 @@ class SparkplugB:
             return events
         events.append(Presence(online=True))
         unknown = False
-        for metric in message.metrics:
+        for metric in self._spread(message.metrics):
             known = self._known(metric)
             if known is None:
                 unknown = True
@@ -198,6 +198,22 @@ class SparkplugB:
             marks += ("received",)
         return [Measured(register, read.value, read.scale, read.unit, raw, marks, at, did)]
 
+    def _spread(self, metrics: Sequence[Metric]) -> Iterator[Metric]:
+        """A template's members, by their names below its own and with its time; what is only defined is nothing yet."""
+        for metric in metrics:
+            if metric.definition:
+                continue
+            yield metric
+            above = self._known(metric) if metric.members else None
+            yield from self._spread([
+                msgspec.structs.replace(
+                    one, name=f"{above.name}/{one.name}" if one.name and above else "",
+                    timestamp=metric.timestamp if one.timestamp is None else one.timestamp,
+                    historical=one.historical or metric.historical,
+                )
+                for one in metric.members
+            ])  # fmt: skip
+
     def _known(self, metric: Metric) -> Known | None:
         if metric.name:
             known = self._names.get(metric.name)
@@ -214,7 +230,7 @@ class SparkplugB:
 
     def _learn(self, message: Payload, *, mine: bool) -> None:
         """Aliases are unique over the node; names are those of our device."""
-        for metric in message.metrics:
+        for metric in self._spread(message.metrics):
             known = Known(metric.name, metric.datatype, metric.unit)
             if metric.alias is not None and mine and len(self._aliases) < MOST_ALIASES:
                 self._aliases[metric.alias] = known

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -61,6 +62,13 @@ from wire.tiles import parse as parse_tile
 
 FOLDER = Path(__file__).parents[2]
 VECTORS = FOLDER / "tests" / "vectors"
+# A template's instance, and the same message packed (tests/vectors/sparkplug_b.toml).
+INSTANCE = bytes.fromhex(
+    "08e8d795ffbc311230100718e8d795ffbc31201392012212170a0a696d706f72745f6b7768200a69000000000060594022054d65746572280018"
+    "02"
+)
+STORED = zlib.compress(INSTANCE, 0)
+SPARKPLUG = (INSTANCE, b"\x22\x12SPBV1.0_COMPRESSED\x2a" + bytes((len(STORED),)) + STORED)
 KEY = Signer("tallystick/acme/gw-1/1", bytes([1]) * 32)
 WHO = Identity("gw-1", "tn-acme", "tallystick/acme/gw-1/1", "01" * 32, KEY.vkey, "http://cloud")
 Run = Callable[[bytes], object]
@@ -285,7 +293,7 @@ ENTRANCES: tuple[Entrance, ...] = (
     Entrance("MQTT number", _number, (), given('{"energy":123.456,"t":"2026-11-05T10:00:00Z"}', "12.5", "1e3")),
     Entrance("MQTT discovery", mqtt_discovery.described, (), given(DISCOVERY)),
     Entrance("Sparkplug payload", sparkplug_payload.decode, (sparkplug_payload.BadPayloadError,),
-             given(bytes.fromhex("08b8b0a1d6d63312140a0562645365711801200450045800180022"))),
+             given(bytes.fromhex("08b8b0a1d6d63312140a0562645365711801200450045800180022"), *SPARKPLUG)),
     Entrance("scenario", lambda raw: parse_scenario(plain(raw)), (ScenarioError,),
              files("firmware_sim/scenarios/*.toml", 2)),
     Entrance("recorded frames", lambda raw: Replay(plain(raw)), (ScenarioError,), given(FRAMES)),

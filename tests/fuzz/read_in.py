@@ -82,6 +82,7 @@ READ_IN: dict[str, str] = {
     "gateway/drivers/modbus_profile.py": "meter profile",
     "gateway/drivers/mqtt_cabinet.py": DRIVER,
     "gateway/drivers/mqtt_numbers.py": "MQTT number, MQTT discovery",
+    "gateway/drivers/sparkplug_payload.py": "Sparkplug payload",
     "gateway/identity.py": OWN_DISK,
     "gateway/inherit.py": OWN_DISK,
     "gateway/installing.py": OWN_DISK,
