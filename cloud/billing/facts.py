@@ -19,6 +19,7 @@ from wire.canonical import LeafError, parse
 from wire.records import DeviceEvent, Draw, DrawResolved, Reading, Record, Return, Reversal, Runtime, Window
 
 BILLED_KINDS = (Draw, DrawResolved, Reversal, Return, Reading, Runtime, CountedEvent)
+GOODS = (Draw, DrawResolved, Reversal, Return)
 # What a meter says of itself; one without a number of its own says "meter_facts".
 METER_EVENTS = ("identified", "replaced", "meter_facts")
 
@@ -45,14 +46,25 @@ class Receipt(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=Tru
     seconds: int
 
 
-class LogRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Clock(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=True):
+    """When a boot whose clock was not synchronised began, ms UTC, as cosignatures bound it: for those of its leaves that
+    a statement which ended at ``to`` was the first to hold.
+    """
+
+    boot: str
+    to: int
+    begins_ms: int
+
+
+class LogRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What of a log a statement stands on: leaves ``[from, to)``.
 
     ``cuts``: where earlier statements ended, as far as they lie in the range (the last one is where this statement's
     own leaves begin). ``carry``: the next statement's ``from``: the first leaf that belongs to a later period.
     ``opening``/``counters``: each device's counter before ``from`` and before ``carry``. ``root``: hex, at ``to``.
     ``receipts``: the cosignatures that decide times, the last one at ``to``. ``outside``: leaves before ``from`` that
-    are shown too, because a later leaf refers to them or because their clock dates one.
+    are shown too, because a later leaf refers to them or because their clock dates one. ``clocks``: of the boots that
+    only cosignatures date, here and in the statements before, so that each leaf keeps the time it was billed with.
     """
 
     log: str
@@ -66,6 +78,7 @@ class LogRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     outside: list[int]
     opening: list[Counter]
     counters: list[Counter]
+    clocks: list[Clock] = []
 
 
 class UndatedError(ValueError):
@@ -90,34 +103,63 @@ def decides_ms(at_ms: int, record: Record | CountedEvent) -> int:
     return at_ms - 1 if of_meter else at_ms
 
 
+class Stretch(msgspec.Struct, frozen=True):
+    """A log from ``start`` on; ``ends``: its cuts and its end. ``clocks``: those that the statement before states."""
+
+    start: int
+    ends: Sequence[int]
+    clocks: Sequence[Clock] = ()
+
+    def clock(self, index: int, boot: str) -> Clock | None:
+        """The clock by which a leaf was billed. Where a leaf before the range was cut is told by its boot's clocks."""
+        if index >= self.start:
+            cut = cut_of(index, self.ends)
+            return next((one for one in self.clocks if (one.boot, one.to) == (boot, cut)), None)
+        return min((one for one in self.clocks if one.boot == boot and one.to > index), default=None)
+
+
 def date_leaves(
-    log: int, records: Mapping[int, Record], ends: Sequence[int], receipts: Iterable[Receipt]
+    log: int, records: Mapping[int, Record], stretch: Stretch, receipts: Iterable[Receipt]
 ) -> dict[int, LeafRef]:
     """The deciding time of every leaf of a log.
 
     Its own if the clock was synchronised, else repaired from the first synchronised record of the same boot, else from
-    the tightest cosignature (quality ``received_time``). ``ends`` are the cuts and the range's end; only what was known
-    at a leaf's cut counts. Raises UndatedError when no cosignature covers a leaf.
+    the tightest cosignature (quality ``received_time``), which an earlier statement may have found already. Only what
+    was known at a leaf's cut counts. Raises UndatedError when no cosignature covers a leaf.
     """
-    boots = _Boots(records, receipts)
+    boots = _Boots(records, stretch, receipts)
     dated = {}
     for index, record in records.items():
         own: tuple[int, TimeQuality] = (record.t, "synchronised")
-        when, quality = own if record.ts == "S" else boots.repair(index, record, cut_of(index, ends))
+        when, quality = own if record.ts == "S" else boots.repair(index, record)
         dated[index] = LeafRef(log=log, index=index, at=when, quality=quality)
     return dated
 
 
-def deciding_receipts(records: Mapping[int, Record], ends: Sequence[int], receipts: Sequence[Receipt]) -> list[Receipt]:
+def deciding_receipts(
+    records: Mapping[int, Record], stretch: Stretch, receipts: Sequence[Receipt]
+) -> list[Receipt]:
     """Those cosignatures that decide a time, and those at the cuts and the end, in order."""
-    wanted = {receipt for receipt in receipts if receipt.size in ends}
-    boots = _Boots(records, receipts)
+    wanted = {receipt for receipt in receipts if receipt.size in stretch.ends}
+    boots = _Boots(records, stretch, receipts)
     for index, record in records.items():
         if record.ts != "S":
-            tightest = boots.tightest(record, cut_of(index, ends))
-            if tightest is not None:
-                wanted.add(tightest)
+            tightest = boots.tightest(index, record)
+            if tightest is not None and tightest[1] is not None:
+                wanted.add(tightest[1])
     return sorted(wanted)
+
+
+def clocks_of(records: Mapping[int, Record], stretch: Stretch, receipts: Sequence[Receipt]) -> list[Clock]:
+    """The clocks that the statement states: those of the one before, and of the boots that only this one dates."""
+    boots = _Boots(records, stretch, receipts)
+    found = set(stretch.clocks)
+    for index, record in records.items():
+        if record.ts != "S" and index >= stretch.start:
+            tightest = boots.tightest(index, record)
+            if tightest is not None:
+                found.add(Clock(record.b, cut_of(index, stretch.ends), tightest[0]))
+    return sorted(found)
 
 
 def src_of(leaf: bytes) -> str:
@@ -160,18 +202,23 @@ def carry_index(facts: Iterable[Fact], log: int, end: int, period_end_ms: int) -
 class _Boots:
     """Monotonic clocks of the boots in a log, tied to the world."""
 
-    def __init__(self, records: Mapping[int, Record], receipts: Iterable[Receipt]) -> None:
+    def __init__(self, records: Mapping[int, Record], stretch: Stretch, receipts: Iterable[Receipt]) -> None:
+        self._stretch = stretch
         self._receipts = sorted(receipts)
         self._first_synchronised: dict[str, tuple[int, int]] = {}
         self._ticks: dict[str, list[tuple[int, int]]] = {}
-        self._tightest: dict[tuple[str, int], tuple[int, Receipt] | None] = {}
+        self._tightest: dict[tuple[str, int], tuple[int, Receipt | None] | None] = {}
         for index in sorted(records):
             record = records[index]
             if record.ts == "S":
                 self._first_synchronised.setdefault(record.b, (index, record.t - record.m))
             self._ticks.setdefault(record.b, []).append((index, record.m))
 
-    def repair(self, index: int, record: Record, cut: int) -> tuple[int, TimeQuality]:
+    def repair(self, index: int, record: Record) -> tuple[int, TimeQuality]:
+        known = self._stretch.clock(index, record.b)
+        if known is not None:
+            return known.begins_ms + record.m, "received_time"
+        cut = cut_of(index, self._stretch.ends)
         anchor = self._anchor(record, cut)
         if anchor is not None:
             return anchor + record.m, "repaired"
@@ -180,23 +227,30 @@ class _Boots:
             raise UndatedError(f"leaf {index}: its clock was not synchronised and no cosignature covers it")
         return bound[0] + record.m, "received_time"
 
-    def tightest(self, record: Record, cut: int) -> Receipt | None:
-        """The cosignature that dates the record; None when a synchronised record does, or nothing."""
-        bound = None if self._anchor(record, cut) is not None else self._bound(record.b, cut)
-        return None if bound is None else bound[1]
+    def tightest(self, index: int, record: Record) -> tuple[int, Receipt | None] | None:
+        """When the record's boot began, and the cosignature that says so (None: an earlier statement does); None where
+        its time is known otherwise, or not at all.
+        """
+        cut = cut_of(index, self._stretch.ends)
+        if self._stretch.clock(index, record.b) is not None or self._anchor(record, cut) is not None:
+            return None
+        return self._bound(record.b, cut)
 
     def _anchor(self, record: Record, cut: int) -> int | None:
         anchor = self._first_synchronised.get(record.b)
         return anchor[1] if anchor is not None and anchor[0] < cut else None
 
-    def _bound(self, boot: str, cut: int) -> tuple[int, Receipt] | None:
+    def _bound(self, boot: str, cut: int) -> tuple[int, Receipt | None] | None:
         """The earliest time that a cosignature allows for the boot's beginning: its record at ``m`` existed by then."""
         if (boot, cut) not in self._tightest:
-            bounds = [
+            said = [one.begins_ms for one in self._stretch.clocks if one.boot == boot and one.to < cut]
+            bounds: list[tuple[int, Receipt | None]] = [
                 (receipt.seconds * 1000 - max(ticks), receipt)
                 for receipt in self._receipts
                 if receipt.size <= cut
                 and (ticks := [tick for index, tick in self._ticks[boot] if index < receipt.size])
             ]
-            self._tightest[boot, cut] = min(bounds, default=None)
+            # What was said comes first: of two that say the same, it needs no cosignature to be shown.
+            known: list[tuple[int, Receipt | None]] = [(begins, None) for begins in said]
+            self._tightest[boot, cut] = min([*known, *bounds], key=lambda one: one[0], default=None)
         return self._tightest[boot, cut]

@@ -15,11 +15,15 @@ from cloud.agreements.witness_terms import WitnessTerms
 from cloud.billing import repository
 from cloud.billing.corrections import Chain
 from cloud.billing.facts import (
+    GOODS,
+    Clock,
     Counter,
     Fact,
     LogRange,
     Receipt,
+    Stretch,
     carry_index,
+    clocks_of,
     counter_of,
     date_leaves,
     decides_ms,
@@ -41,9 +45,8 @@ from cloud.rating.events import CountedEvent, root_of
 from cloud.stock import repository as stock
 from wire.canonical import LeafError
 from wire.ids import RecordKey
-from wire.records import Draw, DrawResolved, Record, Return, Reversal, decode
+from wire.records import DrawResolved, Record, Return, Reversal, decode
 
-PIECES = (Draw, DrawResolved, Reversal, Return)
 BOOT_PAGE = 256
 
 
@@ -52,6 +55,7 @@ class Source(msgspec.Struct):
     ``outside`` ones before them. ``settled``: up to where the statements before the range held its leaves.
     ``counters``: after each leaf that has one, for where the next statement begins. ``unseen_ms``: the instant of the
     first leaf that the agreement's witnesses have not seen yet; 0 where they have seen nothing that could be billed.
+    ``clocks``: those that the statement before states.
     """
 
     row: LogRow
@@ -65,11 +69,12 @@ class Source(msgspec.Struct):
     outside: set[int] = msgspec.field(default_factory=set)
     counters: list[tuple[int, Counter]] = msgspec.field(default_factory=list)
     receipts: list[Receipt] = msgspec.field(default_factory=list)
+    clocks: Sequence[Clock] = ()
 
     @property
-    def ends(self) -> list[int]:
-        """The cuts and the range's end."""
-        return [*self.cuts, self.end]
+    def stretch(self) -> Stretch:
+        """What of the log its leaves are dated in."""
+        return Stretch(self.start, [*self.cuts, self.end], self.clocks)
 
     def counters_before(self, index: int) -> list[Counter]:
         """The newest counter of every device before an index of the range."""
@@ -121,8 +126,8 @@ def gather(
     for position, source in enumerate(sources):
         _add_anchors(tx, tenant, source, devices)
         known = _receipts(tx, tenant, source)
-        source.receipts = deciding_receipts(source.records, source.ends, known)
-        dated = date_leaves(position, source.records, source.ends, source.receipts)
+        source.receipts = deciding_receipts(source.records, source.stretch, known)
+        dated = date_leaves(position, source.records, source.stretch, source.receipts)
         facts += [Fact(dated[index], source.records[index]) for index in sorted(source.records)]
     settled = tuple(max(source.settled, source.start) for source in sources)
     chain = Chain(opening, tuple(later), settled, tuple(source.start for source in sources))
@@ -182,6 +187,7 @@ def ranges(tx: Tx, tenant: str, gathered: Gathered, period: Period) -> list[LogR
                 outside=sorted(source.outside),
                 opening=sorted(source.opening.values()),
                 counters=source.counters_before(carry),
+                clocks=clocks_of(source.records, source.stretch, source.receipts),
             )
         )
     return found
@@ -204,6 +210,9 @@ def _sources(tx: Tx, tenant: str, devices: Sequence[str], opening: Head | None, 
             source.end = source.row.size
         if new.to > (source.cuts[-1] if source.cuts else source.start):
             source.cuts.append(new.to)
+    base = later[-1] if later else opening
+    for stated in base.logs if base is not None else []:
+        sources[stated.log].clocks = stated.clocks
     return [*sources.values(), *(Source(row, 0, [], row.size, {}) for row in rows.values())]
 
 
@@ -246,13 +255,13 @@ def _receipts(tx: Tx, tenant: str, source: Source) -> list[Receipt]:
     and its end, because each batch brings one.
     """
     if all(record.ts == "S" for record in source.records.values()):
-        return repository.receipts_at(tx, tenant, source.row.log_no, source.ends)
+        return repository.receipts_at(tx, tenant, source.row.log_no, source.stretch.ends)
     return repository.receipts(tx, tenant, source.row.log_no, source.start, source.end)
 
 
 def _skip_what_was_before(tx: Tx, tenant: str, source: Source, starts_ms: int) -> None:
     """A device's leaves from before the agreement are nobody's business here: the range begins after them."""
-    dated = date_leaves(0, source.records, source.ends, _receipts(tx, tenant, source))
+    dated = date_leaves(0, source.records, source.stretch, _receipts(tx, tenant, source))
     billed = {index: dated[index].at for index, record in source.records.items() if is_needed_kind(record)}
     if any(at < starts_ms for at in billed.values()):
         start = min((index for index, at in billed.items() if at >= starts_ms), default=source.end)
@@ -265,7 +274,7 @@ def _skip_what_was_before(tx: Tx, tenant: str, source: Source, starts_ms: int) -
 def _leave_out_what_came_after(tx: Tx, tenant: str, source: Source, ends_ms: int) -> None:
     """After the agreement its devices serve somebody else: the range ends with the piece that brought its last leaf."""
     known = repository.receipts(tx, tenant, source.row.log_no, source.start, source.end)
-    dated = date_leaves(0, source.records, source.ends, known)
+    dated = date_leaves(0, source.records, source.stretch, known)
     within = (
         index
         for index, record in source.records.items()
@@ -283,7 +292,7 @@ def _leave_out_what_nobody_saw(tx: Tx, tenant: str, source: Source, demanded: Wi
     if until < max([source.start, *source.cuts, 1]):
         source.unseen_ms = 0
         return
-    dated = date_leaves(0, source.records, source.ends, _receipts(tx, tenant, source))
+    dated = date_leaves(0, source.records, source.stretch, _receipts(tx, tenant, source))
     waiting = [dated[at].at for at, record in source.records.items() if at >= until and is_needed_kind(record)]
     source.unseen_ms = min(waiting, default=None)
     _end(source, until)
@@ -298,7 +307,7 @@ def _end(source: Source, size: int) -> None:
 
 def _add_referred(tx: Tx, tenant: str, sources: Sequence[Source], devices: Sequence[str]) -> None:
     """Draws that later leaves refer to, what else refers to them, and the first telling of what was told twice."""
-    pieces = [record for source in sources for record in source.records.values() if isinstance(record, PIECES)]
+    pieces = [record for source in sources for record in source.records.values() if isinstance(record, GOODS)]
     if not pieces:
         return
     targets = {key for record in pieces if (key := _target(record)) is not None and key.src in devices}

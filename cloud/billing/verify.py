@@ -92,7 +92,7 @@ def _check(bundle: Bundle, trust: Trust, findings: list[Finding]) -> None:
         return
     check_agreement(bundle, versions, trust.terms, findings)
     chain = check_chain(bundle.statement.head, bundle.previous, versions, findings)
-    facts, readers = _check_logs(bundle, versions, cloud, trust, findings)
+    facts, readers = _check_logs(bundle, versions, cloud, trust, None if chain is None else chain.base, findings)
     findings += check_witnesses(bundle, trust.witnesses, cloud, versions[-1].terms.witnesses)
     facts += check_events(bundle, versions, findings)
     if chain is None:
@@ -173,17 +173,23 @@ def _check_parties(head: Head, terms: AgreementTerms, first: str, findings: list
 
 
 def _check_logs(
-    bundle: Bundle, versions: Sequence[Version], cloud: Sequence[Ended], trust: Trust, findings: list[Finding]
+    bundle: Bundle,
+    versions: Sequence[Version],
+    cloud: Sequence[Ended],
+    trust: Trust,
+    base: Head | None,
+    findings: list[Finding],
 ) -> tuple[list[Fact], list[LogReader]]:
     head = bundle.statement.head
     devices = frozenset(devices_of(versions))
+    clocks = {log.log: log.clocks for log in base.logs} if base is not None else {}
     if len(bundle.logs) != len(head.logs) or len({log.log for log in head.logs}) != len(head.logs):
         _wrong(findings, "the logs shown are not those of the statement", "logs")
     facts: list[Fact] = []
     readers: list[LogReader] = []
     gateways: dict[str, Earlier] = {}
     for position, (stated, shown) in enumerate(zip(head.logs, bundle.logs)):  # noqa: B905 -- compared above
-        reader = LogReader(position, stated, shown, devices)
+        reader = LogReader(position, stated, shown, devices, clocks.get(stated.log, ()))
         gateway = stated.origin.rpartition("/")[0]
         if stated.origin.split("/")[:2] != ["tallystick", head.tenant] or log_id(stated.origin) != stated.log:
             reader.wrong("this is no log of the supplier")
@@ -231,10 +237,11 @@ def _check_verdicts(
 
 
 def _check_ranges(head: Head, facts: Sequence[Fact], readers: Sequence[LogReader], findings: list[Finding]) -> None:
-    """What the next statement will build on: where it begins, and the counters there."""
+    """What the next statement will build on: where it begins, the counters there, and the clocks of the boots."""
     for position, (stated, reader) in enumerate(zip(head.logs, readers)):  # noqa: B905 -- compared when they were read
-        if not _carries(stated, facts, position, head) or sorted(reader.carried.values()) != stated.counters:
-            _wrong(findings, "carry or counters do not follow from the leaves", f"log {stated.origin}")
+        follows = reader.builds_on() == (stated.counters, stated.clocks)
+        if not _carries(stated, facts, position, head) or not follows:
+            _wrong(findings, "carry, counters or clocks do not follow from the leaves", f"log {stated.origin}")
 
 
 def _carries(stated: LogRange, facts: Sequence[Fact], position: int, head: Head) -> bool:

@@ -11,7 +11,18 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from cloud.billing.bundle import Hidden, LogEvidence
-from cloud.billing.facts import Counter, Fact, LogRange, Receipt, UndatedError, counter_of, date_leaves
+from cloud.billing.facts import (
+    Clock,
+    Counter,
+    Fact,
+    LogRange,
+    Receipt,
+    Stretch,
+    UndatedError,
+    clocks_of,
+    counter_of,
+    date_leaves,
+)
 from cloud.billing.verify_keys import gateway_keys
 from wire.canonical import LeafError
 from wire.hand_over import Ended, cosigned_by, signer_of
@@ -41,8 +52,16 @@ class Earlier(msgspec.Struct, frozen=True):
 class LogReader:
     """Checks one log's evidence and reads its facts; what is wrong is added to ``findings``."""
 
-    def __init__(self, position: int, stated: LogRange, shown: LogEvidence, devices: frozenset[str]) -> None:
+    def __init__(
+        self,
+        position: int,
+        stated: LogRange,
+        shown: LogEvidence,
+        devices: frozenset[str],
+        clocks: Sequence[Clock] = (),
+    ) -> None:
         self.position, self.stated, self.shown, self.devices = position, stated, shown, devices
+        self.stretch = Stretch(stated.from_, [*stated.cuts, stated.to], clocks)
         self.findings: list[Finding] = []
         self.records: dict[int, Record] = {}
         self.counters: dict[str, Counter] = {}
@@ -71,8 +90,7 @@ class LogReader:
             self._check_tree(hashes, cloud)
             self._read_leaves(before)
             self._check_outside()
-            ends = [*self.stated.cuts, self.stated.to]
-            dated = date_leaves(self.position, self.records, ends, self.stated.receipts)
+            dated = date_leaves(self.position, self.records, self.stretch, self.stated.receipts)
         except (ValueError, SealError, ProofError, LeafError, UndatedError) as error:
             self.wrong(str(error))
             return []
@@ -80,7 +98,7 @@ class LogReader:
 
     def _check_form(self, hashes: Sequence[bytes]) -> None:
         stated = self.stated
-        ends = [stated.from_, *stated.cuts, stated.to]
+        ends = [stated.from_, *self.stretch.ends]
         if sorted(ends) != ends or len(set(stated.cuts)) != len(stated.cuts) or stated.from_ < 0:
             raise ValueError("from, cuts and to are not in order")
         if not stated.from_ <= stated.carry <= stated.to:
@@ -123,6 +141,11 @@ class LogReader:
                 self.wrong(f"the cosignature at size {receipt.size} is of another time")
         except SealError as error:
             self.wrong(f"the checkpoint at size {receipt.size}: {error.detail}")
+
+    def builds_on(self) -> tuple[list[Counter], list[Clock]]:
+        """The counters and clocks from which the next statement goes on."""
+        clocks = clocks_of(self.records, self.stretch, self.stated.receipts)
+        return sorted(self.carried.values()), clocks
 
     def shown_so_far(self, before: Earlier | None) -> Earlier:
         """What a later log of this gateway may build on."""

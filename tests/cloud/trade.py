@@ -147,13 +147,15 @@ class Trade:
         self.gateway.keep(record)
         return record.key
 
-    def reboot(self, **data: Any) -> None:
-        """A new boot: new counters, a new monotonic clock."""
+    def reboot(self, *, dated: bool = True, **data: Any) -> None:
+        """A new boot: new counters, a new monotonic clock, and perhaps no other (``dated``)."""
         last = [[src, n] for src, n in sorted(self.n.items())]
         self.boot = f"{int(self.boot, 16) + 1:016x}"
         self.booted = self.at
         self.n = {}
-        self.event(self.gateway.gateway_id, "boot", **({"last": last} | data))
+        told = {} if dated else {"t": 0, "ts": "U"}
+        said = self.said(self.gateway.gateway_id, event="boot", data={"last": last} | data, **told)
+        self.gateway.keep(GatewayEvent(**said))
 
     def send(self, pieces: int = 1) -> None:
         """Everything new to the cloud, in so many batches, received at the gateway's time."""

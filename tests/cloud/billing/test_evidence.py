@@ -261,3 +261,53 @@ def test_running_bills_of_an_idle_day_have_the_fee_alone(cloud: CloudTwin) -> No
     found = cloud.run(lambda tx: running(tx, cloud.tenant, "agr-1", trade.at))
 
     assert [line.kind for line in found.settlement.lines] == ["monthly_fee"]
+
+
+def test_a_draw_that_only_a_cosignature_dates_is_corrected_in_the_period_it_was_billed_in(cloud: CloudTwin) -> None:
+    trade = Trade(cloud)
+    trade.to("2026-11-01", 10)
+    drawn = trade.draw(t=0, ts="U", outcome="unverified")
+    trade.send()
+    trade.reboot()
+    trade.draw()
+    trade.to("2026-11-01", 12)
+    trade.send()
+    trade.close(FIRST, "2026-11-02")
+    trade.to("2026-11-02", 9)
+    trade.draw()
+    trade.send()
+    trade.close("2026-11-02", "2026-11-03")
+    trade.to("2026-11-03", 9)
+    trade.resolve(drawn)
+    trade.send()
+
+    third = trade.close("2026-11-03", "2026-11-04")
+
+    late = [line for line in third["lines"] if line["subject"] == "drill-8"]
+    assert [(line["belongs_to"], line["amount"]["amount"]) for line in late] == [("2026-11-01/2026-11-02", "1.20")]
+    assert ("2026-11-01T09:00:00.000Z", "received_time") in [(one["at"], one["quality"]) for one in late[0]["evidence"]]
+    assert refusals(trade.bundle(third)) == []
+
+
+def test_a_clock_synchronised_between_two_statements_does_not_date_a_billed_draw_anew(cloud: CloudTwin) -> None:
+    trade = Trade(cloud)
+    trade.to("2026-11-01", 10)
+    drawn = trade.draw(t=0, ts="U", outcome="unverified")
+    trade.to("2026-11-01", 23)
+    trade.send()
+    trade.close(FIRST, "2026-11-02")
+    trade.to("2026-11-02", 9)
+    trade.draw(t=0, ts="U")
+    trade.to("2026-11-02", 10)
+    trade.send()
+    trade.close("2026-11-02", "2026-11-03")
+    trade.booted += 30 * HOUR
+    trade.at += 30 * HOUR
+    trade.resolve(drawn)
+    trade.send()
+
+    third = trade.close("2026-11-03", "2026-11-04")
+
+    assert [line["belongs_to"] for line in third["lines"] if line["subject"]] == ["2026-11-01/2026-11-02"]
+    assert [one.to for one in load(trade.bundle(third)).statement.head.logs[0].clocks] == [1, 2]
+    assert refusals(trade.bundle(third)) == []

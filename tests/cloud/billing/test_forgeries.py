@@ -41,6 +41,8 @@ class Sample:
         trade.reboot()
         trade.draw(t=0, ts="U")
         trade.draw("oddment")
+        trade.reboot(dated=False)
+        trade.draw(t=0, ts="U")
         trade.send(pieces=2)
         self.raw = trade.bundle(trade.close("2026-11-03", "2026-11-04"))
         self.signer = cloud.app.state.context.cosigner
@@ -59,6 +61,7 @@ def test_the_sample_itself_verifies_and_has_everything(sample: Sample) -> None:
     head = bundle.statement.head
     assert (head.number, head.base, head.since) == (3, 2, 1)
     assert head.logs[0].outside
+    assert head.logs[0].clocks
     named = [(line.subject, line.corrects) for line in bundle.statement.lines]
     corrected = [(subject, one.statement, one.line, len(one.hash)) for subject, one in named if one is not None]
     assert corrected == [("drill-8", 2, 1, 64), ("glove", 2, 0, 0)]

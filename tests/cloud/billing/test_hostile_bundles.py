@@ -54,9 +54,9 @@ class Supplier:
         findings: list[Finding] = []
         head = bundle.statement.head
         versions = checking._check_versions(bundle, findings)
-        facts, readers = checking._check_logs(bundle, versions, [], Trust(), findings)
         chain = check_chain(head, bundle.previous, versions, findings)
         assert chain is not None
+        facts, readers = checking._check_logs(bundle, versions, [], Trust(), chain.base, findings)
         settled = checking._settle(bundle, versions, chain, facts, findings)
         assert settled is not None
         pairs = zip(head.logs, readers, strict=True)
