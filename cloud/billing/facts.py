@@ -47,8 +47,9 @@ class Receipt(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=Tru
 
 
 class Clock(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=True):
-    """When a boot whose clock was not synchronised began, ms UTC, as cosignatures bound it: for those of its leaves that
-    a statement which ended at ``to`` was the first to hold.
+    """When a boot whose clock was not synchronised began, ms UTC, as cosignatures bound it.
+
+    It dates those leaves of the boot that a statement which ended at ``to`` was the first to hold.
     """
 
     boot: str
