@@ -137,9 +137,7 @@ def date_leaves(
     return dated
 
 
-def deciding_receipts(
-    records: Mapping[int, Record], stretch: Stretch, receipts: Sequence[Receipt]
-) -> list[Receipt]:
+def deciding_receipts(records: Mapping[int, Record], stretch: Stretch, receipts: Sequence[Receipt]) -> list[Receipt]:
     """Those cosignatures that decide a time, and those at the cuts and the end, in order."""
     wanted = {receipt for receipt in receipts if receipt.size in stretch.ends}
     boots = _Boots(records, stretch, receipts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ class Days:
                 self.trade.send(pieces=2)
 
     def _happen(self) -> None:
-        clock = {} if self.chance.random() < 0.25 else {"t": 0, "ts": "U"}
+        clock: dict[str, Any] = {} if self.chance.random() < 0.25 else {"t": 0, "ts": "U"}
         match self.chance.randrange(8):
             case 0:
                 self.trade.reboot(dated=not clock)
