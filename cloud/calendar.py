@@ -177,6 +177,11 @@ def next_day(day: date) -> date:
     return day + _DAY
 
 
+def last_day(end: str) -> str:
+    """The last ISO day of a period whose end is given as the day after it."""
+    return (date.fromisoformat(end) - _DAY).isoformat()
+
+
 def utc_text(at_ms: int) -> str:
     """RFC 3339 in UTC with milliseconds; beyond all calendars, their edge."""
     return instant(at_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -22,6 +22,10 @@ class Agreement(msgspec.Struct, frozen=True):
         """The newest terms."""
         return self.versions[-1].terms
 
+    def on(self, day: str) -> AgreementTerms:
+        """The terms that count on a local day: the newest that begin by then, whatever was concluded for later."""
+        return next((one.terms for one in reversed(self.versions) if one.first <= day), self.versions[0].terms)
+
 
 def add(tx: Tx, tenant: str, agreement_id: str, terms: AgreementTerms, now_ms: int) -> None:
     """A new agreement, without versions yet."""

@@ -13,8 +13,7 @@ from fractions import Fraction
 from typing import Literal
 
 from cloud.agreements.repository import Agreement
-from cloud.agreements.tax_terms import TaxRule
-from cloud.agreements.terms import AgreementTerms, version_at
+from cloud.agreements.terms import version_at
 from cloud.billing.close_period import so_far
 from cloud.calendar import Period, local_day
 from cloud.credit import repository as credit_lines
@@ -26,7 +25,7 @@ from cloud.invoices.build import ONE_TIME, document_of, due_day, rule_key
 from cloud.invoices.document import Document, DocumentLine, Item, Place
 from cloud.invoices.issue import place_of
 from cloud.invoices.minor import from_minor, to_minor
-from cloud.invoices.taxes import NO_TERMS, Taxed, rule_of, tax_totals
+from cloud.invoices.taxes import NO_TERMS, TaxBook, Taxed, tax_totals
 from cloud.payments.allocate import apply_prepaid
 from cloud.rating.charges import progressive_billing
 from cloud.rating.lines import Line
@@ -45,7 +44,9 @@ def bill_early(tx: Tx, tenant: str, agreement: Agreement, span: Period, now_ms: 
         return None
     currency = agreement.terms.currency
     lines = [line for line in so_far(tx, tenant, agreement, span).lines if not line.belongs_to and terms.counts(line)]
-    due, rules = _by_rate(lines, agreement.terms)
+    now = agreement.on(local_day(now_ms, agreement.terms.zone).isoformat())
+    tax = TaxBook.of(now.tax, agreement.versions)
+    due = _by_rate(lines, tax, currency)
     billed = _billed(repository.items_page(tx, tenant, agreement.agreement_id), span, currency)
     sums = [exact(from_minor(sum(one.values()), currency)) for one in (due, billed)]
     reached = terms.passed(sums[0])
@@ -56,7 +57,7 @@ def bill_early(tx: Tx, tenant: str, agreement: Agreement, span: Period, now_ms: 
     }
     text = f"used so far in {span.label}, as {_plain(reached)} {currency} is passed"
     place = place_of(tx, tenant, agreement.terms, "invoice")
-    made = _document(tx, tenant, agreement, (span, place), ({k: v for k, v in parts.items() if v}, rules), text, now_ms)
+    made = _document(tx, tenant, agreement, (span, place), ({k: v for k, v in parts.items() if v}, tax), text, now_ms)
     repository.add(tx, tenant, made, open_minor=to_minor(made.gross, currency), now_ms=now_ms)
     for line in made.lines:
         item = Item(
@@ -72,15 +73,13 @@ def bill_early(tx: Tx, tenant: str, agreement: Agreement, span: Period, now_ms: 
     return made
 
 
-def _by_rate(lines: Sequence[Line], terms: AgreementTerms) -> tuple[dict[Rate, int], dict[Rate, TaxRule]]:
-    """Minor units by rate of tax, and the rates."""
+def _by_rate(lines: Sequence[Line], tax: TaxBook, currency: str) -> dict[Rate, int]:
+    """Minor units by rate of tax."""
     due: dict[Rate, int] = {}
-    rules: dict[Rate, TaxRule] = {}
     for line in lines:
-        rule = rule_of(terms.tax, line.kind)
-        rules[rule_key(rule)] = rule
-        due[rule_key(rule)] = due.get(rule_key(rule), 0) + to_minor(line.amount, terms.currency)
-    return due, rules
+        rate = rule_key(tax.of_line(line.version, line.kind))
+        due[rate] = due.get(rate, 0) + to_minor(line.amount, currency)
+    return due
 
 
 def _billed(items: Sequence[tuple[Item, str, str]], span: Period, currency: str) -> dict[Rate, int]:
@@ -98,12 +97,13 @@ def _document(
     tenant: str,
     agreement: Agreement,
     where: tuple[Period, Place],
-    asked: tuple[Mapping[Rate, int], Mapping[Rate, TaxRule]],
+    asked: tuple[Mapping[Rate, int], TaxBook],
     text: str,
     now_ms: int,
 ) -> Document:
-    terms, (span, place), (parts, rules) = agreement.terms, where, asked
-    known = {rate: rules.get(rate) or rule_at(terms, rate) for rate in parts}
+    (span, place), (parts, tax) = where, asked
+    terms = agreement.on(local_day(now_ms, agreement.terms.zone).isoformat())
+    known = {rate: tax.known(*rate) for rate in parts}
     rows = [
         DocumentLine(
             no=no, kind=KIND, text=text, statement_line=0, quantity=ONE_TIME, about=f"{KIND}:{span.first}",
@@ -124,12 +124,6 @@ def _document(
         "tax_rule": (terms.tax or NO_TERMS).in_words(),
     }  # fmt: skip
     return document_of("invoice", place, rows, tax_totals(taxed, terms.tax, terms.currency), said)
-
-
-def rule_at(terms: AgreementTerms, rate: Rate) -> TaxRule:
-    """The rule of a category and rate."""
-    rules = [] if terms.tax is None else terms.tax.rules
-    return next((one for one in rules if rule_key(one) == rate), rule_of(None, ""))
 
 
 def _negative(amount: str, currency: str) -> str:

@@ -144,13 +144,18 @@ def due_period(agreement: Agreement, closed_until: str, now_ms: int) -> Period |
 
 
 def next_period(agreement: Agreement, closed_until: str) -> Period | None:
-    """The period that follows the last closed one, over or not; None after the agreement's end."""
+    """The period that follows the last closed one, over or not; None after the agreement's end. Its length is that of
+    the terms that count on its first day, and it ends where terms with another cycle begin.
+    """
     terms = agreement.terms
     first = date.fromisoformat(closed_until or terms.starts)
     end = FAR if terms.ends is None else date.fromisoformat(terms.ends)
     if first >= end:
         return None
-    return next(billing_periods(terms.cycle or Cycle(), terms.zone, first, end))
+    cycle = agreement.on(first.isoformat()).cycle or Cycle()
+    others = (one.first for one in agreement.versions if (one.terms.cycle or Cycle()) != cycle)
+    end = min([end, *(day for other in others if (day := date.fromisoformat(other)) > first)])
+    return next(billing_periods(cycle, terms.zone, first, end))
 
 
 def gaps(series: Sequence[tuple[str, int, int]]) -> list[str]:

@@ -144,8 +144,8 @@ def _check_witnessed(gathered: Gathered, span: Period) -> None:
 def _finish(tx: Tx, tenant: str, agreement: Agreement, made: Statement, now_ms: int) -> None:
     """Keeps a statement for good, with what follows from it: verdicts that are proposed, its invoice."""
     repository.add_statement(tx, tenant, made)
-    propose(tx, tenant, agreement.terms, made, now_ms)
-    issue_invoice(tx, tenant, agreement.terms, made, now_ms)
+    propose(tx, tenant, agreement.versions, made, now_ms)
+    issue_invoice(tx, tenant, agreement, made, now_ms)
     documents.drop_drafts(tx, tenant, agreement.agreement_id, made.head.period.end)
 
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import msgspec
 
-from cloud.agreements.terms import AgreementTerms, Version, version_at
+from cloud.agreements.terms import Version, version_at
 from cloud.billing.facts import Fact
 from cloud.billing.metered import REGISTER, Metered
 from cloud.billing.pieces import Doubt, Piece
@@ -113,21 +113,27 @@ def commitments(scope: Scope, lines: Sequence[Line]) -> list[Line]:
 
 
 def rounded_together(scope: Scope, lines: Sequence[Line]) -> list[Line]:
-    """The lines with their shares, where the terms round several lines together; each period by itself."""
-    terms = scope.versions[-1].terms
-    if terms.rounding.place == "line":
+    """The lines with their shares, where the terms at a period's beginning round several lines together; each period by
+    itself.
+    """
+    if all(one.terms.rounding.place == "line" for one in scope.versions):
         return list(lines)
-    done: dict[int, Line] = {}
-    for label in dict.fromkeys(line.belongs_to for line in lines):
+    done: dict[int, Line] = dict(enumerate(lines))
+    for period in scope.periods:
+        terms = (version_at(period.from_ms, scope.versions) or scope.versions[0]).terms
+        label = scope.belongs_to(period)
         mine = [at for at, line in enumerate(lines) if line.belongs_to == label]
-        rates = [_rate(terms, lines[at]) for at in mine]
+        if not mine or terms.rounding.place == "line":
+            continue
+        rates = [_rate(scope, lines[at]) for at in mine]
         due = payables([exact_of(lines[at]) for at in mine], rates, terms.currency, terms.rounding)
         done |= {at: msgspec.structs.replace(lines[at], amount=plain(one)) for at, one in zip(mine, due, strict=True)}
     return [done[at] for at in range(len(lines))]
 
 
-def _rate(terms: AgreementTerms, line: Line) -> str:
-    rule = None if terms.tax is None else terms.tax.rule_for(line.kind)
+def _rate(scope: Scope, line: Line) -> str:
+    tax = next((one.terms.tax for one in scope.versions if one.version == line.version), None)
+    rule = None if tax is None else tax.rule_for(line.kind)
     return "" if rule is None else f"{rule.category} {rule.percent}"
 
 

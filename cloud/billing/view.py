@@ -31,6 +31,13 @@ def statement_document(statement: Statement) -> Document:
     }
 
 
+def _rounding(head: Head) -> str:
+    """How the period is rounded: by the terms at its beginning, whatever was concluded for later."""
+    return next(
+        (one.rounding for one in reversed(head.versions) if one.first <= head.period.first), head.versions[0].rounding
+    )
+
+
 def head_document(head: Head) -> Document:
     """What a list of statements shows of one."""
     return {
@@ -45,7 +52,7 @@ def head_document(head: Head) -> Document:
         "closed_at": utc_text(head.closed_at),
         "cutoff_at": utc_text(head.cutoff_at),
         "total": Money(Decimal(head.total), head.currency).as_json(),
-        "rounding": head.versions[-1].rounding,
+        "rounding": _rounding(head),
         "ranges": [
             {"log": log.log, "origin": log.origin, "from": log.from_, "to": log.to, "root": log.root}
             for log in head.logs

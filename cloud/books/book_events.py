@@ -23,6 +23,7 @@ from cloud.calendar import local_day, midnight, parse_day
 from cloud.credit.decide import net_price_of
 from cloud.database import Tx
 from cloud.guarantees import repository as verdicts
+from cloud.guarantees.repository import VerdictRow
 from cloud.invoices.document import Document
 from cloud.invoices.minor import nearest_minor, to_minor
 from cloud.rating.terms_fields import exact
@@ -122,6 +123,17 @@ class Booking:
                 when = (local_day(at_ms, "UTC").isoformat(), at_ms)
                 text = f"guarantee {row.name} of {row.first} to {row.end_day}: {row.state}"
                 self._once(entry_id, "guarantee", when, text, pair("Income:Air", owed, row.currency, minor))
+            if row.state == "withdrawn":
+                self._withdrawn(row, owed)
+
+    def _withdrawn(self, row: VerdictRow, owed: str) -> None:
+        """A verdict that had been settled, and booked, before its statement became void: back to what stays given."""
+        entry_id = f"verdict:{row.verdict_id}"
+        minor = row.credit_minor + repository.units_of(self._tx, self._tenant, [entry_id, f"{entry_id}:end"], owed)
+        if minor:
+            when = (local_day(row.changed_ms, "UTC").isoformat(), row.changed_ms)
+            text = f"guarantee {row.name} of {row.first} to {row.end_day}: withdrawn after it was settled"
+            self._once(f"{entry_id}:withdrawn", "guarantee", when, text, pair("Income:Air", owed, row.currency, minor))
 
     def documents(self) -> None:
         """Invoices, credit notes, cancellations."""

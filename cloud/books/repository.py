@@ -142,6 +142,16 @@ def booked(tx: Tx, tenant: str, ids: Sequence[str]) -> set[str]:
     return {str(row[0]) for row in rows}
 
 
+def units_of(tx: Tx, tenant: str, ids: Sequence[str], account: str) -> int:
+    """What the entries of these events put on an account, in all."""
+    rows = tx.all(
+        "SELECT p.units FROM GIVEN(entry_id text) AS g JOIN book_postings p ON p.tenant_id = ? "
+        "AND p.entry_id = g.entry_id AND p.account = ?",
+        ([[one] for one in ids], tenant, account),
+    )
+    return sum(int(row[0]) for row in rows)
+
+
 def new_documents(tx: Tx, tenant: str) -> list[tuple[Document, int]]:
     """Documents that are not booked yet, with when they were issued, in that order."""
     rows = tx.all(

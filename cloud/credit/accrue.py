@@ -11,14 +11,13 @@ from fractions import Fraction
 
 from cloud.agreements import repository as agreements
 from cloud.agreements.repository import Agreement
-from cloud.agreements.terms import AgreementTerms
 from cloud.billing.close_period import running
 from cloud.credit import repository
 from cloud.credit.decide import owner_of
 from cloud.credit.shares import share_out
 from cloud.database import Tx
 from cloud.invoices.minor import nearest_minor
-from cloud.invoices.taxes import rule_of
+from cloud.invoices.taxes import TaxBook
 from cloud.rating.lines import Line
 from cloud.rating.rate_usage import charge_models
 from cloud.rating.terms_fields import exact
@@ -44,7 +43,7 @@ def accrue(tx: Tx, tenant: str, agreement_id: str, now_ms: int, *, only_old: boo
     if only_old and before is not None and now_ms - before[1] < every * MINUTE_MS:
         return before[0]
     found = running(tx, tenant, agreement_id, now_ms)
-    minor = services_of(terms, found.settlement.lines)
+    minor = services_of(agreement, found.settlement.lines)
     repository.put_accrual(tx, tenant, agreement_id, minor, now_ms)
     counted = line._replace(accrued_minor=repository.accrued(tx, tenant, owner_of(terms)))
     if counted != line:
@@ -52,10 +51,11 @@ def accrue(tx: Tx, tenant: str, agreement_id: str, now_ms: int, *, only_old: boo
     return minor
 
 
-def services_of(terms: AgreementTerms, lines: Sequence[Line]) -> int:
+def services_of(agreement: Agreement, lines: Sequence[Line]) -> int:
     """What these lines come to with tax, without those whose draws owe one by one: minor units, never negative."""
-    gross = sum((_gross(terms, one) for one in lines if not _owes_by_draw(one)), Fraction(0))
-    return max(0, nearest_minor(gross, terms.currency))
+    tax = TaxBook.of(agreement.terms.tax, agreement.versions)
+    gross = sum((_gross(tax, one) for one in lines if not _owes_by_draw(one)), Fraction(0))
+    return max(0, nearest_minor(gross, agreement.terms.currency))
 
 
 def asked_early(tx: Tx, tenant: str, agreement: Agreement, lines: Sequence[Line], span: tuple[int, int]) -> None:
@@ -65,7 +65,7 @@ def asked_early(tx: Tx, tenant: str, agreement: Agreement, lines: Sequence[Line]
     if agreement.terms.credit is None:
         return
     repository.mark_asked_early(tx, tenant, agreement.agreement_id, (span[0], span[1] + 1))
-    repository.put_asked(tx, tenant, agreement.agreement_id, services_of(agreement.terms, lines))
+    repository.put_asked(tx, tenant, agreement.agreement_id, services_of(agreement, lines))
 
 
 def accrue_all(tx: Tx, tenant: str, now_ms: int) -> list[dict[str, object]]:
@@ -80,8 +80,8 @@ def accrue_all(tx: Tx, tenant: str, now_ms: int) -> list[dict[str, object]]:
     return done
 
 
-def _gross(terms: AgreementTerms, line: Line) -> Fraction:
-    return Fraction(line.amount) * (1 + exact(rule_of(terms.tax, line.kind).percent) / 100)
+def _gross(tax: TaxBook, line: Line) -> Fraction:
+    return Fraction(line.amount) * (1 + exact(tax.of_line(line.version, line.kind).percent) / 100)
 
 
 def _owes_by_draw(line: Line) -> bool:

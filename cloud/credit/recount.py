@@ -43,8 +43,8 @@ def recount(
 
 
 def owed_again(tx: Tx, tenant: str, agreement_id: str, span: tuple[int, int], early_minor: int) -> None:
-    """The statement of the instants ``[from, to)`` is void: its draws owe by themselves again, and its early bills,
-    ``early_minor`` in all, ask for their part of the services as before.
+    """The statement of the instants ``[from, to)`` is void: its draws owe by themselves again, and the early bills
+    since its beginning, ``early_minor`` in all, ask for their part of the services as before.
     """
     of_draws = repository.unmark_billed(tx, tenant, agreement_id, span)
     repository.put_asked(tx, tenant, agreement_id, max(0, early_minor - of_draws))

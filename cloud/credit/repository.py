@@ -220,7 +220,9 @@ def mark_asked_early(tx: Tx, tenant: str, agreement_id: str, span: tuple[int, in
 
 
 def unmark_billed(tx: Tx, tenant: str, agreement_id: str, span: tuple[int, int]) -> int:
-    """The statement of ``[from, to)`` is void: its draws owe by themselves again. What early bills asked for them."""
+    """The statement of ``[from, to)`` is void: its draws owe by themselves again. What early bills asked for draws
+    since then.
+    """
     tx.run(
         "UPDATE credit_draws SET billed = 0 WHERE tenant_id = ? AND agreement_id = ? AND billed = 1 AND at_ms >= ? "
         "AND at_ms < ?",
@@ -228,8 +230,8 @@ def unmark_billed(tx: Tx, tenant: str, agreement_id: str, span: tuple[int, int])
     )
     row = tx.one(
         "SELECT COALESCE(SUM(minor), 0) FROM credit_draws WHERE tenant_id = ? AND agreement_id = ? AND billed = 2 "
-        "AND at_ms >= ? AND at_ms < ?",
-        (tenant, agreement_id, *span),
+        "AND at_ms >= ?",
+        (tenant, agreement_id, span[0]),
     )
     return int(row[0] if row else 0)
 

@@ -8,16 +8,17 @@ credit waits for the next invoice, or is a credit note for the period's own, as 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import timedelta
 from fractions import Fraction
 
 import msgspec
 
 from cloud.agreements import repository as agreements
-from cloud.agreements.terms import AgreementTerms
+from cloud.agreements.terms import Version
 from cloud.billing import repository as statements
 from cloud.billing.gather import gather
-from cloud.billing.guarantee import Verdict, credit_amount
+from cloud.billing.guarantee import Verdict, credit_amount, terms_hash
 from cloud.billing.guarantee_terms import GuaranteeTerms
 from cloud.billing.statement import Statement
 from cloud.billing.verdicts import verdicts_of
@@ -44,11 +45,11 @@ class NotNow(ValueError):
     """The verdict is in a state in which that cannot be done."""
 
 
-def propose(tx: Tx, tenant: str, terms: AgreementTerms, statement: Statement, now_ms: int) -> None:
+def propose(tx: Tx, tenant: str, versions: Sequence[Version], statement: Statement, now_ms: int) -> None:
     """Stores the verdicts of a statement as proposed."""
     head = statement.head
     for verdict in statement.verdicts:
-        guarantee = _guarantee(terms, verdict.name)
+        guarantee = _guarantee(versions, verdict)
         days = 0 if guarantee is None else guarantee.objection_days
         deadline = (local_day(now_ms, head.zone) + timedelta(days=days)).isoformat()
         minor = 0 if guarantee is None else _credit(verdict, guarantee, statement)
@@ -104,8 +105,8 @@ def settle(
     agreement = agreements.find(tx, tenant, row.agreement_id, lock=True)
     assert statement is not None, "a verdict's statement stays"
     assert agreement is not None, "a statement's agreement stays"
-    guarantee = _guarantee(agreement.terms, row.name)
     verdict = _judged_again(tx, tenant, statement, row)
+    guarantee = _guarantee(agreement.versions, verdict)
     if credit_percent:
         verdict = msgspec.structs.replace(verdict, credit=credit_percent)
     minor = 0 if guarantee is None else _credit(verdict, guarantee, statement)
@@ -117,14 +118,31 @@ def settle(
     if minor and guarantee is not None and guarantee.credited_on == "credit_note":
         minor -= _on_credit_note(tx, tenant, settled, list(guarantee.of), minor, now_ms)
     if minor:
-        item = Item(
-            item_id=f"verdict:{verdict_id}", kind="guarantee_credit", amount=f"-{from_minor(minor, row.currency)}",
-            of=[] if guarantee is None else list(guarantee.of), about=verdict_id, who=who,
-            text=f"{row.name}, {row.first} to {row.end_day}: {verdict.share} % good, credit {verdict.credit} %",
-            why=settled.reason or f"guarantee {row.name}",
-        )  # fmt: skip
-        documents.add_item(tx, tenant, row.agreement_id, item, due_first=row.first, now_ms=now_ms)
+        _let_wait(tx, tenant, settled, verdict, [] if guarantee is None else list(guarantee.of), minor)
     return settled
+
+
+def _let_wait(tx: Tx, tenant: str, row: VerdictRow, verdict: Verdict, of: list[str], minor: int) -> None:
+    """Lets a credit wait for the next invoice, at the rates of tax of what it is a credit for."""
+    document_id = documents.invoice_of_statement(tx, tenant, row.statement_id)
+    about = documents.find(tx, tenant, document_id) if document_id else None
+    billed: dict[tuple[str, str], Fraction] = {}
+    for line in [] if about is None else about.lines:
+        if line.statement_line and (not of or line.kind in of):
+            rate = line.category, line.percent
+            billed[rate] = billed.get(rate, Fraction(0)) + exact(line.net)
+    rates = sorted(rate for rate, net in billed.items() if net > 0) or [("", "")]
+    shares = split(minor, [billed.get(rate, Fraction(1)) for rate in rates])
+    for (category, percent), share in zip(rates, shares, strict=True):
+        name = f"verdict:{row.verdict_id}" + (f":{category}:{percent}" if len(rates) > 1 else "")
+        item = Item(
+            item_id=name, kind="guarantee_credit", amount=f"-{from_minor(share, row.currency)}", of=of,
+            about=row.verdict_id, who=row.who, category=category, tax_percent=percent,
+            text=f"{row.name}, {row.first} to {row.end_day}: {verdict.share} % good, credit {verdict.credit} %",
+            why=row.reason or f"guarantee {row.name}",
+        )  # fmt: skip
+        if share:
+            documents.add_item(tx, tenant, row.agreement_id, item, due_first=row.first, now_ms=row.changed_ms)
 
 
 def _on_credit_note(tx: Tx, tenant: str, row: VerdictRow, of: list[str], minor: int, now_ms: int) -> int:
@@ -182,8 +200,10 @@ def _credit(verdict: Verdict, guarantee: GuaranteeTerms, statement: Statement) -
     return nearest_minor(credit_amount(verdict, guarantee, base), statement.head.currency)
 
 
-def _guarantee(terms: AgreementTerms, name: str) -> GuaranteeTerms | None:
-    return next((one for one in terms.guarantees or [] if one.name == name), None)
+def _guarantee(versions: Sequence[Version], verdict: Verdict) -> GuaranteeTerms | None:
+    """The guarantee that was judged, in the version that it was judged by."""
+    every = (one for version in versions for one in version.terms.guarantees or [])
+    return next((one for one in every if one.name == verdict.name and terms_hash(one) == verdict.terms_hash), None)
 
 
 def _known(tx: Tx, tenant: str, verdict_id: str) -> VerdictRow:

@@ -7,12 +7,12 @@ from datetime import date, timedelta
 from fractions import Fraction
 
 from cloud.agreements.payment_terms import USUAL, PaymentTerms
-from cloud.agreements.tax_terms import TaxRule, TaxTerms
+from cloud.agreements.tax_terms import TaxRule
 from cloud.billing.statement import Statement
 from cloud.calendar import month_after
 from cloud.invoices.document import FORMAT, Document, DocumentLine, Item, Kind, Place, document_id, number_text
 from cloud.invoices.minor import from_minor, nearest_minor, to_minor
-from cloud.invoices.taxes import NO_TERMS, Taxed, TaxTotal, rule_of, tax_totals
+from cloud.invoices.taxes import NO_TERMS, TaxBook, Taxed, TaxTotal, rule_of, tax_totals
 from cloud.money import unrounded_text
 from cloud.rating.lines import Amount, describe
 from cloud.rating.terms_fields import exact
@@ -38,7 +38,7 @@ def due_day(terms: PaymentTerms | None, issued_on: str, *, due_days: int | None 
 
 
 def invoice_of(
-    statement: Statement, items: Sequence[Item], tax: TaxTerms | None, place: Place, *, days: tuple[str, str]
+    statement: Statement, items: Sequence[Item], tax: TaxBook, place: Place, *, days: tuple[str, str]
 ) -> Document:
     """The invoice of a statement, with the items that waited for it; ``days``: issued on, due on."""
     head = statement.head
@@ -52,16 +52,16 @@ def invoice_of(
             unit_price=line.unit_price,
             unrounded=line.unrounded,
             net=line.amount,
-            category=(rule := rule_of(tax, line.kind)).category,
+            category=(rule := tax.of_line(line.version, line.kind)).category,
             percent=rule.percent,
         )
         for line in statement.lines
     ]
     usage = list(rows)
-    rules = {rule_key(rule): rule for rule in (rule_of(tax, row.kind) for row in rows)}
+    rules = {rule_key(rule): rule for rule in (tax.of_line(line.version, line.kind) for line in statement.lines)}
     off: dict[Rate, Fraction] = {}
     for item in items:
-        for rule, amount in _shares(item, usage, tax, off):
+        for rule, amount in _shares(item, usage, (tax, rules), off):
             rules[rule_key(rule)] = rule
             if item.kind == "coupon":
                 off[rule_key(rule)] = off.get(rule_key(rule), Fraction(0)) - amount
@@ -73,12 +73,12 @@ def invoice_of(
         "invoice",
         place,
         rows,
-        tax_totals(taxed, tax, head.currency),
+        tax_totals(taxed, tax.now, head.currency),
         {
             "tenant": head.tenant, "supplier_id": head.supplier_id, "customer_id": head.customer_id,
             "agreement_id": head.agreement_id, "statement_id": head.statement_id, "statement_hash": statement.hash,
             "about": "", "period_first": head.period.first, "period_end": head.period.end, "currency": head.currency,
-            "issued_on": days[0], "due_on": days[1], "tax_rule": (tax or NO_TERMS).in_words(),
+            "issued_on": days[0], "due_on": days[1], "tax_rule": (tax.now or NO_TERMS).in_words(),
         },
     )  # fmt: skip
 
@@ -123,29 +123,31 @@ def document_of(
 
 
 def _shares(
-    item: Item, usage: Sequence[DocumentLine], tax: TaxTerms | None, off: Mapping[Rate, Fraction]
+    item: Item,
+    usage: Sequence[DocumentLine],
+    known: tuple[TaxBook, Mapping[Rate, TaxRule]],
+    off: Mapping[Rate, Fraction],
 ) -> list[tuple[TaxRule, Fraction]]:
-    """An item's amount at the tax it belongs to; a percentage is taken of each rate's lines. ``off``: what coupons took
-    off each rate already, for all of them together leave no rate below nothing.
+    """An item's amount at the tax it belongs to; a percentage is taken of each rate's lines. ``known``: the tax terms,
+    and the rules of the lines; ``off``: what coupons took off each rate already, for all of them together leave no rate
+    below nothing.
     """
+    tax, rules = known
     if item.kind in NO_SUPPLY:
         return [(NO_SUPPLY[item.kind], exact(item.amount))]
     if item.category:
-        own = [one for one in (tax or NO_TERMS).rules if rule_key(one) == (item.category, item.tax_percent)]
-        return [((own or NO_TERMS.rules)[0], exact(item.amount))]
+        return [(tax.known(item.category, item.tax_percent), exact(item.amount))]
     base: dict[tuple[str, str], Fraction] = {}
-    rules: dict[tuple[str, str], TaxRule] = {}
     for row in usage:
         if not item.of or row.kind in item.of:
-            rule = rule_of(tax, row.kind)
-            rules[rule_key(rule)] = rule
-            base[rule_key(rule)] = base.get(rule_key(rule), Fraction(0)) + exact(row.net)
+            rate = row.category, row.percent
+            base[rate] = base.get(rate, Fraction(0)) + exact(row.net)
     if item.kind == "coupon":
         left = {key: amount - off.get(key, Fraction(0)) for key, amount in base.items()}
         shares = _coupon(item, base, {key: amount for key, amount in left.items() if amount > 0})
         return [(rules[key], -amount) for key, amount in shares]
     largest = max(base, key=lambda key: (base[key], key), default=None)
-    rule = rule_of(tax, item.of[0] if item.of else "") if largest is None else rules[largest]
+    rule = rule_of(tax.now, item.of[0] if item.of else "") if largest is None else rules[largest]
     return [(rule, exact(item.amount))]
 
 

@@ -16,7 +16,7 @@ from cloud.invoices.build import document_of
 from cloud.invoices.document import Document, DocumentLine, Place
 from cloud.invoices.minor import from_minor, nearest_minor, to_minor
 from cloud.invoices.taxes import Taxed, TaxTotal, tax_totals
-from cloud.money import MoneyError, unrounded_text
+from cloud.money import MoneyError, parse_amount, plain, unrounded_text
 from cloud.rating.lines import Amount
 from cloud.rating.terms_fields import exact
 
@@ -115,7 +115,7 @@ def _row(
     no: int, line: DocumentLine, wanted: Wanted, net: int, exactly: Fraction, about: Document, who: str
 ) -> DocumentLine:
     quantity = (
-        Amount(value=f"-{wanted.quantity}", unit=line.quantity.unit)
+        Amount(value=plain(-parse_amount(wanted.quantity)), unit=line.quantity.unit)
         if wanted.quantity
         else Amount(value="-1", unit="x")
     )
@@ -142,7 +142,9 @@ def _taxes(
     exacts: Sequence[Fraction],
     tax: TaxTerms | None,
 ) -> list[TaxTotal]:
-    """Tax by rate; what completes a rate takes the rest of its tax, and no credit takes more than is left."""
+    """Tax by rate; what completes a rate takes the rest of its tax, and cents that were rounded up before never turn
+    what is left of the tax against what is left of the net.
+    """
     currency = about.currency
     reasons = {(one.category, one.percent): one.reason for one in about.taxes}
     taxed = [
@@ -161,7 +163,8 @@ def _taxes(
         earlier_net, earlier_tax = _sums(before, total, currency)
         net, due = to_minor(total.net, currency), to_minor(total.tax, currency)
         left_net, left_tax = billed_net + earlier_net + net, billed_tax + earlier_tax
-        if left_net == 0 or abs(due) > abs(left_tax):
+        # The same sign on both sides: an invoice of charges and credits may be smaller than one of its lines.
+        if left_net == 0 or (left_tax + due) * left_net < 0:
             due = -left_tax
         totals.append(msgspec.structs.replace(total, tax=from_minor(due, currency)))
     return totals

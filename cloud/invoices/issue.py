@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloud.agreements import repository as agreements
+from cloud.agreements.repository import Agreement
 from cloud.agreements.terms import AgreementTerms
 from cloud.billing.statement import Statement
 from cloud.billing.void_statement import void_statement
-from cloud.calendar import local_day
+from cloud.calendar import last_day, local_day
 from cloud.credit import repository as credit_lines
 from cloud.credit.recount import owed_again, recount
 from cloud.database import Tx
@@ -22,6 +23,7 @@ from cloud.invoices.build import due_day, invoice_of, taken_now
 from cloud.invoices.credit_note import CreditRefused, Wanted, cancellation_of, credit_note_of
 from cloud.invoices.document import Document, Kind, Place, series_of
 from cloud.invoices.minor import to_minor
+from cloud.invoices.taxes import TaxBook
 from cloud.payments.allocate import apply_credit_note, apply_prepaid, undo_allocations
 
 
@@ -29,9 +31,14 @@ class DocumentUnknown(LookupError):
     """There is no such document."""
 
 
-def issue_invoice(tx: Tx, tenant: str, terms: AgreementTerms, statement: Statement, now_ms: int) -> Document | None:
-    """The invoice of a statement, with what waited for it; None when there is nothing to ask for."""
+def issue_invoice(tx: Tx, tenant: str, agreement: Agreement, statement: Statement, now_ms: int) -> Document | None:
+    """The invoice of a statement, with what waited for it; None when there is nothing to ask for.
+
+    Its terms are those of the period's last day; what was concluded for later says nothing about it.
+    """
     head = statement.head
+    terms = agreement.on(last_day(head.period.end))
+    tax = TaxBook.of(terms.tax, agreement.versions)
     waiting = repository.waiting_items(tx, tenant, head.agreement_id, head.period.end)
     items = taken_now(waiting, billed=bool(statement.lines))
     if not statement.lines and not items:
@@ -39,7 +46,7 @@ def issue_invoice(tx: Tx, tenant: str, terms: AgreementTerms, statement: Stateme
     today = local_day(now_ms, head.zone).isoformat()
     grade = credit_lines.grade_of(tx, tenant, terms)
     due = due_day(terms.payment, today, due_days=None if grade is None else grade.due_days)
-    made = invoice_of(statement, items, terms.tax, place_of(tx, tenant, terms, "invoice"), days=(today, due))
+    made = invoice_of(statement, items, tax, place_of(tx, tenant, terms, "invoice"), days=(today, due))
     repository.add(tx, tenant, made, open_minor=to_minor(made.gross, made.currency), now_ms=now_ms)
     repository.take_items(tx, tenant, head.agreement_id, items, made.document_id)
     apply_prepaid(tx, tenant, made.document_id, now_ms)
@@ -90,18 +97,18 @@ def take_back(
     repository.add(tx, tenant, made, open_minor=to_minor(made.gross, made.currency), now_ms=now_ms)
     apply_credit_note(tx, tenant, made.document_id, document_id, now_ms)
     repository.set_state(tx, tenant, document_id, "void")
-    early = _early_bills(tx, tenant, about)
     repository.release_items(tx, tenant, about.agreement_id, document_id)
+    early = _early_bills(tx, tenant, about.agreement_id)
     span = statement.head.period
     owed_again(tx, tenant, about.agreement_id, (span.from_ms, span.to_ms), early)
     recount(tx, tenant, (made.supplier_id, made.customer_id, made.currency))
     return statement, made
 
 
-def _early_bills(tx: Tx, tenant: str, about: Document) -> int:
-    """What the early bills that an invoice takes off had asked for, with tax, in minor units."""
-    taken = repository.items_page(tx, tenant, about.agreement_id)
-    early = {item.about for item, _, by in taken if by == about.document_id and item.kind == "progressive_billing"}
+def _early_bills(tx: Tx, tenant: str, agreement_id: str) -> int:
+    """What the early bills that no invoice has taken off have asked for, with tax, in minor units."""
+    items = repository.items_page(tx, tenant, agreement_id)
+    early = {item.about for item, _, taken in items if not taken and item.kind == "progressive_billing"}
     found = [repository.find(tx, tenant, one) for one in sorted(early)]
     return sum(to_minor(one.gross, one.currency) for one in found if one is not None)
 

@@ -211,6 +211,17 @@ def release_items(tx: Tx, tenant: str, agreement_id: str, document_id: str) -> N
     )
 
 
+def drop_items(tx: Tx, tenant: str, agreement_id: str, about: str) -> list[Item]:
+    """Items about something that is no more, as far as they still wait: they wait no longer."""
+    found = [item for item, _, taken in items_page(tx, tenant, agreement_id) if item.about == about and not taken]
+    for item in found:
+        tx.run(
+            "DELETE FROM waiting_items WHERE tenant_id = ? AND agreement_id = ? AND item_id = ? AND document_id = ''",
+            (tenant, agreement_id, item.item_id),
+        )
+    return found
+
+
 def keep_draft(
     tx: Tx, tenant: str, key: tuple[str, str, str, int], total: tuple[str, str], body: str, now_ms: int
 ) -> None:

@@ -5,13 +5,14 @@ The surprise: without tax terms nothing is taxed and the paper says so (category
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
 from cloud.agreements.tax_terms import Category, TaxRule, TaxTerms
+from cloud.agreements.terms import Version
 from cloud.invoices.minor import from_minor, nearest_minor
 from cloud.rating.terms_fields import exact
 
@@ -35,6 +36,30 @@ class Taxed(NamedTuple):
     net: int
     exact: Fraction
     rule: TaxRule
+
+
+class TaxBook(NamedTuple):
+    """An invoice's tax terms: ``now``, which say how it is rounded, and those of each version of the terms, because
+    a line is taxed by the terms that counted when it was supplied, however late it is billed.
+    """
+
+    now: TaxTerms | None
+    by_version: Mapping[int, TaxTerms | None]
+
+    @classmethod
+    def of(cls, now: TaxTerms | None, versions: Sequence[Version]) -> Self:
+        """Those of an agreement, whose terms are taxed by ``now`` on the document's day."""
+        return cls(now, {one.version: one.terms.tax for one in versions})
+
+    def of_line(self, version: int, kind: str) -> TaxRule:
+        """The rule for a line of a version."""
+        return rule_of(self.by_version.get(version, self.now), kind)
+
+    def known(self, category: str, percent: str) -> TaxRule:
+        """The rule of a category and rate, of whichever version has it; NOT_AGREED where none has."""
+        terms = [one for one in (self.now, *self.by_version.values()) if one is not None]
+        rules = (rule for one in terms for rule in one.rules)
+        return next((rule for rule in rules if (rule.category, rule.percent) == (category, percent)), NOT_AGREED)
 
 
 def rule_of(terms: TaxTerms | None, kind: str) -> TaxRule:

@@ -183,6 +183,7 @@ LONG = [("draw", 4), ("run", 1), ("draw", 2), ("read", 4), ("run", 1), ("read", 
 
 @settings(max_examples=6, deadline=None)
 @example([*LONG, ("void", 1), ("read", 1), ("run", 1)])
+@example([*[("draw", 1)] * 10, ("read", 1), ("run", 1), ("void", 1)])
 @given(STEPS)
 def test_each_unit_is_owed_once_by_an_early_bill_or_by_having_been_used(steps: list[tuple[str, int]]) -> None:
     with TemporaryDirectory() as folder, CloudTwin(f"sqlite:///{folder}/cloud.db", Path(folder)) as cloud:

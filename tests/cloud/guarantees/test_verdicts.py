@@ -49,6 +49,11 @@ def verdicts(trade: Trade) -> list[dict[str, Any]]:
     return found
 
 
+def refunds_owed(trade: Trade) -> str:
+    """What the books say is to be credited to customers."""
+    return next((amount for (account, _), amount in booked(trade).items() if "Refund" in account), "0")
+
+
 def missed_day(cloud: CloudTwin, **guarantee: Any) -> tuple[Trade, dict[str, Any]]:
     """A day of which 18 of 24 hours were good."""
     trade = shop(cloud, **guarantee)
@@ -148,6 +153,50 @@ def test_a_void_statement_withdraws_its_verdict_and_the_next_revision_proposes_a
 
     assert sorted(one["state"] for one in verdicts(trade)) == ["proposed", "withdrawn"]
     assert refusals(trade.bundle(again)) == []
+
+
+def test_a_credit_of_a_void_statement_is_not_given_twice(cloud: CloudTwin) -> None:
+    trade, statement = missed_day(cloud)
+    cloud.clock.ms = midnight(parse_day("2026-11-08"), ZONE)
+    trade.post("/v1/verdict-runs", {})
+    owed = [refunds_owed(trade)]
+    trade.post(f"/v1/statements/{statement['statement_id']}/void", {"reason": "typo", "who": "ann"})
+    owed.append(refunds_owed(trade))
+    trade.close(FIRST, "2026-11-02")
+    cloud.clock.ms = midnight(parse_day("2026-11-20"), ZONE)
+
+    trade.post("/v1/verdict-runs", {})
+
+    assert [one["amount"] for one in trade.get("/v1/agreements/agr-1/items")["items"]] == ["-2.00"]
+    assert [*owed, refunds_owed(trade)] == ["-2.00", "0", "-2.00"]
+
+
+def test_terms_without_the_guarantee_from_tomorrow_owe_its_credit_for_today(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    windows(trade, 18, 20)
+    windows(trade, 6, 80)
+    trade.send()
+    terms = TERMS | {"devices": ["cab-1", "meter-1", "cab-9"], "charges": [TERMS["charges"][2]]}
+    del terms["agreement_id"]
+    trade.post("/v1/agreements/agr-1/versions", {"first": "2026-11-02", "terms": terms})
+
+    trade.close(FIRST, "2026-11-02")
+
+    assert verdicts(trade)[0]["proposed_credit"]["amount"] == "2.00"
+    assert verdicts(trade)[0]["objections_until"] == "2026-11-07"
+
+
+def test_a_credit_has_the_rate_of_tax_of_what_it_is_a_credit_for(cloud: CloudTwin) -> None:
+    trade, _ = missed_day(cloud)
+    terms = trade.get("/v1/agreements/agr-1")["versions"][0]["terms"] | {"tax": {"rules": [{"percent": "21"}]}}
+    trade.post("/v1/agreements/agr-1/versions", {"first": "2026-11-02", "terms": terms})
+    cloud.clock.ms = midnight(parse_day("2026-11-08"), ZONE)
+    trade.post("/v1/verdict-runs", {})
+
+    invoice = invoice_of(trade, trade.close("2026-11-02", "2026-11-03"))
+
+    rates = [(line["kind"], line["net"], line["percent"]) for line in invoice["lines"]]
+    assert rates == [("monthly_fee", "10.00", "21"), ("guarantee_credit", "-2.00", "19")]
 
 
 def test_what_will_be_credited_is_no_income_and_beancount_agrees(cloud: CloudTwin, tmp_path: Path) -> None:

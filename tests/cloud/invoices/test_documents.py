@@ -66,6 +66,36 @@ def test_crediting_bit_by_bit_gives_back_exactly_what_was_asked_for(cloud: Cloud
     assert trade.get(f"/v1/documents/{invoice['document_id']}")["open"]["amount"] == "0.00"
 
 
+def test_a_line_larger_than_its_invoice_is_credited_with_all_of_its_tax(cloud: CloudTwin) -> None:
+    trade = shop(
+        cloud, tax={"rules": [{"percent": "19"}]}, charges=[{"kind": "per_piece", "prices": {"drill-8": "10"}}]
+    )
+    rebate = {"item_id": "r", "kind": "agreed", "text": "rebate", "amount": "-9.00", "who": "ann", "why": "agreed"}
+    trade.post("/v1/agreements/agr-1/items", rebate)
+    trade.draw()
+    trade.send()
+    invoice = invoice_of(trade, trade.close(FIRST, "2026-11-02"))
+    path = f"/v1/documents/{invoice['document_id']}/credit-notes"
+
+    notes = [trade.post(path, {"who": "ann", "lines": [{"line": no, "reason": "void"}]}) for no in (1, 2)]
+
+    assert amounts(invoice)[:3] == ("1.00", "0.19", "1.19")
+    assert [amounts(note)[:3] for note in notes] == [("-10.00", "-1.90", "-11.90"), ("9.00", "1.71", "10.71")]
+
+
+def test_goods_that_came_back_are_credited_back_by_their_number(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    trade.give_back(qty=3)
+    trade.send()
+    invoice = invoice_of(trade, trade.close(FIRST, "2026-11-02"))
+    path = f"/v1/documents/{invoice['document_id']}/credit-notes"
+    line = next(one["no"] for one in invoice["lines"] if one["kind"] == "per_piece")
+
+    note = trade.post(path, {"who": "ann", "lines": [{"line": line, "reason": "broken", "quantity": "-2"}]})
+
+    assert [(one["quantity"]["value"], one["net"]) for one in note["lines"]] == [("2", "2.40")]
+
+
 def test_more_than_was_billed_is_not_credited(cloud: CloudTwin) -> None:
     trade = shop(cloud)
     invoice = invoice_of(trade, closed(trade))
