@@ -5,7 +5,7 @@
     frame     57 4B 4C 59 | total length | board | command | data .. | xor of everything before it
     82 ch     open one lock        reply 82 status ch door     status 00 done, FF failed; door 00 open, 01 closed
     83 ch     ask one door         reply 83 status ch door
-    84        ask all              reply 84 status door door ..           one byte for each channel from 1
+    84        ask all              reply 84 status n door door ..         one byte for each of n channels from 1
     86        open all             reply 86 status
     81 ch     flash the lamp       reply 81 status ch
     90 ch n   motor, n pieces      reply 90 status left, once for each piece
@@ -178,7 +178,7 @@ class LockWkly:
             return [Transmit(soon, framed(self.board, 0x83, 0, data[0], self._door(data[0])))]
         elif command == 0x84 and not data:
             doors = [self._door(lock) for lock in range(1, self.locks + 1)]
-            return [Transmit(soon, framed(self.board, 0x84, 0, *doors))]
+            return [Transmit(soon, framed(self.board, 0x84, 0, len(doors), *doors))]
         elif command == 0x81 and len(data) == 1:
             return [Transmit(soon, framed(self.board, 0x81, 0, data[0]))]
         elif command == 0x90 and len(data) == 2 and str(data[0]) in self.coils and self.coils.turn is None:

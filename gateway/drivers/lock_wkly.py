@@ -3,7 +3,7 @@
     57 4B 4C 59 | length | board | command | data .. | xor      length: the whole frame, xor: all bytes before it
     82 ch            open            82 status ch door          some boards never answer
     83 ch            query a door    83 status ch door          door 00 open, 01 closed; status 00 done, FF failed
-    84               query all       84 status door ..          one byte a channel, from 1
+    84               query all       84 status n door ..        one byte for each of n channels, from 1; FF: failed
     90 ch quantity   turn a motor    90 status left             one such answer for each piece, left counts down to 0
                      unasked         85 ch door                 a door has moved
 
@@ -40,6 +40,7 @@ HEAD = b"WKLY"
 FLASH, OPEN, QUERY, QUERY_ALL, MOVED, TURN = 0x81, 0x82, 0x83, 0x84, 0x85, 0x90
 DONE, FAILED = 0x00, 0xFF
 SHORTEST, LONGEST = 8, 64
+MOST_CHANNELS = 48
 DOOR_REPLY = 11
 ONE_DOOR_EVERY = 0.25
 
@@ -121,7 +122,8 @@ class LockWkly:
     def request(self, wants: Sequence[Want]) -> Request:  # noqa: ARG002 - there is one question
         """The next door, or all of them."""
         if self.settings.whole:
-            length = SHORTEST + 1 + max(self._doors)
+            # It tells every channel it has, also those nobody has wired.
+            length = SHORTEST + 2 + MOST_CHANNELS
             return self._ask(QUERY_ALL, expect=length, delay=self.settings.delay)
         self._next = (self._next + 1) % len(self._doors)
         return self.status(str(self._doors[self._next]))
@@ -227,12 +229,14 @@ class LockWkly:
         return [self._door(slot, closed, frame)] if done else []
 
     def _all(self, data: bytes, frame: bytes) -> list[Event]:
-        states = data[1:]
-        if len(data) < 2 or data[0] != DONE or len(states) < max(self._doors) or any(one > 1 for one in states):
+        states = data[2:]
+        fits = data[:2] == bytes((DONE, len(states))) and len(states) >= max(self._doors)
+        if not fits or any(one not in (0, 1, FAILED) for one in states):
             self.counters.refuse("layout")
             return []
         self.answered = True
-        return [self._door(str(door), states[door - 1] == 1, frame) for door in self._doors]
+        told = [(door, states[door - 1]) for door in self._doors if states[door - 1] != FAILED]
+        return [self._door(str(door), state == 1, frame) for door, state in told]
 
     def _door(self, slot: str, closed: bool, frame: bytes) -> DoorState:  # noqa: FBT001 - the bit itself
         self._seen[slot] = Seen(closed, self._now)

@@ -78,12 +78,18 @@ def nothing(driver: Any) -> object:
     return driver
 
 
+def all_doors(driver: Any) -> object:
+    """Every door at once."""
+    return driver.request(driver.wants)
+
+
 def of_zdm(name: str, address: int, width: int = 1) -> Callable[[Any], object]:
     """One message number."""
     return lambda driver: driver.request([Want(name, 10, address, address, width)])
 
 
 CU48 = {"model": "cu48", "locks": 48}
+WHOLE = {"locks": 2, "whole": True}
 ALL_48 = [(str(lock), True, None) for lock in range(1, 49)]
 TWO_OPEN_48 = [(str(lock), lock not in (1, 48), None) for lock in range(1, 49)]
 
@@ -99,6 +105,9 @@ BOARDS: list[BoardCase] = [
     ("coil_vmc", "vmc_fafb.12", {}, nothing, fault("machine_status", cmd="52")),
     ("coil_vmc", "vmc_fafb.13", {}, nothing, selection("60", "normal", 7, 12)),
     ("coil_vmc", "coil_vmc.c04", {}, nothing, turning(running=True)),
+    ("coil_vmc", "coil_vmc.f1", {}, nothing, turning(running=True)),
+    ("coil_vmc", "coil_vmc.f2", {}, nothing, ended("1", 0, "jam", "none")),
+    ("coil_vmc", "coil_vmc.f3", {}, nothing, selection("1", "status_03", 4, 4)),
     ("coil_vmc", "coil_vmc.c05", {}, nothing, ended("9", 0, "none", "none")),
     ("coil_vmc", "coil_vmc.c06", {}, nothing, ended("9", 1, "ok", "seen")),
     ("coil_vmc", "coil_vmc.c07", {}, nothing, ended("9", 0, "unknown", "off")),
@@ -124,6 +133,9 @@ BOARDS: list[BoardCase] = [
     ("lock_wkly", "lock_wkly.c9", {"board": 1}, lambda d: d.open("4"), opened("4", right=True)),
     ("lock_wkly", "lock_wkly.c2", {}, lambda d: d.status("1"), doors(("1", True, None))),
     ("lock_wkly", "lock_wkly.c3", {}, lambda d: d.status("1"), doors(("1", False, None))),
+    ("lock_wkly", "lock_wkly.c10", WHOLE, all_doors, doors(("1", False, None), ("2", False, None))),
+    ("lock_wkly", "lock_wkly.c11", {**WHOLE, "board": 1}, all_doors, doors(("1", False, None), ("2", False, None))),
+    ("lock_wkly", "lock_wkly.c12", WHOLE, all_doors, doors(("1", False, None), ("2", True, None))),
     ("lock_wkly", "board_wkly.08", {}, nothing, doors(("3", False, None))),
     ("lock_wkly", "board_wkly.03", {}, lambda d: d.flash("1"), took(taken=True)),
     ("lock_wkly", "lock_wkly.c5", {}, nothing, doors(("3", True, None))),

@@ -190,14 +190,20 @@ def test_each_door_is_asked_in_turn() -> None:
     assert driver.wants[0].every == 1
 
 
-def test_the_whole_board_in_one_answer_where_it_can() -> None:
+@pytest.mark.parametrize(
+    ("states", "told"),
+    [("00 03 01 00 01", [("1", True), ("2", False), ("3", True)]), ("00 04 01 FF 01 00", [("1", True), ("3", True)]),
+     ("00 02 01 00", []), ("00 01 00 01", []), ("FF 03 01 00 01", []), ("00 03 01 00 02", [])],
+)  # fmt: skip
+def test_the_whole_board_in_one_answer_where_it_can(states: str, told: list[tuple[str, bool]]) -> None:
     driver: Any = drivers.create("lock_wkly", {"locks": 3, "whole": True})
     request = driver.request(driver.wants)
-    reply = bytes.fromhex("57 4B 4C 59 0C 00 84 00 01 00 01")
+    data = bytes.fromhex(states)
+    reply = b"WKLY" + bytes((8 + len(data), 0, 0x84)) + data
 
     events = driver.feed(request.data + reply + bytes([xor(reply)]), 1.0)
 
-    assert [(event.slot, event.closed) for event in events] == [("1", True), ("2", False), ("3", True)]
+    assert [(event.slot, event.closed) for event in events] == told
 
 
 def xor(data: bytes) -> int:
