@@ -94,7 +94,7 @@ def return_payment(tx: Tx, tenant: str, payment_id: str, now_ms: int) -> Payment
     for one in repository.allocations(tx, tenant, source=payment_id):
         if one.undone_ms is None:
             _undo(tx, tenant, one, now_ms)
-    returned = payment._replace(free_minor=0, state="returned")
+    returned = payment._replace(free_minor=0, state="returned", matched_by="by_hand")
     repository.change(tx, tenant, returned)
     if payment.customer_id:
         recount(tx, tenant, (payment.supplier_id, payment.customer_id, payment.currency))

@@ -21,7 +21,7 @@ class BankFileError(ValueError):
 
 class Entry(NamedTuple):
     """``amount`` in plain digits, negative for what left the account; ``references``: structured ones, best first;
-    ``returns``: the bank's reference of the entry that this one takes back, or "".
+    ``reversal``: it takes back another entry; ``returns``: that one's reference, the bank's or the payer's, or "".
     """
 
     account: str

@@ -17,6 +17,9 @@ from cloud.payments.bank_entry import BankFileError, Entry, checked, made_up_ref
 ENCODINGS = (b"utf-8", b"us-ascii", b"iso-8859-1", b"iso-8859-15", b"windows-1252")
 _ENCODING = re.compile(rb"""\s*(?:\xef\xbb\xbf)?\s*<\?xml[^>]*?\bencoding\s*=\s*["']([^"']*)""")
 _NAMESPACE = re.compile(r"\{[^}]*\}")
+NOT_PROVIDED = "NOTPROVIDED"
+# Reversals because a payment was returned or cancelled, a direct debit returned or unpaid.
+RETURNS = frozenset(("RRTN", "RPCR", "UPDD", "PRDD"))
 _IDENTIFIERS = ("AcctSvcrRef", "EndToEndId", "InstrId", "TxId", "MndtId")
 
 
@@ -36,11 +39,27 @@ def read(raw: bytes) -> list[Entry]:
             if _status(entry) != "BOOK":
                 continue
             for one in _entries(entry, account):
-                key = tuple(str(part) for part in one)
-                nth = seen[key] = seen.get(key, -1) + 1
-                parts = (one.booked_on, one.amount, one.currency, one.payer, one.payer_account, one.remittance)
+                parts = (*_content(one), _text(entry, "NtryRef"))
+                nth = seen[parts] = seen.get(parts, -1) + 1
                 found.append(one if one.bank_ref else one._replace(bank_ref=made_up_ref(account, parts, nth)))
-    return checked(found)
+    return checked(_told_apart(found))
+
+
+def _content(one: Entry) -> tuple[str, ...]:
+    return one.booked_on, one.amount, one.currency, one.payer, one.payer_account, one.remittance
+
+
+def _told_apart(entries: list[Entry]) -> list[Entry]:
+    """Some banks give one reference to several entries of a day: their content tells those apart."""
+    contents: dict[tuple[str, str], set[tuple[str, ...]]] = {}
+    for one in entries:
+        contents.setdefault((one.account, one.bank_ref), set()).add(_content(one))
+    return [
+        one._replace(bank_ref=f"{one.bank_ref}#{made_up_ref(one.account, _content(one), 0)[2:10]}")
+        if len(contents[one.account, one.bank_ref]) > 1
+        else one
+        for one in entries
+    ]
 
 
 def _tree(raw: bytes) -> ET.Element:
@@ -58,7 +77,7 @@ def _tree(raw: bytes) -> ET.Element:
 
 
 def _entries(entry: ET.Element, account: str) -> Iterator[Entry]:
-    """The transactions of an entry, or the entry itself when it has none or only one."""
+    """The transactions of an entry, or the entry itself when it has none or only one; none when no money moved."""
     details = [one for group in _children(entry, "NtryDtls") for one in _children(group, "TxDtls")]
     sign = _sign(entry)
     booked = _day(entry, "BookgDt") or _day(entry, "ValDt")
@@ -66,18 +85,24 @@ def _entries(entry: ET.Element, account: str) -> Iterator[Entry]:
         raise BankFileError("an entry has no booking day (<BookgDt>)")
     reversal = _text(entry, "RvslInd") in ("true", "1")
     amount, currency = _amount(entry)
+    if not amount.strip("0."):
+        return
     if len(details) < 2:
         yield _one(details[0] if details else entry, entry, account, (booked, sign + amount, currency), reversal)
         return
+    singles = [_text(detail, "Refs/AcctSvcrRef") for detail in details]
+    whole = _text(entry, "AcctSvcrRef")
     for number, detail in enumerate(details):
         own, own_currency = _amount(detail)
         if not own:
             raise BankFileError("a transaction of a batch has no amount (<Amt>)")
         own_sign = _sign(detail) if _text(detail, "CdtDbtInd") else sign
         made = _one(detail, entry, account, (booked, own_sign + own, own_currency or currency), reversal)
-        single = _text(detail, "Refs/AcctSvcrRef")
-        whole = _text(entry, "AcctSvcrRef")
-        yield made._replace(bank_ref=single or (f"{whole}/{number}" if whole else ""))
+        # A reference that several transactions share is that of the batch, whatever the bank calls it.
+        single = singles[number]
+        own_ref = single if single != whole and singles.count(single) == 1 else ""
+        shared = whole or single
+        yield made._replace(bank_ref=own_ref or (f"{shared}/{number}" if shared else ""))
 
 
 def _one(
@@ -93,11 +118,15 @@ def _one(
     payer_account = _text(detail, f"RltdPties/{side}Acct/Id/IBAN") or _text(detail, f"RltdPties/{side}Acct/Id/Othr/Id")
     texts = [*_texts(detail, "RmtInf/Ustrd"), *_texts(entry, "AddtlNtryInf")]
     structured = _texts(detail, "RmtInf/Strd/CdtrRefInf/Ref") + _texts(detail, "RmtInf/Strd/RfrdDocInf/Nb")
-    ids = [one for name in _IDENTIFIERS if (one := _text(detail, f"Refs/{name}")) and one != "NOTPROVIDED"]
-    returned = _text(detail, "RtrInf/OrgnlBkTxCd/Prtry/Cd") or _text(detail, "RtrInf/Rsn/Cd")
+    ids = [one for name in _IDENTIFIERS if (one := _text(detail, f"Refs/{name}")) and one != NOT_PROVIDED]
+    returned = reversal or bool(_children(detail, "RtrInf")) or _family(detail, entry) in RETURNS
+    bank_ref = _text(detail, "Refs/AcctSvcrRef") or _text(entry, "AcctSvcrRef")
+    # Its own bank's reference may be that of the entry it takes back.
+    end_to_end = _text(detail, "Refs/EndToEndId")
+    known = bank_ref if end_to_end in ("", NOT_PROVIDED) else end_to_end
     return Entry(
         account=account,
-        bank_ref=_text(detail, "Refs/AcctSvcrRef") or _text(entry, "AcctSvcrRef") or _text(entry, "NtryRef"),
+        bank_ref=f"{bank_ref}/returned" if returned and bank_ref else bank_ref,
         booked_on=booked,
         amount=amount,
         currency=currency,
@@ -105,9 +134,15 @@ def _one(
         payer_account=payer_account,
         remittance=" ".join(texts),
         references=(*structured, *ids),
-        returns=_text(detail, "Refs/EndToEndId") if returned or reversal else "",
-        reversal=reversal or bool(returned),
+        returns=known if returned else "",
+        reversal=returned,
     )
+
+
+def _family(detail: ET.Element, entry: ET.Element) -> str:
+    """The sub-family of a transaction's code, e.g. RRTN: reversal due to a returned payment."""
+    path = "BkTxCd/Domn/Fmly/SubFmlyCd"
+    return _text(detail, path) or _text(entry, path)
 
 
 def _name(element: ET.Element) -> str:

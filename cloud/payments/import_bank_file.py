@@ -14,7 +14,7 @@ from cloud.agreements import repository as agreements
 from cloud.agreements.payment_terms import USUAL, PaymentTerms
 from cloud.credit.recount import recount
 from cloud.database import Tx
-from cloud.invoices.minor import to_minor
+from cloud.invoices.minor import from_minor, to_minor
 from cloud.money import MoneyError
 from cloud.payments import repository
 from cloud.payments.allocate import AllocationRefused, allocate, return_payment
@@ -23,6 +23,7 @@ from cloud.payments.matching import Match, Open, match
 from cloud.payments.repository import Payment
 
 Outcome = dict[str, str | int]
+BY_HAND = "by_hand"
 
 
 def import_entries(tx: Tx, tenant: str, entries: Sequence[Entry], *, now_ms: int) -> list[Outcome]:
@@ -56,9 +57,18 @@ def _import(tx: Tx, tenant: str, entry: Entry, now_ms: int) -> Outcome:
     )
     outcome: Outcome = {"payment_id": made.payment_id, "amount": entry.amount, "currency": entry.currency}
     if not repository.add(tx, tenant, made):
-        return outcome | {"outcome": "known"}
-    if minor < 0 and entry.returns:
-        return outcome | {"outcome": _take_back(tx, tenant, made, entry.returns, now_ms)}
+        before = repository.find(tx, tenant, made.payment_id)
+        if before is None or _same(before, made):
+            return outcome | {"outcome": "known"}
+        if entry.account == BY_HAND:
+            shown = from_minor(before.amount_minor, before.currency)
+            raise BankFileError(
+                f"{entry.bank_ref} is known as {shown} {before.currency} of {before.booked_on}; name this one otherwise"
+            )
+        # A bank that uses a reference again means another entry: money is never lost over a name.
+        return _import(tx, tenant, entry._replace(bank_ref=_told_apart(entry)), now_ms)
+    if entry.reversal:
+        return outcome | {"outcome": _take_back(tx, tenant, made, entry, now_ms)}
     customer = _payer(tx, tenant, entry)
     if minor < 0 and customer and _pay_back(tx, tenant, made, customer):
         return outcome | {"outcome": "refunded", "customer_id": customer}
@@ -94,16 +104,39 @@ def _pay_back(tx: Tx, tenant: str, made: Payment, customer: str) -> bool:
     return True
 
 
+def _same(before: Payment, made: Payment) -> bool:
+    """Whether a reference that is known stands for the same entry."""
+    return (before.amount_minor, before.currency, before.booked_on) == (
+        made.amount_minor,
+        made.currency,
+        made.booked_on,
+    )
+
+
+def _told_apart(entry: Entry) -> str:
+    return f"{entry.bank_ref}#{entry.booked_on}#{entry.amount}#{entry.currency}"
+
+
 def _id(entry: Entry) -> str:
     text = f"{entry.account}\n{entry.bank_ref}"
     return f"pay_{hashlib.sha256(text.encode()).hexdigest()[:20]}"
 
 
-def _take_back(tx: Tx, tenant: str, made: Payment, returns: str, now_ms: int) -> str:
-    before = repository.find_by_reference(tx, tenant, returns)
-    if before is None or before.state == "returned" or before.amount_minor != -made.amount_minor:
+def _take_back(tx: Tx, tenant: str, made: Payment, entry: Entry, now_ms: int) -> str:
+    """What the bank took back, if it can be one payment only: the same amount under the reference that was named. One
+    that a person has returned already is left as it is.
+    """
+    same = repository.of_amount(tx, tenant, made.account, made.currency, -made.amount_minor) if entry.returns else []
+    named = [one for one in same if entry.returns in (one.bank_ref, *one.remittance.split())]
+    named = [one for one in named if one.state != "returned" or one.matched_by == BY_HAND]
+    if len(named) != 1 or made.amount_minor > 0:
         return "unmatched"
-    return_payment(tx, tenant, before.payment_id, now_ms)
+    before = named[0]
+    if before.state != "returned":
+        return_payment(tx, tenant, before.payment_id, now_ms)
+    returned = repository.find(tx, tenant, before.payment_id)
+    assert returned is not None, "a payment stays"
+    repository.change(tx, tenant, returned._replace(matched_by="return"))
     repository.change(
         tx,
         tenant,

@@ -149,13 +149,14 @@ def customer_of_account(tx: Tx, tenant: str, payer_account: str) -> str:
     return "" if row is None else str(row[0])
 
 
-def find_by_reference(tx: Tx, tenant: str, reference: str) -> Payment | None:
-    """The payment with the bank's reference, for one that is returned."""
-    row = tx.one(
-        f"SELECT {_COLUMNS} FROM payments WHERE tenant_id = ? AND bank_ref = ? AND amount_minor > 0",  # noqa: S608 -- constant
-        (tenant, reference),
+def of_amount(tx: Tx, tenant: str, account: str, currency: str, minor: int) -> list[Payment]:
+    """The payments onto an account of just this amount, among which one that comes back is looked for."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM payments WHERE tenant_id = ? AND account = ? AND currency = ? "  # noqa: S608 -- constant
+        "AND amount_minor = ? ORDER BY booked_on, payment_id",
+        (tenant, account, currency, minor),
     )
-    return None if row is None else Payment(*row)
+    return [Payment(*row) for row in rows]
 
 
 def open_numbers(tx: Tx, tenant: str, currency: str) -> list[tuple[str, str, str, str, int, str, str]]:

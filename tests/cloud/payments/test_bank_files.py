@@ -56,6 +56,58 @@ def test_a_debit_is_negative_and_what_is_pending_is_left_out() -> None:
     assert [one.amount for one in found] == ["-25.28"]
 
 
+def test_transactions_of_a_batch_that_share_its_reference_are_told_apart() -> None:
+    parts = [
+        detail(f"INV-{no}", amount=f'<Amt Ccy="EUR">{no}0.00</Amt>').replace(
+            "<Refs>", "<Refs><AcctSvcrRef>B1</AcctSvcrRef>"
+        )
+        for no in (1, 2)
+    ]
+
+    found = camt053.read(camt(entry(amount="30.00", details="".join(parts))))
+
+    assert [(one.amount, one.bank_ref) for one in found] == [("10.00", "B1/0"), ("20.00", "B1/1")]
+
+
+def test_entries_of_a_day_that_share_a_reference_are_told_apart_and_the_same_entry_is_one() -> None:
+    raw = camt(entry(amount="1.00"), entry(amount="2.00"), entry(amount="2.00"))
+
+    references = [one.bank_ref for one in camt053.read(raw)]
+
+    assert len(set(references)) == 2
+    assert references == [one.bank_ref for one in camt053.read(raw)]
+
+
+def test_a_running_number_of_entries_is_no_reference_for_ever() -> None:
+    numbered = entry(ref="").replace("<AcctSvcrRef></AcctSvcrRef>", "<NtryRef>1</NtryRef>")
+
+    found = [camt053.read(camt(one))[0].bank_ref for one in (numbered, numbered.replace("2026-12-01", "2026-12-02"))]
+
+    assert found[0] != found[1]
+
+
+@pytest.mark.parametrize("side", ["CRDT", "DBIT"])
+def test_an_entry_that_moved_no_money_is_left_out(side: str) -> None:
+    found = camt053.read(camt(entry(amount="0.00", side=side), entry(ref="B2")))
+
+    assert [one.bank_ref for one in found] == ["B2"]
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        "<RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf>",
+        "<BkTxCd><Domn><Cd>PMNT</Cd><Fmly><Cd>RCDT</Cd><SubFmlyCd>RRTN</SubFmlyCd></Fmly></Domn></BkTxCd>",
+    ],
+)
+def test_a_payment_that_comes_back_names_the_one_it_was(sign: str) -> None:
+    part = detail(end_to_end="E2E-7").replace("</TxDtls>", f"{sign}</TxDtls>")
+
+    one = camt053.read(camt(entry(side="DBIT", details=part)))[0]
+
+    assert (one.reversal, one.returns, one.bank_ref) == (True, "E2E-7", "B1/returned")
+
+
 def test_entries_without_a_reference_of_the_bank_get_one_that_stays() -> None:
     raw = camt(entry(ref=""), entry(ref=""), entry(ref="", amount="1.00"))
 

@@ -80,6 +80,68 @@ def test_a_payment_that_comes_back_opens_what_it_settled(cloud: CloudTwin) -> No
     assert trade.get("/v1/payments?state=returned")["items"][0]["free"]["amount"] == "0.00"
 
 
+BACK = "<RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf></TxDtls>"
+
+
+def test_the_bank_s_own_entry_takes_a_payment_back_by_the_payer_s_reference(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    invoice = invoice_of(trade, closed(trade))
+    imported(trade, camt(entry(details=detail("INV-1", end_to_end="E2E-7"))))
+    back = camt(entry(side="DBIT", ref="B7", details=detail("", end_to_end="E2E-7").replace("</TxDtls>", BACK)))
+
+    found = [one["outcome"] for raw in (back, back) for one in imported(trade, raw)]
+
+    assert found == ["returned", "known"]
+    assert trade.get(f"/v1/documents/{invoice['document_id']}")["open"]["amount"] == "25.28"
+    assert {one["free"]["amount"] for one in trade.get("/v1/payments")["items"]} == {"0.00"}
+
+
+def test_a_reversal_under_the_same_reference_is_another_entry(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    invoice = invoice_of(trade, closed(trade))
+    imported(trade, camt(entry(details=detail("INV-1"))))
+    raw = camt(entry(side="DBIT", details=detail("INV-1")).replace("<Ntry>", "<Ntry><RvslInd>true</RvslInd>"))
+
+    found = imported(trade, raw)
+
+    assert [one["outcome"] for one in found] == ["returned"]
+    assert trade.get(f"/v1/documents/{invoice['document_id']}")["open"]["amount"] == "25.28"
+
+
+def test_of_two_payments_that_may_have_come_back_none_is_guessed(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    imported(trade, camt(*[entry(ref=ref, details=detail("x", end_to_end="E2E-7")) for ref in ("B1", "B2")]))
+    back = camt(entry(side="DBIT", ref="B7", details=detail("", end_to_end="E2E-7").replace("</TxDtls>", BACK)))
+
+    assert [one["outcome"] for one in imported(trade, back)] == ["unmatched"]
+
+
+def test_what_a_person_returned_is_not_returned_again_by_the_bank_s_entry(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    closed(trade)
+    paid = imported(trade, camt(entry(details=detail("INV-1", end_to_end="E2E-7"))))[0]
+    trade.post(f"/v1/payments/{paid['payment_id']}/return", {})
+    back = [
+        camt(entry(side="DBIT", ref=ref, details=detail("", end_to_end="E2E-7").replace("</TxDtls>", BACK)))
+        for ref in ("B7", "B8")
+    ]
+
+    assert [one["outcome"] for raw in back for one in imported(trade, raw)] == ["returned", "unmatched"]
+
+
+def test_a_reference_that_a_bank_uses_again_is_no_reason_to_lose_money(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    raws = [camt(entry(amount=amount, details=detail("x"))) for amount in ("1.00", "2.00", "2.00")]
+    by_hand = {"reference": "r1", "amount": "3.00", "currency": "EUR", "booked_on": "2026-12-05"}
+    trade.post("/v1/payments", by_hand)
+
+    found = [one["outcome"] for raw in raws for one in imported(trade, raw)]
+    refused = cloud.ask("POST", "/v1/payments", by_hand | {"amount": "4.00"})
+
+    assert found == ["unmatched", "unmatched", "known"]
+    assert (refused.status_code, "known as 3.00 EUR" in refused.json()["detail"]) == (422, True)
+
+
 def test_overdue_documents_are_dunned_step_by_step_and_nothing_twice(cloud: CloudTwin) -> None:
     trade = shop(cloud, payment={"due_days": 14, "dunning": DUNNING, "interest_percent": "10"})
     invoice = invoice_of(trade, closed(trade))
