@@ -6,15 +6,13 @@ its draws would be billed twice; so is a version that would reach back into a cl
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from cloud.agreements import repository
 from cloud.agreements.repository import Agreement
 from cloud.agreements.terms import AgreementError, AgreementTerms, Version
+from cloud.billing.metered import rules_of
 from cloud.calendar import local_day
 from cloud.database import Tx
 from cloud.metering import repository as meters
-from cloud.rating.charges.energy import Terms as EnergyTerms
 from cloud.rating.charges.per_piece import Terms as PieceTerms
 
 
@@ -93,14 +91,4 @@ def _check_devices(tx: Tx, tenant: str, agreement_id: str, terms: AgreementTerms
 
 
 def _declare_meters(tx: Tx, tenant: str, terms: AgreementTerms) -> None:
-    declared = [
-        (meter.device, meter.register_, _exact(meter.modulus), _exact(meter.max_kw))
-        for charge in terms.charges
-        if isinstance(charge, EnergyTerms)
-        for meter in charge.devices
-    ]
-    meters.declare(tx, tenant, declared)
-
-
-def _exact(text: str | None) -> str:
-    return "" if text is None else str(Fraction(text))
+    meters.declare(tx, tenant, list(rules_of([terms]).values()))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from cloud.metering.told import METER_EVENTS
 from cloud.rating.events import CountedEvent
 from cloud.rating.lines import LeafRef, TimeQuality
 from wire.canonical import LeafError, parse
@@ -20,8 +21,6 @@ from wire.records import DeviceEvent, Draw, DrawResolved, Reading, Record, Retur
 
 BILLED_KINDS = (Draw, DrawResolved, Reversal, Return, Reading, Runtime, CountedEvent)
 GOODS = (Draw, DrawResolved, Reversal, Return)
-# What a meter says of itself; one without a number of its own says "meter_facts".
-METER_EVENTS = ("identified", "replaced", "meter_facts")
 
 
 class Fact(NamedTuple):

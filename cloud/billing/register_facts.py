@@ -14,9 +14,10 @@ from typing import cast, get_args
 
 import msgspec
 
-from cloud.billing.facts import METER_EVENTS, Fact, decides_ms
+from cloud.billing.facts import Fact, decides_ms
 from cloud.billing.pieces import DoubtReason
 from cloud.billing.scope import Scope
+from cloud.metering.told import METER_EVENTS, identified_by
 from cloud.metering.usage import (
     KWH,
     Identified,
@@ -31,7 +32,6 @@ from cloud.metering.usage import (
     ratio_between,
     worst,
 )
-from cloud.money import MoneyError, parse_amount
 from cloud.rating.events import CountedEvent
 from cloud.rating.lines import LeafRef, RegisterPoint
 from wire.ids import RecordKey
@@ -121,24 +121,3 @@ def disputed(rule: MeterRule, told: Told, until: int) -> list[tuple[DoubtReason,
         if one.factor and has_ratio(rule, one.leaf.at) and agreed != Fraction(one.factor):
             found.append(("ratio_differs", one.leaf))
     return found
-
-
-def identified_by(leaf: LeafRef, record: DeviceEvent, register: str) -> Identified:
-    """An exchange, or the meter's own number with what it knows of this register."""
-    if record.event == "replaced":
-        return Identified(leaf, "")
-    registers = record.data.get("registers")
-    known = registers.get(register) if isinstance(registers, dict) else None
-    said = known if isinstance(known, dict) else {}
-    modulus, max_kw, factor = (_positive(said.get(name)) for name in ("modulus", "max_kw", "factor"))
-    if record.event == "meter_facts":
-        return Identified(leaf, "", modulus, max_kw, nameless=True, factor=factor)
-    return Identified(leaf, str(record.data.get("number", "")), modulus, max_kw, factor=factor)
-
-
-def _positive(value: object) -> str:
-    """A positive number in plain digits, as the log says it; "" for anything else: nothing is billed on a guess."""
-    try:
-        return value if isinstance(value, str) and parse_amount(value) > 0 else ""
-    except MoneyError:
-        return ""

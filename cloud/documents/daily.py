@@ -17,10 +17,11 @@ import msgspec
 
 from cloud.agreements.terms import AgreementTerms
 from cloud.billing.metered import rules_of
-from cloud.billing.register_facts import SECONDARY, identified_by
+from cloud.billing.register_facts import SECONDARY
 from cloud.calendar import Period, local_day, midnight, next_day, parse_day
 from cloud.metering.course import follow
 from cloud.metering.intervals import moves
+from cloud.metering.told import identified_by
 from cloud.metering.usage import Identified, Marks, MeterRule, RegisterState, point_of
 from cloud.rating.charges.time_of_use import Terms as TimeOfUse
 from cloud.rating.intervals import cut, cut_by_windows

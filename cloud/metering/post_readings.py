@@ -1,36 +1,40 @@
 """Readings into the live view of the meters, in the transaction that stores them.
 
 The surprise: this is a view, not the bill. It keeps the last good reading of every register and says at once when one
-is not believed; a bill is worked out again from the leaves. Both follow the same rules (``usage.follow``).
+is not believed; a bill is worked out again from the leaves. Both follow the same rules (``course.follow``) and hear the
+same of a meter (``told.identified_by``). What is agreed on transformers only decides how much is plausible here: what
+counts behind them is shown as the meter shows it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-
-import msgspec
+from collections.abc import Mapping, Sequence
 
 from cloud.database import Tx
 from cloud.ingest.posted import Posted, Unusable
 from cloud.metering import repository
 from cloud.metering.course import follow
 from cloud.metering.repository import Held, LiveRegister
-from cloud.metering.usage import KWH, Course, Identified, MeterRule, RegisterState, point_of
-from cloud.metering.usage import Held as HeldReading
+from cloud.metering.told import METER_EVENTS, identified_by, registers_named
+from cloud.metering.usage import KWH, Course, Identified, MeterRule, point_of
 from cloud.rating.lines import LeafRef, RegisterPoint
 from wire.records import DeviceEvent, Reading
 
+Key = tuple[str, str]
+
 
 def post(tx: Tx, records: Sequence[Posted]) -> list[Unusable]:
-    """Posts readings of energy registers and exchanges of meters; the list of records it cannot use is always empty."""
+    """Posts readings of energy registers and what meters say of them; the list of records it cannot use is always
+    empty.
+    """
     tenants: dict[str, list[Posted]] = defaultdict(list)
     for posted in records:
         record = posted.record
         if type(record) is Reading:
             if record.unit in KWH:
                 tenants[posted.tenant].append(posted)
-        elif type(record) is DeviceEvent and record.event in ("identified", "replaced"):
+        elif type(record) is DeviceEvent and record.event in METER_EVENTS:
             tenants[posted.tenant].append(posted)
     for tenant in sorted(tenants):
         _post(tx, tenant, tenants[tenant])
@@ -40,7 +44,7 @@ def post(tx: Tx, records: Sequence[Posted]) -> list[Unusable]:
 def _post(tx: Tx, tenant: str, records: Sequence[Posted]) -> None:
     devices = sorted({posted.record.src for posted in records})
     known, rules = repository.lock_registers(tx, tenant, devices)
-    series: dict[tuple[str, str], list[int]] = {key: [] for key in known}
+    series: dict[Key, list[int]] = {key: [] for key in known}
     told = []
     for at, posted in enumerate(records):
         record = posted.record
@@ -48,61 +52,70 @@ def _post(tx: Tx, tenant: str, records: Sequence[Posted]) -> None:
             series.setdefault((record.src, record.register), []).append(at)
         else:
             told.append(at)
+    facts = repository.facts_of(tx, tenant, devices) if series.keys() - known.keys() else {}
     changed: list[LiveRegister] = []
     held: list[Held] = []
     for key in sorted(series):
         before = known.get(key)
+        rule = rules.get(key, MeterRule(*key))
         places = series[key]
         events = [at for at in told if records[at].record.src == key[0]] if told else []
-        if not events and key not in rules and _only_rises(before, places, records):
-            places = places[-1:]
-        entries = [_entry(at, records[at]) for at in sorted([*places, *events])]
-        course = follow(None if before is None else before.state, entries, rules.get(key, MeterRule(*key)))
-        if before is not None and any(one.reason == "register_fall" for one in course.held):
-            course = _with_earlier_falls(tx, tenant, key, before, course, entries, rules.get(key, MeterRule(*key)))
-        held += [Held(one.reason, one.point, records[one.point.leaf.log]) for one in course.held]
+        if not events and key not in facts and _only_rises(before, rule, places, records):
+            places = places[-2:]
+        else:
+            places = [at for at in places if not _is_old(before, records[at])]
+        entries = [_entry(at, records[at], key[1]) for at in sorted([*places, *events])]
+        if before is None and key in facts:
+            entries.insert(0, facts[key])
+        course, logs = _course(tx, tenant, before, entries, rule)
+        held += [
+            Held(one.reason, one.point, records[one.point.leaf.log].log if one.point.leaf.log >= 0 else logs[one.point])
+            for one in course.held
+        ]
         same = before is not None and course.state == before.state and not course.held
         if course.state is not None and not same:
-            changed.append(_live(course.state, records, before, len(course.held)))
+            changed.append(_live(course, records, before))
     repository.save_registers(tx, tenant, changed)
     repository.save_held(tx, tenant, held)
+    repository.save_facts(tx, tenant, _unread(series, [records[at] for at in told]))
 
 
-def _with_earlier_falls(
+def _course(
     tx: Tx,
     tenant: str,
-    key: tuple[str, str],
-    before: LiveRegister,
-    course: Course,
+    before: LiveRegister | None,
     entries: Sequence[RegisterPoint | Identified],
     rule: MeterRule,
-) -> Course:
-    """The same course with the readings that were held before: a fall is confirmed across batches too."""
-    earlier = repository.falls(tx, tenant, *key, before.state.point.leaf.at)
-    if not earlier:
-        return course
-    whole = follow(before.state, [*earlier, *entries], rule)
-    if whole.state is None or whole.state.point == before.state.point or whole.state.point.leaf.log < 0:
-        return course
-    held = [one for one in whole.held if one.point.leaf.log >= 0]
-    known = {one.point for one in held}
-    reset = any(one.reason == "register_reset" for one in whole.held)
-    if reset and not any(one.reason == "register_reset" for one in held):
-        # The fall began in an earlier batch: this batch's reading is the one that confirms it.
-        last = next(one for one in reversed(entries) if isinstance(one, RegisterPoint))
-        held += [] if last in known else [HeldReading(last, "register_reset")]
-    return Course(whole.steps, held, whole.state, whole.rule)
+) -> tuple[Course, Mapping[RegisterPoint, str]]:
+    """What the entries come to, together with readings that were held before: a fall is confirmed across batches too.
+    And the ids of the logs of readings that are not of the batch.
+    """
+    if before is None:
+        return follow(None, entries, rule), {}
+    course = follow(before.state, entries, rule, before=before.before)
+    if not any(one.reason == "register_fall" for one in course.held):
+        return course, {before.state.point: before.log_id}
+    point = before.state.point
+    earlier, logs = repository.falls(tx, tenant, point.device, point.register, point.leaf.at)
+    whole = follow(before.state, [*earlier, *entries], rule, before=before.before) if earlier else course
+    if whole.state is not None and whole.state.point.leaf.log >= 0:
+        # A fall that waited was told of when it came; a reset or a misread is told of now.
+        fresh = [one for one in whole.held if one.point.leaf.log >= 0 or one.reason != "register_fall"]
+        course = Course(whole.steps, fresh, whole.state, whole.rule, before=whole.before)
+    return course, {**logs, point: before.log_id}
 
 
-def _only_rises(before: LiveRegister | None, places: Sequence[int], records: Sequence[Posted]) -> bool:
-    """Whether every reading of a register would be believed as it stands, so that the last one alone decides.
+def _only_rises(before: LiveRegister | None, rule: MeterRule, places: Sequence[int], records: Sequence[Posted]) -> bool:
+    """Whether every reading of a register would be believed as it stands, so that the last ones alone decide.
 
     The usual case, and readings are what comes most: integers are compared, nothing is worked out.
     """
     last, scale, unit = None, None, None
+    if rule.max_kw is not None:
+        return False
     if before is not None:
         point = before.state.point
-        if before.state.exchanged:
+        if before.state.exchanged or before.state.max_kw:
             return False
         last, scale, unit = point.value, point.scale, point.unit
     for at in places:
@@ -116,16 +129,40 @@ def _only_rises(before: LiveRegister | None, places: Sequence[int], records: Seq
     return True
 
 
-def _entry(at: int, posted: Posted) -> RegisterPoint | Identified:
+def _is_old(before: LiveRegister | None, posted: Posted) -> bool:
+    """Whether a reading was taken before the last good one and shows no more: it was told late, and is no fall."""
+    if before is None or before.state.exchanged or posted.at_quality != "synchronised":
+        return False
+    record, point = posted.record, before.state.point
+    assert isinstance(record, Reading)
+    alike = (record.scale, record.unit) == (point.scale, point.unit)
+    return alike and posted.at_ms < point.leaf.at and record.value <= point.value
+
+
+def _entry(at: int, posted: Posted, register: str) -> RegisterPoint | Identified:
     """The record as the rules read it; its leaf's ``log`` is its place in this posting."""
     leaf, record = LeafRef(log=at, index=posted.index, at=posted.at_ms, quality=posted.at_quality), posted.record
     if isinstance(record, Reading):
         return point_of(record, leaf)
     assert isinstance(record, DeviceEvent)
-    return Identified(leaf, str(record.data.get("number", "")) if record.event == "identified" else "")
+    return identified_by(leaf, record, register)
 
 
-def _live(state: RegisterState, records: Sequence[Posted], before: LiveRegister | None, held: int) -> LiveRegister:
-    if before is not None and state.point == before.state.point:
-        return msgspec.structs.replace(before, state=state, held=before.held + held)
-    return LiveRegister(state, records[state.point.leaf.log].log, held)
+def _live(course: Course, records: Sequence[Posted], before: LiveRegister | None) -> LiveRegister:
+    assert course.state is not None
+    if before is not None and course.state.point == before.state.point:
+        return LiveRegister(course.state, before.log_id, before.held + len(course.held), before.before)
+    return LiveRegister(course.state, records[course.state.point.leaf.log].log, len(course.held), course.before)
+
+
+def _unread(series: Mapping[Key, Sequence[int]], told: Sequence[Posted]) -> dict[Key, Identified]:
+    """What was said of registers that nobody has read yet."""
+    found = {}
+    for posted in told:
+        record = posted.record
+        assert isinstance(record, DeviceEvent)
+        leaf = LeafRef(log=repository.HERE, index=posted.index, at=posted.at_ms, quality=posted.at_quality)
+        for register in registers_named(record):
+            if (record.src, register) not in series:
+                found[record.src, register] = identified_by(leaf, record, register)
+    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cloud.agreements import repository as agreements
 from cloud.billing import repository as statements
-from cloud.billing.facts import METER_EVENTS
 from cloud.billing.statement import Statement
 from cloud.database import Tx
 from cloud.documents.daily import Series, daily
@@ -13,6 +12,7 @@ from cloud.documents.invoice_facts import Address, InvoiceFacts
 from cloud.documents.paper import Paper
 from cloud.invoices import repository as invoices
 from cloud.invoices.document import Document
+from cloud.metering.told import METER_EVENTS
 from cloud.parties import repository as parties
 from cloud.parties.details import PartyDetails
 from cloud.web.languages import Words
