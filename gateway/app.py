@@ -29,8 +29,9 @@ from gateway.open_questions import look_after
 from gateway.ports import Desired, DesiredSource, NotStored, Ports, UnknownCabinetError
 from gateway.premises import Cabinet, Premises
 from gateway.recover_draws import recover_draws
-from gateway.run_controls import Controls, Ordered, Steered, UnitState, UnknownUnitError, restore
+from gateway.run_controls import Controls, Ordered, Steered, UnitState, UnknownUnitError
 from gateway.shelf import Shelf
+from gateway.standing_orders import restore
 from gateway.status import Status
 from gateway.take_count import take_count
 from gateway.take_draw import BUSY, DrawResult, take_draw
@@ -249,7 +250,7 @@ class Gateway:
         """The units that follow a rule or a person, with the orders that still stand."""
         steered = {one.unit: Steered(one, site.units[one.unit]) for one in self.config.controls}
         for unit, one in steered.items():
-            restore(one, await boot.events_of(journal, unit), self.ports.clock)
+            restore(one, await boot.since_last_order(journal, unit), self.ports.clock)
         switchers = frozenset(self.config.access.switchers)
         return Controls(steered, site.board.values, journal, self.ports.clock, desired, switchers)
 

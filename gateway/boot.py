@@ -30,6 +30,8 @@ log = logging.getLogger("gateway")
 NOBODY = "gateway"
 PAIRS = 80
 AT_ONCE = 500
+# An order lasts a week at most: in so many boots it is found, however often the power failed.
+BOOTS = 200
 
 
 class NoDesired:
@@ -122,20 +124,15 @@ async def remember(journal: Journal, cabinets: Sequence[str], tell: Callable[[Re
                 n = said[-1][0]
 
 
-async def events_of(journal: Journal, device: str) -> list[DeviceEvent]:
-    """What a device's own events were in its last two boots, in order."""
+async def since_last_order(journal: Journal, device: str) -> list[DeviceEvent]:
+    """What was said of the control of a unit since the last boot in which a person ordered it, in order."""
     found: list[DeviceEvent] = []
-    for boot in (await journal.read(reading.boots_of, device))[-2:]:
-        n = 0
-        while said := await journal.read(reading.said_after, boot, device, n, AT_ONCE):
-            n = said[-1][0]
-            for _, leaf in said:
-                try:
-                    record = decode(leaf)
-                except LeafError:
-                    continue
-                if isinstance(record, DeviceEvent):
-                    found.append(record)
+    for boot in (await journal.read(reading.boots_of, device))[: -BOOTS - 1 : -1]:
+        told: list[Record] = []
+        _apply(told.append, [(0, leaf) for leaf in await journal.read(reading.said_of_control, boot, device)])
+        found = [record for record in told if isinstance(record, DeviceEvent)] + found
+        if any(record.event in ("control_ordered", "control_order_ended") for record in found):
+            break
     return found
 
 

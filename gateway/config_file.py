@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from gateway import drivers, site_file
 from gateway.config import Config, GatewaySection
+from gateway.line_rules import strangers
 
 
 class ConfigError(Exception):
@@ -59,7 +60,7 @@ def check_lines(config: Config, before: Sequence[Mapping[str, Any]], lines: Sequ
     """Whether the gateway would start again if the wizard's lines were these and not those of `before`, beside all that
     gateway.toml says. Raises ConfigError with what would be wrong then.
     """
-    document = config.model_dump(mode="json")
+    document = config.model_dump(mode="json", by_alias=True)
     names = {one["name"] for one in before}
     written = [line for line in document["lines"] if line["name"] not in names]
     now = _checked({**document, "lines": [*written, *before]})[1]
@@ -74,7 +75,7 @@ def _checked(document: dict[str, Any]) -> tuple[Config | None, list[tuple[str, s
         config = Config.model_validate(document)
     except ValidationError as error:
         return None, [*(_explain(one) for one in error.errors()), *_device_errors(document)]
-    errors = [*_device_errors(document), *_doubles(config), *_strangers(config), *_control_errors(config)]
+    errors = [*_device_errors(document), *_doubles(config), *strangers(config), *_control_errors(config)]
     return config, [*errors, *_door_errors(config), *_billed_twice(config)]
 
 
@@ -209,10 +210,25 @@ def _control_errors(config: Config) -> Iterator[tuple[str, str]]:
                 f"{place}.unit",
                 f"there is no device {control.unit!r}; there are {', '.join(sorted(known)) or 'none'}",
             )
-        elif not hasattr(kind, "switch") and not hasattr(kind, "set_level"):
-            yield f"{place}.unit", f"{control.unit!r} is a {kind.kind}, and that cannot be switched"
+        elif (levels := _levels(config, control.unit)) == 0:
+            yield f"{place}.unit", f"{control.unit!r} is a {kind.kind}, and that cannot be switched as it is set up"
+        elif levels is not None and control.highest > levels:
+            yield place, f"{control.unit!r} knows the levels 0 to {levels}, and level {control.highest} is asked of it"
         for source in (one for one in control.sources if one.device not in known):
             yield place, f"there is no device {source.device!r} to listen to; there are {', '.join(sorted(known))}"
+
+
+def _levels(config: Config, unit: str) -> int | None:
+    """The highest level of a device, 0 where it cannot be switched; None where its settings are wrong anyway."""
+    device = next(device for _, device in config.devices() if device.id == unit)
+    kind = drivers.discover()[device.kind]
+    if not hasattr(kind, "switch") and not hasattr(kind, "set_level"):
+        return 0
+    try:
+        driver = drivers.create(device.kind, device.settings, config.gateway.profiles)
+    except ValueError:
+        return None
+    return int(getattr(driver, "levels", getattr(driver, "switches", True)))
 
 
 def _doubles(config: Config) -> Iterator[tuple[str, str]]:
@@ -247,27 +263,3 @@ def _billed_twice(config: Config) -> Iterator[tuple[str, str]]:
                         ' both: machine = "..."'
                     ),
                 )
-
-
-def _strangers(config: Config) -> Iterator[tuple[str, str]]:
-    """Devices that cannot share a line: another protocol's frames, or a device that talks when it likes."""
-    kinds = drivers.discover()
-    for index, line in enumerate(config.lines):
-        known = [device for device in line.devices if device.kind in kinds]
-        for number, device in enumerate(known[1:], 1):
-            other = next((one for one in known[:number] if _quarrel(kinds[one.kind], kinds[device.kind])), None)
-            if other is not None:
-                who = f"{device.id!r} ({device.kind}) and {other.id!r} ({other.kind})"
-                why = _quarrel(kinds[other.kind], kinds[device.kind])
-                what = f"{who} cannot share a line: {why}. Give one of them a line and an adapter of its own"
-                yield f"lines[{index}].devices[{number}]", what
-
-
-def _quarrel(one: Any, other: Any) -> str:  # noqa: ANN401 - driver classes differ in shape
-    """Why these two may not be on one line; empty when they may."""
-    for driver in (one, other):
-        # Boards of one kind whose frames name their board may talk unasked beside each other.
-        if getattr(driver, "listens", False) and not (one is other and getattr(driver, "shares", False)):
-            return f"a {driver.kind} talks unasked"
-    mine, theirs = getattr(one, "bus", one.kind), getattr(other, "bus", other.kind)
-    return "" if mine == theirs else f"they speak {mine} and {theirs}, and each takes the other's frames for noise"

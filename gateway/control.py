@@ -73,16 +73,22 @@ HARMLESS = frozenset({"received", "late"})
 
 
 def decide(
-    control: Control, running: Running | None, values: Mapping[Source, Value], order: Order | None, now: Now
+    control: Control,
+    running: Running | None,
+    values: Mapping[Source, Value],
+    order: Order | None,
+    now: Now,
+    begun: int = 0,
 ) -> Decision | None:
     """Where the unit should be now; None: nothing is known and nothing is ordered, so it is left alone.
 
-    ``running`` None: the unit has not answered yet. Its level is then unknown and its rest begins now.
+    ``running`` None: the unit has not answered yet. Whether it runs is then unknown, and since when: as if it had been
+    switched at ``begun`` (monotonic ms), when it was looked at first.
     """
     wanted = _wanted(control, running, values, order, now)
     if wanted is None:
         return None
-    return _rested(control, running, wanted, now)
+    return _rested(control, running, wanted, now, begun)
 
 
 def may_order(control: Control, *, known: bool, switcher: bool, reason: str) -> Refusal | None:
@@ -125,14 +131,15 @@ def _blind(control: Control, running: Running | None) -> Decision | None:
     return Decision(running.level, "blind") if running else None
 
 
-def _rested(control: Control, running: Running | None, wanted: Decision, now: Now) -> Decision:
+def _rested(control: Control, running: Running | None, wanted: Decision, now: Now, begun: int) -> Decision | None:
     """A unit that was switched on or off a moment ago stays so; a person may always switch it off."""
-    if running is None or (running.level > 0) is (wanted.level > 0):
+    if running is not None and (running.level > 0) is (wanted.level > 0):
         return wanted
-    least = control.min_on_seconds if running.level else control.min_off_seconds
-    if now.mono - running.since >= least * 1000 or (wanted.why == "order" and not wanted.level):
+    least = control.min_off_seconds if wanted.level else control.min_on_seconds
+    since = running.since if running is not None else begun
+    if now.mono - since >= least * 1000 or (wanted.why == "order" and not wanted.level):
         return wanted
-    return Decision(running.level, "resting", wanted.who, wanted.seen)
+    return Decision(running.level, "resting", wanted.who, wanted.seen) if running is not None else None
 
 
 def _level(control: Control, value: Decimal, held: int) -> int:
@@ -148,10 +155,15 @@ def _fresh(value: Value | None, control: Control, now: Now) -> Value | None:
 
 
 def _occupied(control: Control, values: Mapping[Source, Value], now: Now) -> bool:
-    """A presence sensor that is silent for too long proves nothing: then somebody is taken to be there."""
+    """A presence sensor that is silent for too long proves nothing: then somebody is taken to be there.
+
+    Many speak only when it changes: one that said "somebody" and nothing since means it still.
+    """
     rule = control.occupancy
     seen = values.get(rule.source) if rule else None
     if rule is None or seen is None or now.mono - seen.at > rule.blind_seconds * 1000:
+        return True
+    if seen.value > 0:
         return True
     return seen.positive_at is not None and now.mono - seen.positive_at <= rule.hold_seconds * 1000
 

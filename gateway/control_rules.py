@@ -47,9 +47,23 @@ class Hours(Part):
     begin: time = Field(alias="from")
     end: time = Field(alias="to")
 
+    @field_validator("begin", "end", mode="before")
+    @classmethod
+    def _written(cls, value: object) -> object:
+        if not isinstance(value, time | str):
+            raise ValueError('say the time of day as "08:00"')  # noqa: TRY004 - becomes a sentence about the file
+        return value
+
+    @field_validator("begin", "end")
+    @classmethod
+    def _local(cls, value: time) -> time:
+        if value.tzinfo is not None:
+            raise ValueError("say the time of day without a time zone; `zone` says which one is meant")
+        return value
+
 
 class Occupancy(Part):
-    """Somebody is there while ``source`` was above 0 within the last ``hold_seconds``; else ``level`` is the most."""
+    """Somebody is there while ``source`` is above 0, and for ``hold_seconds`` after; else ``level`` is the most."""
 
     source: Source
     hold_seconds: int = Field(900, ge=0, le=MOST_SECONDS)
@@ -105,6 +119,13 @@ class Control(Part):
         """What it listens to."""
         presence = self.occupancy.source if self.occupancy else None
         return tuple(one for one in (self.air, presence) if one is not None)
+
+    @property
+    def highest(self) -> int:
+        """The highest level it names: its unit must know it."""
+        named = [step.level for step in self.steps] + [self.outside_level]
+        named += [self.occupancy.level] if self.occupancy else []
+        return max([*named, self.when_blind] if self.when_blind != "hold" else named)
 
     @property
     def follows(self) -> bool:

@@ -40,7 +40,9 @@ class Noticeboard:
     def _put(self, device: str, metric: str, value: Decimal, mono: int, q: tuple[str, ...]) -> None:
         source = Source(device=device, metric=metric)
         before = self._values.get(source)
-        positive = mono if value > 0 else before.positive_at if before else None
+        # What was above 0 has been so until now: a sensor that speaks only when it changes says when it ends.
+        above = value > 0 or (before is not None and before.value > 0)
+        positive = mono if above else before.positive_at if before else None
         self._values[source] = Value(value, mono, q, positive)
 
     def beside(self, device: str, inner: Interpreter | None = None) -> Watcher:

@@ -6,8 +6,9 @@ switched on the spot). Only the level that the unit itself tells counts, so a lo
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -18,7 +19,6 @@ from gateway.control_rules import Control, Source
 from gateway.device_events import Scalar
 from gateway.ports import DesiredSource, Journal, LinkDown, NotStored
 from gateway.recording import happened, stamp
-from wire.records import DeviceEvent
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,8 @@ LOOK_SECONDS = 5.0
 # Seconds until a unit that did not do as it was told is told again; it doubles to the second one.
 PAUSE, LONGEST_PAUSE = 15, 600
 READ_BACK_SECONDS = 60
+# A silent unit is asked again after so many seconds, then after twice as many: each question costs its line a time-out.
+HUSH_SECONDS = 5
 # A relay that cuts a customer off is not switched by an order somebody gave an hour ago on a line that was down.
 CUT_SECONDS = 600
 SILENT, DEAF = "It does not answer.", "It did not follow its last command."
@@ -85,12 +87,12 @@ class Steered:
         self.order: Order | None = None
         self.running: Running | None = None
         self.state = UnitState(control.unit, levels=unit.levels, cuts_off=control.cuts_off)
-        self.told: int | None = None
-        self.looked = -READ_BACK_SECONDS * 1000
-        self.again = 0
-        self.pause = PAUSE
-        self.failed = False
-        self.answered = False
+        self.owed: tuple[int, str] | None = None
+        self.begun: int | None = None
+        self.look = self.again = 0
+        self.pause, self.hush = PAUSE, HUSH_SECONDS
+        self.failed = self.answered = self.lapsed = False
+        self.turn = asyncio.Lock()
 
 
 class Controls:
@@ -117,10 +119,16 @@ class Controls:
         return [one.state for one in self._steered.values()]
 
     async def run(self) -> None:
-        """Steers until cancelled."""
+        """Steers until cancelled; each unit for itself, since one that is silent takes its time."""
+        async with asyncio.TaskGroup() as group:
+            for unit, one in self._steered.items():
+                group.create_task(self._keep(one), name=f"control {unit}")
+
+    async def _keep(self, one: Steered) -> None:
+        if one.lapsed:
+            await self._try_to_tell(one, "control_order_ended", {})
         while True:
-            for one in self._steered.values():
-                await self.steer(one)
+            await self.steer(one)
             await self._clock.sleep(LOOK_SECONDS)
 
     async def order(self, unit: str, badge: str, level: int | None, reason: str = "", seconds: int = 0) -> Ordered:
@@ -138,21 +146,29 @@ class Controls:
             return Ordered("level", f"This unit knows the levels 0 to {one.unit.levels}.")
         if refusal is not None or holder is None:
             return Ordered(refusal.reason if refusal else "", refusal.text if refusal else "")
-        await self._take(one, holder.person, level, reason, seconds)
-        await self.steer(one)
+        async with one.turn:
+            await self._take(one, holder.person, level, reason, seconds)
+            # What it did a minute ago is not what it does: somebody may have switched it on the spot.
+            one.look = 0
+            await self._steer(one)
         return Ordered()
 
     async def steer(self, one: Steered) -> None:
-        """One look at one unit: read back, decide, command, read back."""
+        """One look at one unit: read back, decide, command, read back. Who comes meanwhile waits."""
+        async with one.turn:
+            await self._steer(one)
+
+    async def _steer(self, one: Steered) -> None:
         now = self._clock.mono_ms()
+        one.begun = now if one.begun is None else one.begun
         if one.order is not None and one.order.until is not None and now >= one.order.until:
             one.order = None
             await self._try_to_tell(one, "control_order_ended", {})
-        due = now - one.looked >= READ_BACK_SECONDS * 1000
-        if due or one.running is None:
+        if now >= one.look:
             await self._read_back(one)
+        now = self._clock.mono_ms()
         wall = self._clock.wall_ms() if self._clock.state() == "S" else None
-        decision = decide(one.control, one.running, self._values, one.order, Now(now, wall))
+        decision = decide(one.control, one.running, self._values, one.order, Now(now, wall), one.begun)
         self._show(one, decision, now)
         if decision is None or (one.running is not None and decision.level == one.running.level):
             self._settled(one)
@@ -175,21 +191,25 @@ class Controls:
             data["seen"] = str(decision.seen)
         if not await self._try_to_tell(one, "control_commanded", data, decision.who):
             return
-        one.told = decision.level
+        one.owed, words = (decision.level, decision.who), ""
         try:
             await one.unit.switch(decision.level)
         except LinkDown as error:
             log.warning("unit %s was not told: %s", one.control.unit, error)
+            words = str(error)[:200]
         answered = await self._read_back(one)
         if answered and one.running is not None and one.running.level == decision.level:
-            await self._try_to_tell(one, "control_confirmed", {"level": decision.level}, decision.who)
+            self._show(one, decision, self._clock.mono_ms())
             self._settled(one)
             return
         one.again = self._clock.mono_ms() + one.pause * 1000
         one.pause = min(one.pause * 2, LONGEST_PAUSE)
+        # Before it is told again it is asked: a valve may have been on its way.
+        one.look = min(one.look, one.again)
         if not one.failed:
             read = one.running.level if one.running and answered else -1
-            one.failed = await self._try_to_tell(one, "control_failed", {"level": decision.level, "read": read})
+            failed: dict[str, Scalar] = {"level": decision.level, "read": read}
+            one.failed = await self._try_to_tell(one, "control_failed", {**failed, "error": words} if words else failed)
         if answered:
             one.state.trouble = DEAF
 
@@ -197,30 +217,40 @@ class Controls:
         """The unit does what it should: nothing is owed, and a one-time order of a relay is done."""
         one.again, one.pause, one.failed = 0, PAUSE, False
         one.state.trouble = "" if one.answered else one.state.trouble
-        if one.control.cuts_off and one.running is not None:
+        order, running = one.order, one.running
+        if one.control.cuts_off and one.answered and order and running and running.level == order.level:
             one.order = None
 
     async def _read_back(self, one: Steered) -> bool:
         """Asks the unit; whether it answered."""
-        now = one.looked = self._clock.mono_ms()
+        trouble = SILENT
         try:
             level = await one.unit.level()
-            trouble = SILENT
         except LinkDown as error:
-            level, trouble = None, str(error)
+            level, trouble, one.hush = None, str(error), HUSH_SECONDS
+        now = self._clock.mono_ms()
         one.answered = level is not None
         if level is None:
             one.state.trouble = trouble
+            one.look = now + one.hush * 1000
+            one.hush = min(one.hush * 2, READ_BACK_SECONDS)
             return False
+        one.look, one.hush = now + READ_BACK_SECONDS * 1000, HUSH_SECONDS
+        await self._followed(one, level, now)
+        return True
+
+    async def _followed(self, one: Steered, level: int, now: int) -> None:
+        """What the unit was read back to do: what it was told, or what somebody did on the spot."""
         before = one.running
         if before is None or (before.level > 0) is not (level > 0):
             one.running = Running(level, now)
         elif before.level != level:
             one.running = Running(level, before.since)
-        if before is not None and level not in (before.level, one.told):
+        if one.owed is not None and level == one.owed[0]:
+            who, one.owed = one.owed[1], None
+            await self._try_to_tell(one, "control_confirmed", {"level": level}, who)
+        elif before is not None and level != before.level:
             await self._try_to_tell(one, "control_moved", {"level": level, "was": before.level})
-        one.told = level
-        return True
 
     def _show(self, one: Steered, decision: Decision | None, now: int) -> None:
         state, order = one.state, one.order
@@ -242,22 +272,3 @@ class Controls:
             log.warning("unit %s: %s was not written down: %s", one.control.unit, event, error)
             return False
         return True
-
-
-def restore(one: Steered, said: Sequence[DeviceEvent], clock: Clock) -> None:
-    """The order that still stood when the last boot ended, as far as two trusted clocks can tell; never one to cut."""
-    for record in said:
-        if record.event == "control_order_ended":
-            one.order = None
-        if record.event == "control_ordered" and not one.control.cuts_off:
-            one.order = _standing(record, clock)
-
-
-def _standing(record: DeviceEvent, clock: Clock) -> Order | None:
-    level, seconds, reason = (record.data.get(name) for name in ("level", "seconds", "reason"))
-    if not isinstance(level, int) or not isinstance(seconds, int) or level < 0:
-        return None
-    left = record.t + seconds * 1000 - clock.wall_ms()
-    if left <= 0 or record.ts != "S" or clock.state() != "S":
-        return None
-    return Order(level, record.who, clock.mono_ms() + left, str(reason))

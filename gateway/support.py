@@ -82,7 +82,7 @@ def _group_names(value: Any) -> set[str]:  # noqa: ANN401 - a JSON document
 
 def settings_of(config: Config) -> dict[str, Any]:
     """The configuration without what is personal."""
-    cleaned: dict[str, Any] = without_persons(config.model_dump(mode="json"))
+    cleaned: dict[str, Any] = without_persons(config.model_dump(mode="json", by_alias=True))
     return cleaned
 
 

@@ -100,7 +100,7 @@ def check_config(arguments: argparse.Namespace) -> Outcome:
 
 def show_config(arguments: argparse.Namespace) -> Outcome:
     """The configuration with every default written out."""
-    document = load(Path(arguments.config)).model_dump(mode="json")
+    document = load(Path(arguments.config)).model_dump(mode="json", by_alias=True)
     return Outcome(document, list(_flat("", document)))
 
 
@@ -110,7 +110,8 @@ def schema(_: argparse.Namespace) -> Outcome:
     lines: list[str] = []
     for name, model in [("gateway", "GatewaySection"), ("cloud", "CloudSection"), ("journal", "JournalSection"),
                         ("clock", "ClockSection"), ("web", "WebSection"), ("access", "AccessSection"),
-                        ("[lines]", "Line"), ("[brokers]", "Broker")]:  # fmt: skip
+                        ("[lines]", "Line"), ("[brokers]", "Broker"),
+                        ("[controls]", "Control")]:  # fmt: skip
         lines.append(f"[{name}]")
         for key, field in document["$defs"][model]["properties"].items():
             lines.append(f"  {key} = {field.get('default', '...')}  {field.get('description', '')}".rstrip())

@@ -49,6 +49,7 @@ class ModbusUnit:
     """One unit. `set_level(level)` and `look()` make requests; answers become CommandTaken and LevelState."""
 
     kind: ClassVar[str] = "modbus_unit"
+    bus: ClassVar[str] = "modbus"
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
     shipped: ClassVar[tuple[str, ...]] = ("9600 8N1", "19200 8E1")
     Settings: ClassVar[type[BaseModel]] = UnitSettings

@@ -30,6 +30,10 @@ LAST_SAID = (
     "SELECT n, leaf FROM records WHERE ep = ? AND src = ? ORDER BY n DESC LIMIT ?"
 )
 
+CONTROL = (
+    'SELECT leaf FROM records WHERE ep = ? AND src = ? AND instr(leaf, CAST(\'"event":"control_\' AS BLOB)) ORDER BY n'
+)
+
 
 class Held(msgspec.Struct, frozen=True):
     """A stored record: ``index`` None while it has no place in a log; ``cosigned``: the cloud has acknowledged it."""
@@ -92,6 +96,11 @@ def boots_of(db: sqlite3.Connection, device: str) -> list[str]:
 def said_after(db: sqlite3.Connection, boot: str, device: str, n: int, limit: int) -> list[tuple[int, bytes]]:
     """``n`` and leaf of what a device said in a boot, in order, beginning after ``n``; of pruned records the goods."""
     return db.execute(SAID, (boot, device, n, boot, device, n, limit)).fetchall()
+
+
+def said_of_control(db: sqlite3.Connection, boot: str, device: str) -> list[bytes]:
+    """The leaves about the control of a unit in one boot, in order."""
+    return [row[0] for row in db.execute(CONTROL, (boot, device))]
 
 
 def last_said(db: sqlite3.Connection, device: str, count: int) -> list[bytes]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config_file import ConfigError, load, parse
+from gateway.config_file import ConfigError, check_lines, load, parse
 
 METER = '[[lines]]\nname = "a"\nport = "/dev/a"\ndevices = [{ id = "m-1", kind = "modbus_meter", unit = 2 }]\n'
 
@@ -146,3 +146,94 @@ def test_a_meter_that_does_not_know_its_transformers_is_told_them() -> None:
         parse(meter % ", ct = 40")
 
     assert len(list(parse(meter % ", ct = 40, pt = 1").devices())) == 1
+
+
+FAN = METER.replace(
+    "unit = 2 }", 'unit = 2 }, { id = "fan", kind = "modbus_unit", unit = 3, at = 0, levels = [0, 1, 2] }'
+)
+FOLLOWS = """[[controls]]
+unit = "fan"
+air = { device = "m-1", metric = "pm25" }
+steps = [{ above = 35, level = 1 }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "said"),
+    [
+        ('hours = [{ from = "08:00Z", to = "18:00Z" }]', "controls[0].hours[0].from", "without a time zone"),
+        ("hours = [{ from = 8, to = 18 }]", "controls[0].hours[0].from", 'as "08:00"'),
+        ("outside_level = 3", "controls[0]", "knows the levels 0 to 2, and level 3 is asked of it"),
+    ],
+)
+def test_a_rule_that_would_fail_later_is_refused_at_once(line: str, place: str, said: str) -> None:
+    assert said in mistakes(FAN + FOLLOWS + line)[place]
+
+
+def test_hours_may_be_written_as_text_or_as_a_time_of_toml() -> None:
+    (one, two) = (
+        parse(FAN + FOLLOWS + 'hours = [{ from = "08:00", to = 18:00:00 }, { from = 22:00:00, to = "06:00" }]')
+        .controls[0]
+        .hours
+    )
+
+    assert (one.begin.hour, one.end.hour, two.begin.hour, two.end.hour) == (8, 18, 22, 6)
+
+
+def test_a_node_without_a_relay_cannot_be_controlled() -> None:
+    device = '{ id = "node", kind = "sparkplug_b", group = "g", node = "n" }'
+    broker = f'[[brokers]]\nname = "b"\nhost = "h"\ndevices = [{device}]\n'
+
+    found = mistakes(broker + '[[controls]]\nunit = "node"\n')
+
+    assert "cannot be switched" in found["controls[0].unit"]
+
+
+def test_the_wizard_hears_of_strangers_also_where_a_rule_has_hours() -> None:
+    config = parse(FAN + FOLLOWS + 'hours = [{ from = "08:00", to = "18:00" }]')
+    devices = [{"id": "dust", "kind": "pms5003"}, {"id": "m-9", "kind": "modbus_meter", "unit": 2}]
+
+    with pytest.raises(ConfigError, match="cannot share a line"):
+        check_lines(config, [], [{"name": "c", "port": "/dev/c", "devices": devices}])
+
+
+def on_one_line(*devices: str) -> str:
+    listed = ", ".join(f'{{ id = "d-{number}", {one} }}' for number, one in enumerate(devices, 1))
+    return f'[[lines]]\nname = "a"\nport = "/dev/a"\ndevices = [{listed}]\n'
+
+
+METER_3 = 'kind = "modbus_meter", unit = 3'
+WATT = 'kind = "dlt645", address = "000000000001"'
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (METER_3, METER_3, "both are asked the same (unit = 3)"),
+        ('kind = "modbus_meter"', 'kind = "modbus_meter", unit = 1, every = 60', "both are asked the same (unit = 1)"),
+        ('kind = "mhz19b"', 'kind = "mhz19b"', "a mhz19b has no address"),
+        ('kind = "iec62056", address = "1"', 'kind = "iec62056", mode = "push"', "a iec62056 talks unasked"),
+        (WATT, 'kind = "dlt645"', 'everybody on the line answers to address = "AAAAAAAAAAAA"'),
+        ('kind = "mbus", address = 3', 'kind = "mbus"', "everybody on the line answers to address = 254"),
+        (METER_3, WATT, "they speak modbus and dlt645"),
+    ],
+)
+def test_two_that_could_be_taken_for_each_other_are_refused(one: str, other: str, said: str) -> None:
+    found = mistakes(on_one_line(one, other))
+
+    assert said in found["lines[0].devices[1]"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (METER_3, 'kind = "modbus_unit", unit = 4, at = 0'),
+        (METER_3, 'kind = "modbus_meter", unit = 3, profile = "sdm120"'),
+        (METER_3, 'kind = "fan_coil", unit = 3, flow = 8'),
+        ('kind = "fan_coil", unit = 5, flow = 8', 'kind = "fan_coil", unit = 5, high = 4, mid = 5, low = 6, flow = 8'),
+        (WATT, WATT.replace("1", "2")),
+        ('kind = "mbus", secondary = "12345678"', 'kind = "mbus", secondary = "87654321"'),
+    ],
+)
+def test_two_that_are_asked_apart_share_a_line(one: str, other: str) -> None:
+    assert len(parse(on_one_line(one, other)).devices()) == 2
