@@ -261,7 +261,8 @@ class Dlt645:
     def _told(self, asked: frames.Question, data: bytes, heard: Frame) -> list[Event]:
         if asked.what == "identity":
             number = fact(METER_NUMBER, data) if len(data) == 6 else ""
-            return self._identified(number or frames.printed(heard.address), heard.raw)
+            # Nobody gave it one: its address tells it from others.
+            return self._identified((number.strip("0") and number) or frames.printed(heard.address), heard.raw)
         if asked.di == STATUS_3 and asked.what == "relay":
             if len(data) != 2:
                 raise ValueError("a status word has two bytes")

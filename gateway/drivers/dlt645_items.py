@@ -26,11 +26,16 @@ class Value(msgspec.Struct, frozen=True):
     signed: bool = False
 
 
-class Item(msgspec.Struct, frozen=True):
-    """What one DI brings: these values in this order, of a block as many as the meter has."""
+class Item(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one DI brings: these values in this order, of a block as many as the meter has.
+
+    `skip`: bytes before the first; `rest`: more may follow the last, such as the time of a demand.
+    """
 
     di: int
     values: tuple[Value, ...]
+    skip: int = 0
+    rest: bool = False
 
 
 class OwnItem(BaseModel):
@@ -43,6 +48,8 @@ class OwnItem(BaseModel):
     scale: int = Field(ge=-8, le=8, description="the digits count 10**scale of the unit")
     unit: str = Field(min_length=1, max_length=16, description="Wh, V, A, W ...")
     signed: bool = Field(default=False, description="the top bit is the sign")
+    skip: int = Field(default=0, ge=0, le=200, description="bytes before it: the other values of a block")
+    rest: bool = Field(default=False, description="more follows it, such as the time of a demand")
 
 
 def _energy(name: str, *, signed: bool = False) -> Value:
@@ -132,7 +139,8 @@ class Status3(msgspec.Struct, frozen=True):
 
 def own_item(name: str, own: OwnItem) -> Item:
     """A meter's own register as an item."""
-    return Item(int(own.di, 16), (Value(name, own.bytes, own.scale, own.unit, own.signed),))
+    value = Value(name, own.bytes, own.scale, own.unit, own.signed)
+    return Item(int(own.di, 16), (value,), own.skip, own.rest)
 
 
 def numbers(item: Item, data: bytes) -> list[tuple[Value, int]]:
@@ -142,7 +150,7 @@ def numbers(item: Item, data: bytes) -> list[tuple[Value, int]]:
     ValueError for a length that does not fit.
     """
     found: list[tuple[Value, int]] = []
-    at = 0
+    at = item.skip
     for value in item.values:
         if at == len(data) and found:
             return found
@@ -154,7 +162,7 @@ def numbers(item: Item, data: bytes) -> list[tuple[Value, int]]:
             found.append((value, signed_decimal(piece) if value.signed else decimal(piece)))
         elif len(item.values) == 1:
             raise NoDecimalError(piece)
-    if at != len(data):
+    if at != len(data) and not item.rest:
         raise ValueError(f"{len(data)} bytes are more than {item.values[-1].name} ends with")
     return found
 

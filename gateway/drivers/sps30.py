@@ -5,7 +5,8 @@
 
 Inside, 7E 7D 11 13 travel as 7D and the byte with bit 5 turned: that is taken back before length and sum are looked at.
 The surprises: an empty answer to a read is no fault but "no new value yet"; and the echo of a start command has the
-shape of an answer with state 02, so whatever equals the question is dropped.
+shape of an answer with state 02, so whatever equals the question is dropped. A sensor that was left measuring in whole
+numbers refuses our start and goes on with them: it is stopped first.
 Source: Sensirion SPS30 data sheet section 5; devices.md section 6.
 """
 
@@ -23,11 +24,12 @@ from gateway.drivers.modbus_profile import scaled
 
 FLAG, ESCAPE = 0x7E, 0x7D
 ESCAPED = {0x5E: 0x7E, 0x5D: 0x7D, 0x31: 0x11, 0x33: 0x13}
-START, READ, INFO = 0x00, 0x03, 0xD0
+START, STOP, READ, INFO = 0x00, 0x01, 0x03, 0xD0
 NOT_IN_THIS_STATE = 0x43
 # 255 bytes of data, each stuffed, and what surrounds them.
 LONGEST = 2 * (255 + 5)
-VALUES = 40
+# Bytes of ten floats, and of the ten whole numbers that somebody else may have started it with.
+VALUES, WHOLE_VALUES = 40, 20
 # Places of the ten floats.
 DUST = {"pm1": 0, "pm25": 1, "pm4": 2, "pm10": 3}
 SIZE = 9
@@ -73,6 +75,8 @@ class Sps30:
         """Who are you; then: start."""
         if not self._steps:
             return None
+        if self._steps[0] == STOP:
+            return self._ask(STOP, b"", 0)
         return self._ask(INFO, b"\x03", 32) if self._steps[0] == INFO else self._ask(START, b"\x01\x03", 0)
 
     def request(self, wants: Sequence[Want]) -> Request:  # noqa: ARG002 - it has one question
@@ -144,6 +148,9 @@ class Sps30:
         if command == INFO:
             self._steps = [step for step in self._steps if step != INFO]
             return self._identified(data, raw) if state & 0x7F == 0 else []
+        if command == STOP:
+            self._steps = [START]
+            return []
         if command == START:
             # Refused because it runs already is as good as started.
             self._steps = [] if state & 0x7F in (0, NOT_IN_THIS_STATE) else self._steps
@@ -154,6 +161,9 @@ class Sps30:
             self._steps = [START] if state & 0x7F == NOT_IN_THIS_STATE else self._steps
             return self._fault(state, raw)
         self._faults.clear()
+        if len(data) == WHOLE_VALUES:
+            # A start is refused while it measures: it keeps to its whole numbers until it is stopped.
+            self._steps = [STOP, START]
         return self._sample(data, raw, now) if data else []
 
     def _identified(self, data: bytes, raw: bytes) -> list[Event]:

@@ -11,7 +11,7 @@ from firmware_sim.bench import LineSpec
 from firmware_sim.devices.mhz19b import MhZ19B
 from firmware_sim.devices.pms5003 import Air, Pms5003
 from firmware_sim.devices.sds011 import Sds011
-from firmware_sim.devices.sps30 import Sps30
+from firmware_sim.devices.sps30 import Sps30, on_the_wire
 from firmware_sim.faults import LinePlan
 from gateway import drivers
 from gateway.device_events import AirSample, DeviceFault, Identified
@@ -191,6 +191,18 @@ def test_golden_commands_are_what_we_send() -> None:
     assert nova.outgoing() == b""
     assert co2.pending().data == hexed("mhz19b", "mhz-cmd-abc-on")
     assert co2.request(()).data == hexed("mhz19b", "mhz-cmd-read")
+
+
+def test_a_sensor_left_with_whole_numbers_is_stopped_and_started_with_floats() -> None:
+    driver = drivers.create("sps30", {})
+    driver.request(driver.wants)
+
+    assert driver.feed(on_the_wire(bytes((0, 3, 0, 20)) + bytes(20)), 1.0) == []
+    stop = driver.pending().data
+    driver.feed(on_the_wire(bytes((0, 1, 0, 0))), 1.1)
+
+    assert stop == on_the_wire(bytes((0, 1, 0)))
+    assert driver.pending().data == hexed("sps30", "sps-cmd-start")
 
 
 @pytest.mark.parametrize(

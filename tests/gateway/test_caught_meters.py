@@ -1,7 +1,7 @@
 """Answers of DL/T 645-2007 meters, as others published them: blocks, registers a meter does not have, a refusal.
 
 Sources: public parsers and readers of the field (a Python and a Java block reader, a PLC module's log, a Go and a C#
-test).
+test). The demand is that of a public C# client's test.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway import drivers
-from gateway.device_events import DeviceFault, Event, Measured
+from gateway.device_events import DeviceFault, Event, Identified, Measured
 
 
 def block(*tariffs: int) -> dict[str, tuple[int, int, str]]:
@@ -65,3 +65,51 @@ def test_a_block_whose_sum_is_wrong_is_no_reading_and_a_refusal_says_why() -> No
     assert [one.data["meaning"] for one in refused if isinstance(one, DeviceFault)] == [
         "password wrong or not authorised"
     ]
+
+
+DEMAND = "45 23 01 45 13 20 05 24"
+FROZEN = "78 56 34 12 01 00 00 00 02 00 00 00 03 00 00 00 04 00 00 00"
+
+
+@pytest.mark.parametrize(
+    ("own", "data", "value", "scale"),
+    [({"di": "01010000", "bytes": 3, "scale": -1, "unit": "W", "rest": True}, DEMAND, 12345, -1),
+     ({"di": "05060101", "bytes": 4, "scale": 1, "unit": "Wh", "skip": 4, "rest": True}, FROZEN, 1, 1),
+     ({"di": "05060101", "bytes": 4, "scale": 1, "unit": "Wh", "skip": 16}, FROZEN, 4, 1)],
+)  # fmt: skip
+def test_one_value_of_a_block_is_picked(own: dict[str, Any], data: str, value: int, scale: int) -> None:
+    driver: Any = drivers.create("dlt645", {"address": "123456789012", "registers": {"x": 0}, "own": {"x": own}})
+    driver.request(driver.wants)
+
+    told = driver.feed(reply(own["di"], data), 1.0)
+
+    assert [(one.value, one.scale) for one in told] == [(value, scale)]
+
+
+@pytest.mark.parametrize("own", [{"skip": 17}, {"skip": 16, "bytes": 5}, {"skip": 12}])
+def test_a_value_that_does_not_fit_its_block_is_no_reading(own: dict[str, Any]) -> None:
+    item = {"di": "05060101", "bytes": 4, "scale": 1, "unit": "Wh", **own}
+    driver: Any = drivers.create("dlt645", {"address": "123456789012", "registers": {"x": 0}, "own": {"x": item}})
+    driver.request(driver.wants)
+
+    told = driver.feed(reply("05060101", FROZEN), 1.0)
+
+    assert [(one.event, one.data["why"]) for one in told if isinstance(one, DeviceFault)] == [
+        ("value_refused", "length")
+    ]
+
+
+def test_a_meter_that_nobody_gave_a_number_is_known_by_its_address() -> None:
+    driver: Any = drivers.create("dlt645", {"address": "123456789012"})
+    driver.pending()
+
+    told = driver.feed(reply("04000402", "00 00 00 00 00 00"), 1.0)
+
+    assert [one.number for one in told if isinstance(one, Identified)] == ["123456789012"]
+
+
+def reply(di: str, data: str) -> bytes:
+    """Of meter 123456789012: the identifier and these bytes."""
+    body = bytes.fromhex(di)[::-1] + bytes.fromhex(data)
+    frame = bytes.fromhex("68 12 90 78 56 34 12 68 91") + bytes((len(body), *((one + 0x33) & 0xFF for one in body)))
+    return frame + bytes((sum(frame) & 0xFF, 0x16))
