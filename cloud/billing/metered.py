@@ -61,7 +61,7 @@ def metered_energy(scope: Scope, facts: Sequence[Fact]) -> Energy:
         state = states.get(key)
         told = told_of(scope, facts, rule, state)
         course = follow(state, told.series, rule, told.marks, until=scope.ends_ms)
-        bridged = _bridged(scope, state, course)
+        bridged = _bridged(scope, rule, state, course)
         for segment in segments(state, bridged.steps, _reading_key(scope)):
             found += _metered(scope, course.rule, segment)
         for move in bridged.moves:
@@ -84,18 +84,18 @@ def metered_energy(scope: Scope, facts: Sequence[Fact]) -> Energy:
     return Energy(found, held, [states[key] for key in sorted(states)], metered)
 
 
-def _bridged(scope: Scope, state: RegisterState | None, course: Course) -> Bridged:
+def _bridged(scope: Scope, rule: MeterRule, state: RegisterState | None, course: Course) -> Bridged:
     """The steps, and where the agreement has estimates the long gaps among them and after them."""
     if not any(version.terms.estimates for version in scope.versions):
         return Bridged(course.steps, moves_of(state, course.steps))
     basis = basis_after(state, course.steps, _estimates_at(scope))
-    found = bridge(state, course.steps, course.ahead[0] if course.ahead else None, basis, _estimating(scope))
+    found = bridge(state, course.steps, course.ahead[0] if course.ahead else None, basis, _estimating(scope, rule))
     # What of a gap lies before the periods that are settled is on an earlier statement.
     moves = [move for move in found.moves if move.whole or move.since >= scope.begins_ms]
     return msgspec.structs.replace(found, moves=moves)
 
 
-def _estimating(scope: Scope) -> Estimating:
+def _estimating(scope: Scope, rule: MeterRule) -> Estimating:
     last = scope.versions[-1].ends_ms
     ends = scope.ends_ms if last is None else min(last, scope.ends_ms)
     edges = {version.from_ms for version in scope.versions}
@@ -106,7 +106,7 @@ def _estimating(scope: Scope) -> Estimating:
         terms = None if version is None else version.terms.estimates
         return None if terms is None else terms.silent_ms
 
-    return Estimating(silent_ms, sorted(edges), 0 if scope.open else ends)
+    return Estimating(silent_ms, sorted(edges), 0 if scope.open else ends, rule)
 
 
 def _estimates_at(scope: Scope) -> Callable[[int], tuple[str, bool]]:

@@ -22,7 +22,7 @@ from cloud.calendar import Period, local_day, midnight, next_day, parse_day
 from cloud.metering.course import follow
 from cloud.metering.intervals import moves
 from cloud.metering.told import identified_by
-from cloud.metering.usage import Identified, Marks, MeterRule, RegisterState, point_of
+from cloud.metering.usage import Identified, Marks, MeterRule, RegisterState, by_ratio, point_of
 from cloud.rating.charges.time_of_use import Terms as TimeOfUse
 from cloud.rating.intervals import cut, cut_by_windows
 from cloud.rating.lines import LeafRef, Line, RegisterPoint
@@ -137,11 +137,12 @@ def _intervals(
     for before, step in moves(None if state is None else state.point, steps):
         if not step.energy:
             continue
-        value, scale = decimal_of(step.energy)
-        whole = Use(at=before.leaf.at, until=step.point.leaf.at, value=value, scale=scale)
-        for part in cut(whole, [period.from_ms, period.to_ms], "by_time"):
-            if period.from_ms <= part.at < period.to_ms:
-                yield part
+        for since, until, energy in by_ratio(rule, before.leaf.at, step.point.leaf.at, step.energy):
+            value, scale = decimal_of(energy)
+            whole = Use(at=since, until=until, value=value, scale=scale)
+            for part in cut(whole, [period.from_ms, period.to_ms], "by_time"):
+                if period.from_ms <= part.at < period.to_ms:
+                    yield part
 
 
 def _by_window(uses: Sequence[Use], windows: TimeOfUse | None, zone: str) -> Mapping[str, Sequence[Use]]:

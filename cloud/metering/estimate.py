@@ -3,8 +3,9 @@
 The surprise: nothing is stored of an estimate. It is worked out from the same readings by both sides: the mean power up
 to the last reading, carried on to the period's end. When the meter is read again, the total over the gap is known and
 only its split between periods is a straight line; the period is then settled anew, and the difference is a delta line.
-A gap that ends with another register (exchange, reset) has no total: then the estimate is taken back. Source:
-devices.md 8.1, 8.3.
+The straight line is the register's: where the transformers' ratio changed in the gap, the energy on either side is by
+the ratio of its own time, and the total is kept. A gap that ends with another register (exchange, reset) has no total:
+then the estimate is taken back. Source: devices.md 8.1, 8.3.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from itertools import pairwise
 
 import msgspec
 
-from cloud.metering.usage import SPLIT_PLACES, Quality, RegisterState, Step
+from cloud.metering.usage import SPLIT_PLACES, MeterRule, Quality, RegisterState, Step, ratio_between
 from cloud.money import rounded
 from cloud.rating.lines import RegisterPoint
 
@@ -55,12 +56,22 @@ class Move(msgspec.Struct, frozen=True):
 class Estimating(msgspec.Struct, frozen=True):
     """``silent_ms``: how long a meter may be silent at an instant before it is estimated (None: not at all);
     ``edges``: the instants (ms UTC, ascending) at which periods and terms change; ``until``: the end of what is
-    settled, 0 where it is still running.
+    settled, 0 where it is still running; ``rule``: by whose ratios a gap is shared out.
     """
 
     silent_ms: Callable[[int], int | None]
     edges: Sequence[int]
     until: int
+    rule: MeterRule
+
+    def borders(self, since: int, until: int) -> list[int]:
+        """The instants at which a gap is cut, with its ends."""
+        edges = {*self.edges, *(ratio.since for ratio in self.rule.ratios)}
+        return [since, *sorted(edge for edge in edges if since < edge < until), until]
+
+    def weight(self, since: int, until: int) -> Fraction:
+        """What a stretch counts when a gap is shared out: its length, by the ratios that count in it."""
+        return ratio_between(self.rule, since, until)[0] * (until - since)
 
 
 class Bridged(msgspec.Struct, frozen=True):
@@ -168,13 +179,13 @@ def _is_silent(at: int, edge: int, how: Estimating) -> bool:
 def _crossing(before: RegisterPoint, step: Step, how: Estimating) -> Iterator[Move]:
     """The parts of a gap's total on both sides of the edges in it; none when it is short or crosses no edge."""
     since, until = before.leaf.at, step.point.leaf.at
-    inner = [edge for edge in how.edges if since < edge < until]
-    if not inner or not _is_silent(since, until, how):
+    borders = how.borders(since, until)
+    if len(borders) == 2 or not _is_silent(since, until, how):
         return
-    borders = [since, *inner, until]
     told = Fraction(0)
+    whole = how.weight(since, until)
     for begin, end in pairwise(borders):
-        share = step.energy if end == until else _upto(step.energy, end - since, until - since)
+        share = step.energy if end == until else _share(step.energy * how.weight(since, end), whole)
         yield Move(before, step.point, share - told, begin, end, "estimated_split", whole=False)
         told = share
 
@@ -185,11 +196,11 @@ def _beyond(last: RegisterPoint, basis: Basis, how: Estimating) -> Iterator[Move
     told = Fraction(0)
     borders = [since, *(edge for edge in how.edges if since < edge < how.until), how.until]
     for begin, end in pairwise(borders):
-        share = _upto(basis.energy, end - since, since - basis.since)
+        share = _share(basis.energy * (end - since), since - basis.since)
         yield Move(last, last, share - told, begin, end, "estimated", whole=False, basis=basis)
         told = share
 
 
-def _upto(energy: Fraction, part: int, whole: int) -> Fraction:
-    """The share of a time, to the watt-hour; so all shares together are the total."""
-    return Fraction(rounded(energy * part / whole, SPLIT_PLACES, "half_up"))
+def _share(energy: Fraction, whole: Fraction | int) -> Fraction:
+    """A part of so much, to the watt-hour; so all shares together are the total."""
+    return Fraction(rounded(energy / whole, SPLIT_PLACES, "half_up"))

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Literal, get_args
 
 import msgspec
@@ -214,6 +214,21 @@ def ratio_between(rule: MeterRule, begin: int, end: int) -> tuple[Fraction, bool
                     if edge is None or edge <= end), False  # fmt: skip
     total = sum(length for length, _ in inside)
     return sum((length * factor for length, factor in inside), Fraction(0)) / total, len(inside) > 1
+
+
+def by_ratio(rule: MeterRule, since: int, until: int, energy: Fraction) -> list[tuple[int, int, Fraction]]:
+    """Energy between two instants, cut where the ratio changes: (from, until, kWh), in all as much as before."""
+    inner = sorted(ratio.since for ratio in rule.ratios if since < ratio.since < until)
+    if not inner:
+        return [(since, until, energy)]
+    whole = ratio_between(rule, since, until)[0] * (until - since)
+    found, told = [], Fraction(0)
+    for begin, end in pairwise([since, *inner, until]):
+        part = ratio_between(rule, since, end)[0] * (end - since)
+        upto = energy if end == until else ending(energy * part / whole)
+        found.append((begin, end, upto - told))
+        told = upto
+    return found
 
 
 def has_ratio(rule: MeterRule, at: int) -> bool:

@@ -209,3 +209,64 @@ def test_estimate_and_correction_together_are_the_rating_of_all_data(cloud: Clou
     kwh = sum(Decimal(line["quantity"]["value"]) for bill in statements for line in bill["lines"])
     assert kwh == Decimal(17) + Decimal(wh) / 1000
     assert refusals(trade.bundle(statements[2])) == []
+
+
+def turned(hour: int, day: str = MIDNIGHT) -> list[dict[str, Any]]:
+    """Transformers of 40, and of 80 from an hour of a day on."""
+    return [
+        {"since": f"{FIRST}T00:00:00+01:00", "factor": "40"},
+        {"since": f"{day}T{hour:02d}:00:00+01:00", "factor": "80"},
+    ]
+
+
+def behind(hour: int, day: str = MIDNIGHT, kind: str = "energy") -> dict[str, Any]:
+    """A charge and a meter whose transformers change."""
+    charge = METER[0] if kind == "energy" else {"kind": kind, "unit_price": "0.85"} | {"source": TIERS[0]["source"]}
+    return {"charges": [charge], "meters": [{"device": "meter-1", "ratios": turned(hour, day)}]}
+
+
+@pytest.mark.parametrize("kind", ["energy", "standard"])
+@pytest.mark.parametrize(
+    ("hour", "day", "first", "second"),
+    [
+        # 18 hours of silence, 1 kWh of the register an hour: 6 of them before midnight.
+        (6, MIDNIGHT, ["720", "240"], ["240", "480"]),
+        (21, FIRST, ["720", "120", "240"], ["960"]),
+    ],
+)
+def test_a_ratio_that_changes_in_a_gap_over_midnight_counts_for_its_own_time(
+    cloud: CloudTwin, kind: str, hour: int, day: str, first: list[str], second: list[str]
+) -> None:
+    trade = shop(cloud, **behind(hour, day, kind))
+    read_until(trade, 18)
+    trade.to(MIDNIGHT, 12)
+    trade.read(36_000)
+    end_read(trade, MIDNIGHT, 36_000)
+
+    bills = [trade.close(FIRST, MIDNIGHT), trade.close(MIDNIGHT, "2026-11-03")]
+
+    found = [[line["quantity"]["value"] for line in bill["lines"]] for bill in bills]
+    if kind == "energy":
+        assert [[kwh for kwh in one if kwh != "0"] for one in found] == [first, second]
+        assert [bill["lines"][at]["quality"] for bill, at in zip(bills, (-1, 0), strict=True)] == [
+            "estimated_split"
+        ] * 2
+    sums = [sum(map(Decimal, one)) for one in (first, second)]
+    assert [sum(map(Decimal, one)) for one in found] == sums
+    assert [refusals(trade.bundle(bill)) for bill in bills] == [[], []]
+
+
+def test_a_gap_that_was_estimated_is_trued_up_by_the_ratio_of_each_side(cloud: CloudTwin) -> None:
+    trade = shop(cloud, **behind(21, FIRST))
+    read_until(trade, 18)
+    bills = [trade.close(FIRST, MIDNIGHT)]
+    trade.to(MIDNIGHT, 12)
+    trade.read(36_000)
+    end_read(trade, MIDNIGHT, 36_000)
+
+    bills.append(trade.close(MIDNIGHT, "2026-11-03"))
+
+    # Before midnight 3 hours by 40 and 3 by 80; after it 12 by 80.
+    assert amount_of(bills, "2026-11-01/2026-11-02") == Decimal("0.85") * (720 + 120 + 240)
+    assert sum(Decimal(line["quantity"]["value"]) for bill in bills for line in bill["lines"]) == 720 + 360 + 960
+    assert refusals(trade.bundle(bills[1])) == []

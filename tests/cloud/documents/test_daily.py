@@ -126,6 +126,21 @@ def test_the_bars_follow_the_bill_where_readings_lie_or_transformers_count() -> 
     assert [value for (value,) in list(energy.days.values())[:6]] == [200, 80, 80, 120, 40, 40]
 
 
+def test_the_bars_on_both_sides_of_a_changed_ratio_are_by_the_ratio_of_their_day() -> None:
+    start = NOVEMBER.from_ms
+    ratios = [
+        {"since": f"2026-{day}T00:00:00+01:00", "factor": factor} for day, factor in (("10-01", "40"), ("11-02", "80"))
+    ]
+    behind = {"device": "meter-1", "ratios": ratios}
+    agreed = AgreementTerms.model_validate(
+        {**TERMS, "charges": [{"kind": "energy", "unit_price": "0.85", "devices": [behind]}]}
+    )
+
+    (energy,) = daily([metered()], [read(start, 0), read(start + 2 * DAY, 2000)], agreed, NOVEMBER, ZONE)
+
+    assert [value for (value,) in list(energy.days.values())[:2]] == [40, 80]
+
+
 def test_the_first_bar_goes_on_from_the_last_reading_of_the_statement_before() -> None:
     start = NOVEMBER.from_ms
 
