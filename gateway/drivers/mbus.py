@@ -29,6 +29,7 @@ REGISTERS = (
     "reactive_energy", "reactive_power", "apparent_power", "relative_humidity", "heat_cost_units",
 )  # fmt: skip
 MOST_TELEGRAMS = 16
+OWN_UNIT = {"unit", "scale"}
 NUMBER = re.compile("[0-9]{8}")
 STATUS = {2: "battery_low", 3: "permanent_error", 4: "temporary_error"}
 
@@ -45,6 +46,8 @@ class Pick(BaseModel):
     function: Function = Field(default="instantaneous", description="instantaneous, maximum or minimum")
     modifiers: tuple[int, ...] = Field(default=(), description="bytes behind the unit, as the maker documents them")
     nth: int = Field(default=1, ge=1, description="the first, second .. of several alike")
+    unit: str = Field(default="", max_length=16, description="of a maker's own value: Wh, m3 ..")
+    scale: int = Field(default=0, ge=-12, le=12, description="of a maker's own value: it counts 10**scale of the unit")
 
 
 class MbusSettings(BaseModel):
@@ -92,7 +95,9 @@ class Mbus:
             Want(name, each or settings.every, 1, place, 1)
             for place, (name, each) in enumerate(settings.registers.items())
         )
-        meaning = ["mbus", {name: pick.model_dump() for name, pick in sorted(settings.pick.items())}]
+        # Without a unit of its own a register means what it always did.
+        picks = sorted(settings.pick.items())
+        meaning = ["mbus", {name: pick.model_dump(exclude=None if pick.unit else OWN_UNIT) for name, pick in picks}]
         self.cfg = hashlib.sha256(msgspec.json.encode(meaning, order="sorted")).hexdigest()
         self._heard = frames.Listener()
         self._number = ""
@@ -274,8 +279,12 @@ class Mbus:
         pick = self.settings.pick.get(name)
         if pick is None:
             return next((one for one in self._records if one.quantity == name and one.plain), None)
-        fitting = [one for one in self._records if _fits(one, pick)]
-        return fitting[pick.nth - 1] if len(fitting) >= pick.nth else None
+        fitting = [one for one in self._records if _fits(one, pick)][pick.nth - 1 : pick.nth]
+        if not pick.unit:
+            return next(iter(fitting), None)
+        return next(
+            (msgspec.structs.replace(one, scale=one.scale + pick.scale, unit=pick.unit) for one in fitting), None
+        )
 
     def _fault(self, event: str, data: dict[str, Scalar], raw: bytes) -> list[Event]:
         """Told once until it is over."""

@@ -174,10 +174,12 @@ def _record(data: bytes, at: int) -> tuple[Record | None, int]:
         value *= meaning.factor
         if field == FLOAT:
             scale -= FLOAT_DECIMALS
-    for one in modifiers:
+    standard = _standard(modifiers)
+    for one in standard:
         scale += one - 0x76 if 0x70 <= one <= 0x77 else 3 if one == 0x7D else 0
-    kept = tuple(one for one in modifiers if one and not (0x70 <= one <= 0x77 or one == 0x7D))
-    if any(one in ERRORS for one in _standard(kept)):
+    own = tuple(one for one in modifiers[len(standard) :] if one)
+    kept = tuple(one for one in standard if one and not (0x70 <= one <= 0x77 or one == 0x7D)) + own
+    if any(one in ERRORS for one in standard):
         value = None  # the meter says by itself that this record is wrong
     function = FUNCTIONS[dif >> 4 & 3]
     return Record(meaning.quantity, value, scale, meaning.unit, storage, tariff, subunit, function, kept), at

@@ -218,3 +218,38 @@ def test_an_audit_that_ends_without_its_end_bills_nothing() -> None:
 
     with pytest.raises(DtsRefusedError, match="breaks off"):
         dts_file.read_dts(caught.encode(), "absent")
+
+
+# An IME Conto behind a public wireless tool (wmbusmeters issue 1118): every value is the maker's own.
+CONTO = (
+    "68CBCB6808017278563412A525660226000000849010FF80843B9A7B0700849010FF80843C00000000849010FF81843B8D570400"
+    "849010FF81843C010000008410FF80843B626A07008420FF80843B381100008410FF80843C000000008420FF80843C00000000"
+    "8410FF81843BF44A04008420FF81843B980C00008410FF81843C010000008420FF81843C0000000084A010FF80843B9A7B0700"
+    "84A010FF80843C0000000084A010FF81843B8D57040084A010FF81843C0100000004FF90290000000002FF912B00001F0000000000BC16"
+)
+
+
+def test_a_makers_own_value_counts_in_the_unit_that_its_document_says() -> None:
+    own = {"quantity": "maker", "modifiers": [0x7F, 0x04, 0x3B]}
+    pick = {"t1": {**own, "tariff": 1, "unit": "Wh", "scale": 1}, "t2": {**own, "tariff": 2}}
+    driver: Any = drivers.create("mbus", {"address": 1, "registers": {"t1": 0, "t2": 0}, "pick": pick})
+    driver.request(driver.wants)
+    driver.feed(bytes.fromhex(CONTO), 1.0)
+    driver.pending()
+
+    told = driver.feed(bytes.fromhex("68 03 03 68 08 01 78 81 16"), 1.0)
+
+    assert [(one.register, one.value, one.scale, one.unit) for one in told if isinstance(one, Measured)] == [
+        ("t1", 485_986, 1, "Wh"), ("t2", 4408, 0, ""),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("record", "scale", "modifiers"),
+    [("04 83 75 D2 04 00 00", -1, ()), ("04 83 FF 75 D2 04 00 00", 0, (0x7F, 0x75)),
+     ("04 FF 7D D2 04 00 00", 0, (0x7F, 0x7D)), ("04 83 F5 FF 75 D2 04 00 00", -1, (0x7F, 0x75))],
+)  # fmt: skip
+def test_behind_a_makers_mark_nothing_is_a_factor(record: str, scale: int, modifiers: tuple[int, ...]) -> None:
+    ((found,), _, _) = mbus_records.read_records(bytes.fromhex(record))
+
+    assert (found.value, found.scale, found.modifiers) == (1234, scale, modifiers)
