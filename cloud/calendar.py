@@ -285,7 +285,7 @@ class Proration(BaseModel):
 
     ``days``: local days, the end day exclusive. ``both_edges``: every local day that is touched. ``end_inclusive``:
     both edge days, the end being given as the last day. ``seconds``: true time. ``fixed_30_days``: days over 30 a
-    month, never more than the whole. ``none``: the whole amount for any part. ``denominator``: the whole period of the
+    month (over its days for a span that is no whole months), never more than the whole. ``none``: the whole amount for any part. ``denominator``: the whole period of the
     cycle, or the actual one, which an agreement may have cut. ``ratio_places``: round the ratio first (Kill Bill: 9).
     """
 
@@ -323,6 +323,21 @@ def count_between(from_ms: int, to_ms: int, count: str, zone_name: str) -> int:
     return days + 1 if count in ("both_edges", "end_inclusive") else days
 
 
+def _whole_months(first: date, end: date) -> int:
+    """How many whole months ``[first, end)`` are, also where a short month moved one of the two days; 0 for a span that
+    is none, such as weeks.
+    """
+    months = (end.year - first.year) * 12 + end.month - first.month
+    low, high = sorted((first, end), key=lambda day: day.day)
+    if low.day == high.day or (low + _DAY).day == 1:
+        return months
+    if end.day == 1 and (end - _DAY).day < first.day:
+        return months - 1
+    if first.day == 1 and (first - _DAY).day < end.day:
+        return months + 1
+    return 0
+
+
 def share(served: tuple[int, int], whole: Period, actual: Period, proration: Proration, zone_name: str) -> Share:
     """The part of a period that the instants ``[from, to)`` make up; ``actual`` is what the agreement left of it."""
     if proration.count == "none":
@@ -330,13 +345,12 @@ def share(served: tuple[int, int], whole: Period, actual: Period, proration: Pro
     part = count_between(*served, proration.count, zone_name)
     of = whole if proration.denominator == "whole_period" else actual
     if proration.count == "fixed_30_days":
-        of_first, of_end = date.fromisoformat(of.first), date.fromisoformat(of.end)
-        months = (of_end.year - of_first.year) * 12 + of_end.month - of_first.month
-        total = 30 * months if months else of.days
+        total = 30 * _whole_months(date.fromisoformat(of.first), date.fromisoformat(of.end)) or of.days
         part = total if served == (of.from_ms, of.to_ms) else min(part, total)
     else:
         total = count_between(of.from_ms, of.to_ms, proration.count, zone_name)
-    ratio = Fraction(part, total)
+    # A day that a zone left out (Pacific/Apia, 2011-12-30) has no time to pay for.
+    ratio = Fraction(part, total) if total else Fraction(0)
     if proration.ratio_places is not None:
         ratio = Fraction(rounded(ratio, proration.ratio_places, proration.ratio_mode))
     return Share(part, total, ratio)

@@ -82,6 +82,26 @@ def test_a_part_of_october_in_berlin(proration: dict[str, Any], part: Fraction) 
     assert share(served, october, cut, Proration.model_validate(proration), "Europe/Berlin").ratio == part
 
 
+@pytest.mark.parametrize(
+    ("first", "end", "part"),
+    [
+        ("2026-01-31", "2026-03-01", "10/30"),  # day 31, else the first of the next month
+        ("2026-03-01", "2026-03-31", "10/30"),
+        ("2026-01-31", "2026-02-28", "10/30"),  # day 31, else the last day
+        ("2026-02-28", "2026-03-31", "10/30"),
+        ("2025-11-30", "2026-02-28", "10/90"),
+        ("2024-02-29", "2025-02-28", "10/360"),
+        ("2026-11-26", "2026-12-10", "10/14"),  # weeks have no thirtieths, also across the end of a month
+        ("2026-11-11", "2026-11-25", "10/14"),
+    ],
+)
+def test_thirty_days_a_month_are_for_every_whole_month_wherever_it_begins(first: str, end: str, part: str) -> None:
+    whole = period(date.fromisoformat(first), date.fromisoformat(end), "UTC")
+    served = (whole.from_ms, whole.from_ms + 10 * 24 * HOUR)
+
+    assert share(served, whole, whole, Proration(count="fixed_30_days"), "UTC").ratio == Fraction(part)
+
+
 def test_a_whole_period_is_whole_however_it_is_counted() -> None:
     for first, end in ((date(2026, 2, 1), date(2026, 3, 1)), (date(2026, 10, 1), date(2026, 11, 1))):
         whole = period(first, end, "Europe/Berlin")
