@@ -285,8 +285,9 @@ class Proration(BaseModel):
 
     ``days``: local days, the end day exclusive. ``both_edges``: every local day that is touched. ``end_inclusive``:
     both edge days, the end being given as the last day. ``seconds``: true time. ``fixed_30_days``: days over 30 a
-    month (over its days for a span that is no whole months), never more than the whole. ``none``: the whole amount for any part. ``denominator``: the whole period of the
-    cycle, or the actual one, which an agreement may have cut. ``ratio_places``: round the ratio first (Kill Bill: 9).
+    month (over its days for a span that is no whole months), never more than the whole. ``none``: the whole amount for
+    any part. ``denominator``: the whole period of the cycle, or the actual one, which an agreement may have cut.
+    ``ratio_places``: round the ratio first (Kill Bill: 9).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

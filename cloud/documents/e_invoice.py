@@ -25,6 +25,8 @@ UNITS = {
 ONE = "C62"
 INVOICE, CREDIT_NOTE = "380", "381"
 TAXED = frozenset(("S", "L", "M"))
+WITH_REASON = frozenset(("E", "AE", "K", "G", "O"))
+MOST_DECIMALS = 2
 CREDIT_TRANSFER, NOT_AGREED = "30", "1"
 
 
@@ -121,7 +123,7 @@ def _sign(facts: InvoiceFacts) -> int:
 
 def _amount(facts: InvoiceFacts, text: str, sign: int = 1) -> str:
     value = Decimal(text) * sign
-    return f"{value + 0:.{minor_digits(facts.currency)}f}"
+    return f"{value + 0:.{min(minor_digits(facts.currency), MOST_DECIMALS)}f}"
 
 
 def _party(one: Address, *, bare: bool) -> dict[str, Any]:
@@ -138,7 +140,7 @@ def _party(one: Address, *, bare: bool) -> dict[str, Any]:
         "einvoicing_addr": one.email,
         "einvoicing_addr_schemeid": "EM" if one.email else "",
     }
-    if bare and not one.legal_id:
+    if not one.legal_id and (bare or not one.vat_id):
         found["legal_identifier"] = one.tax_id or one.vat_id
     return {name: value for name, value in found.items() if value}
 
@@ -149,7 +151,7 @@ def _tax(facts: InvoiceFacts, tax: TaxSum, sign: int) -> dict[str, Any]:
         "BT-117": _amount(facts, tax.tax, sign),
         "BT-118": tax.category,
         "BT-119": "" if tax.category == "O" else _plain(tax.percent),
-        "BT-120": tax.reason,
+        "BT-120": tax.reason if tax.category in WITH_REASON else "",
     }
     return {term: value for term, value in found.items() if value}
 
@@ -204,7 +206,7 @@ def _parties(facts: InvoiceFacts) -> list[str]:
 
 
 def _sums(facts: InvoiceFacts) -> list[str]:
-    """BR-CO-10, 13, 14, 15 and 17."""
+    """BR-CO-10, 13, 14, 15 and 17; BR-DEC-*."""
     found = []
     lines = sum((Decimal(line.net) for line in facts.lines), Decimal(0))
     if not facts.lines:
@@ -215,6 +217,11 @@ def _sums(facts: InvoiceFacts) -> list[str]:
         found.append(f"its taxes do not come to {facts.tax}")
     if Decimal(facts.net) + Decimal(facts.tax) != Decimal(facts.gross):
         found.append(f"net and tax do not come to {facts.gross}")
+    amounts = [facts.net, facts.tax, facts.gross, facts.paid, *(line.net for line in facts.lines)]
+    amounts += [text for tax in facts.taxes for text in (tax.net, tax.tax)]
+    fine = next((text for text in amounts if Decimal(text) != round(Decimal(text), MOST_DECIMALS)), None)
+    if fine is not None:
+        found.append(f"{fine} {facts.currency} has more than the {MOST_DECIMALS} decimals that the standard allows")
     smallest = Decimal(1).scaleb(-minor_digits(facts.currency))
     for tax in facts.taxes:
         exact = Decimal(tax.net) * Decimal(tax.percent) / 100
@@ -231,6 +238,13 @@ def _rules_of_categories(facts: InvoiceFacts) -> list[str]:
     categories = {tax.category for tax in facts.taxes}
     if categories & (TAXED | {"Z", "E", "AE", "K", "G"}) and not (facts.seller.vat_id or facts.seller.tax_id):
         found.append("the seller's VAT number is missing (PUT /v1/parties/ID/details)")
+    elif categories & {"K", "G"} and not facts.seller.vat_id:
+        found.append("the seller's VAT number is missing, a tax number is not enough for what crosses a border")
+    found += [
+        f"category {tax.category} has a rate above 0; agree on category Z for what is zero-rated"
+        for tax in facts.taxes
+        if tax.category in TAXED and not Decimal(tax.percent)
+    ]
     if categories & {"AE", "K"} and not facts.buyer.vat_id:
         found.append("the buyer's VAT number is missing: it owes the tax (PUT /v1/parties/ID/details)")
     if "O" in categories and len(categories) > 1:

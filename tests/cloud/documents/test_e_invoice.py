@@ -75,6 +75,14 @@ DOCUMENTS = {
     "exempt": of_category("E", "0", "0.00", "exempt under article 132"),
     "reverse charge": of_category("AE", "0", "0.00", "reverse charge"),
     "within the community": of_category("K", "0", "0.00", "intra-community supply", buyer=ABROAD),
+    "a rate with a word to it": of_category("S", "19", "19.00", "why not"),
+    "zero rated with a word to it": of_category("Z", "0", "0.00", "why not"),
+    "three decimals that say nothing": invoice(
+        line(1, "10.000", percent="10"), taxes=[TaxSum("S", "10", "10.000", "1.000")], currency="KWD",
+    ),
+    "a seller with a tax number alone": of_category(
+        "S", "19", "19.00", seller=msgspec.structs.replace(SELLER, vat_id="", tax_id="12/345/67890")
+    ),
     "outside of VAT": of_category("O", "0", "0.00", "no tax was agreed on"),
 }  # fmt: skip
 
@@ -124,6 +132,15 @@ def test_a_credit_note_has_no_signs_and_names_what_it_corrects() -> None:
         (msgspec.structs.replace(MIXED, buyer=Address(name="x")), "the buyer's country is missing"),
         (msgspec.structs.replace(MIXED, due_on=None, terms=""), "neither when it is due"),
         (msgspec.structs.replace(MIXED, lines=[]), "it has no line"),
+        (of_category("S", "0", "0.00"), "category S has a rate above 0"),
+        (
+            of_category("G", "0", "0.00", "r", seller=msgspec.structs.replace(SELLER, vat_id="", tax_id="12/345")),
+            "a tax number is not enough",
+        ),
+        (
+            invoice(line(1, "1.234", percent="10"), taxes=[TaxSum("S", "10", "1.234", "0.123")], currency="KWD"),
+            "1.234 KWD has more than the 2 decimals",
+        ),
         (of_category("AE", "0", "0.00", "r", buyer=Address(name="x", country="DE")), "the buyer's VAT number"),
         (
             invoice(line(1, "1.00"), taxes=[TaxSum("S", "19", "1.00", "0.20")]),
