@@ -129,7 +129,7 @@ def test_the_bars_follow_the_bill_where_readings_lie_or_transformers_count() -> 
 def test_the_bars_on_both_sides_of_a_changed_ratio_are_by_the_ratio_of_their_day() -> None:
     start = NOVEMBER.from_ms
     ratios = [
-        {"since": f"2026-{day}T00:00:00+01:00", "factor": factor} for day, factor in (("10-01", "40"), ("11-02", "80"))
+        {"since": f"2026-{day}T00:00:00+08:00", "factor": factor} for day, factor in (("10-01", "40"), ("11-02", "80"))
     ]
     behind = {"device": "meter-1", "ratios": ratios}
     agreed = AgreementTerms.model_validate(
