@@ -37,7 +37,8 @@ from cloud.rating.lines import (
     number,
 )
 from cloud.rating.lines import Step as Row
-from cloud.rating.rate_period import PriceVersion, Rated, commitment_lines, counted, measure, named
+from cloud.rating.price_changes import Keeping
+from cloud.rating.rate_period import PriceVersion, Rated, bounds_kept, commitment_lines, counted, measure, named
 from cloud.rating.rate_usage import charge_models, kind_of, measure_of
 from cloud.rating.usage_terms import UsageTerms
 from cloud.rating.uses import Use, decimal_of
@@ -92,12 +93,14 @@ def usage_lines(scope: Scope, told: Told) -> tuple[list[Line], list[Doubt]]:
     for period in scope.periods:
         rated = rated_of(scope, period)
         spans = rated.spans()
+        keeping = Keeping(spans) if len(spans) > 1 else None
         for place, (version, _, _) in enumerate(spans):
             for position, terms in enumerate(version.charges):
                 if measure_of(terms) in OTHERS:
-                    made, refused = _charged(scope, told, rated, place, position)
+                    made, refused = _charged(scope, told, rated, (place, position), keeping)
                     lines += made
                     doubts += refused
+        lines += bounds_kept(rated, keeping)
     return lines, doubts
 
 
@@ -137,9 +140,11 @@ def _rate(scope: Scope, line: Line) -> str:
     return "" if rule is None else f"{rule.category} {rule.percent}"
 
 
-def _charged(scope: Scope, told: Told, rated: Rated, place: int, position: int) -> tuple[list[Line], list[Doubt]]:
-    """One charge of one version in one period."""
-    spans = rated.spans()
+def _charged(
+    scope: Scope, told: Told, rated: Rated, where: tuple[int, int], keeping: Keeping | None
+) -> tuple[list[Line], list[Doubt]]:
+    """One charge of one version in one period; ``where``: the place of the version, the position of the charge."""
+    spans, (place, position) = rated.spans(), where
     version = spans[place][0]
     terms = version.charges[position]
     uses, proofs = _uses(scope, told, rated, terms)
@@ -148,7 +153,10 @@ def _charged(scope: Scope, told: Told, rated: Rated, place: int, position: int) 
     try:
         for measured in measure(rated, spans, place, position, lambda _: uses):
             shown = _proven(measured, proofs, scope.belongs_to(rated.period))
+            shown = shown if keeping is None else keeping.of(place, position, shown)
             made = charge_models()[kind_of(terms)].charge(shown, terms, rated.pricing(version.version, position))
+            if keeping is not None:
+                keeping.note(place, position, shown, made)
             lines += [named(line, terms) for line in made]
     except RatingError:
         leaves = sorted({leaf for proof in proofs.values() for leaf in proof.leaves})

@@ -5,13 +5,16 @@ The surprise: nothing that the terms say about an amount may be left out here; w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cloud.rating.intervals import Splitting
+from cloud.rating.limits import Holds
 
 if TYPE_CHECKING:
-    from cloud.rating.usage_terms import Bound, UsageTerms
+    from cloud.rating.discounts import Discount
+    from cloud.rating.limits import Bound, FreeUnits
+    from cloud.rating.usage_terms import UsageTerms
 
 OVER_EDGES: Mapping[Splitting, str] = {
     "by_time": "usage over an interval in which the price changes is shared out by time",
@@ -31,6 +34,11 @@ def of_usage(terms: UsageTerms) -> list[str]:
     parts = (terms.free_units, terms.minimum, terms.maximum, *terms.discounts)
     if any(one is not None and one.prorated for one in parts):
         said.append(f"part of a period: {terms.proration.in_words()}")
+    free = terms.free_units if terms.across_versions == "restart" else None
+    said += of_holds({
+        "what is free": [free], "the minimum": [terms.minimum], "the maximum": [terms.maximum],
+        "a discount of an amount": [one for one in terms.discounts if one.amount is not None],
+    })  # fmt: skip
     if terms.across_versions == "continue":
         said.append("tiers and free units continue across a change of price inside a period")
     if terms.source.measure in ("quantity", "energy"):
@@ -38,6 +46,23 @@ def of_usage(terms: UsageTerms) -> list[str]:
     if terms.source.measure == "energy":
         said.append(LATER_READING)
     return said
+
+
+def of_holds(limits: Mapping[str, Sequence[Discount | FreeUnits | Bound | None]]) -> list[str]:
+    """For how much of a period each limit holds."""
+    return list(dict.fromkeys(
+        holds_words(what, getattr(one, "holds", None))
+        for what, some in limits.items()
+        for one in some
+        if one is not None
+    ))  # fmt: skip
+
+
+def holds_words(what: str, holds: Holds | None) -> str:
+    """For how much of a period one limit holds."""
+    if holds == "for_the_period":
+        return f"{what} holds once for the whole period, also when the price changes in it"
+    return f"{what} holds anew for each price inside a period"
 
 
 def of_bounds(minimum: Bound | None, maximum: Bound | None) -> list[str]:

@@ -12,7 +12,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
-from cloud.rating.lines import exact_price
+from cloud.rating.limits import HeldFor, Holds
+from cloud.rating.lines import Measured, exact_price
 from cloud.rating.terms_fields import Price, is_stored
 
 
@@ -24,6 +25,7 @@ class Discount(BaseModel):
     percent: Price | None = None
     amount: Price | None = None
     prorated: bool = False
+    holds: HeldFor = None
 
     @model_validator(mode="after")
     def _one(self, info: ValidationInfo) -> Self:
@@ -54,7 +56,10 @@ Spent = list[Fraction]
 
 
 def taken_off(
-    discounts: Sequence[Discount], exact: Fraction, ratio: Callable[[], Fraction], spent: Spent | None = None
+    discounts: Sequence[Discount],
+    exact: Fraction,
+    ratio: Callable[[Holds | None], Fraction],
+    spent: Spent | None = None,
 ) -> list[Fraction]:
     """What each of the discounts takes off in its turn. ``spent``: by the lines of the same charge before this one;
     this one is added to it.
@@ -62,7 +67,29 @@ def taken_off(
     before = [Fraction(0)] * len(discounts) if spent is None else spent
     found = []
     for place, discount in enumerate(discounts):
-        found.append(discount.off(exact, ratio(), before[place]))
+        part = ratio(discount.holds) if discount.prorated else Fraction(1)
+        found.append(discount.off(exact, part, before[place]))
         before[place] += found[-1]
         exact -= found[-1]
     return found
+
+
+def spent_before(measured: Measured, discounts: Sequence[Discount]) -> Spent:
+    """What the stretches of the period before this one used up of each discount that holds once for all of them."""
+    kept = measured.kept
+    if kept is None:
+        return [Fraction(0)] * len(discounts)
+    return [
+        kept.spent.get(place, Fraction(0)) if discount.holds == "for_the_period" else Fraction(0)
+        for place, discount in enumerate(discounts)
+    ]
+
+
+def keep_spent(measured: Measured, discounts: Sequence[Discount], offs: Sequence[Fraction]) -> None:
+    """Leaves for the next stretches what was taken off in this one."""
+    if measured.kept is None:
+        return
+    for place, (discount, off) in enumerate(zip(discounts, offs, strict=True)):
+        measured.kept.off += off
+        if discount.amount is not None:
+            measured.kept.spent[place] = measured.kept.spent.get(place, Fraction(0)) + off

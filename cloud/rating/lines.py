@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.calendar import Period
 from cloud.money import RoundingPolicy, parse_amount, short_text
+from cloud.rating.kept import Kept
 from cloud.rating.uses import Use
 from wire.canonical import MAX_INTEGER
 from wire.quantity import MAX_SCALE
@@ -137,6 +138,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     proofs: Mapping[str, tuple[LeafRef, ...]] = {}
     # How a quantity that was not just measured came about: rows without amounts, for under the line.
     rows: tuple[Step, ...] = ()
+    # Where the price changes inside the period: what its stretches leave for one another.
+    kept: Kept | None = None
 
 
 class LineRef(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):

@@ -19,6 +19,7 @@ from cloud.money import RoundingPolicy, payables, plain
 from cloud.rating.charges import commitment
 from cloud.rating.intervals import Splitting, within
 from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_of
+from cloud.rating.price_changes import Keeping
 from cloud.rating.rate_usage import charge_models, kind_of
 from cloud.rating.usage_terms import Aggregation, Source, UsageTerms
 from cloud.rating.uses import Use, count, greatest, latest, time_weighted, told_once, total, unique
@@ -65,14 +66,27 @@ def rate_period(rated: Rated, uses: Uses, rate_of: Callable[[Line], str] = lambd
     rounding by rate. Raises RatingError where the terms refuse what was used.
     """
     spans = rated.spans()
+    keeping = Keeping(spans) if len(spans) > 1 else None
     lines: list[Line] = []
     for place, (version, _, _) in enumerate(spans):
         for position, terms in enumerate(version.charges):
             model = charge_models()[kind_of(terms)]
             pricing = rated.pricing(version.version, position)
             for measured in measure(rated, spans, place, position, uses):
-                lines += [named(line, terms) for line in model.charge(measured, terms, pricing)]
+                kept = measured if keeping is None else keeping.of(place, position, measured)
+                made = model.charge(kept, terms, pricing)
+                if keeping is not None:
+                    keeping.note(place, position, kept, made)
+                lines += [named(line, terms) for line in made]
+    lines += bounds_kept(rated, keeping)
     return finish(rated, [*lines, *commitment_lines(rated, lines)], rate_of)
+
+
+def bounds_kept(rated: Rated, keeping: Keeping | None) -> list[Line]:
+    """The minimum and maximum lines that hold once for a period in which the price changes."""
+    if keeping is None:
+        return []
+    return [named(line, terms) for line, terms in keeping.bounds(rated.pricing, lambda span: _bare(rated, span))]
 
 
 def named(line: Line, terms: ChargeTerms) -> Line:

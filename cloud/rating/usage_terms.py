@@ -19,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validat
 from cloud.calendar import Proration, Share, share
 from cloud.money import rounded, short_text
 from cloud.rating.conventions import of_usage
-from cloud.rating.discounts import Discounts, Spent, taken_off
+from cloud.rating.discounts import Discounts, Spent, keep_spent, spent_before, taken_off
 from cloud.rating.intervals import Splitting
+from cloud.rating.limits import FreeUnits, HeldBound, Holds, refuse_crossed, with_holds
 from cloud.rating.line_amounts import price_line
 from cloud.rating.lines import ChargeTerms, Effect, Line, Measured, Pricing, Step, exact_price, number
 from cloud.rating.terms_fields import Id, Positive, Price, is_stored
@@ -77,27 +78,6 @@ class QuantityRounding(Part):
     places: Annotated[int, Field(ge=-9, le=12)] = 0
 
 
-class FreeUnits(Part):
-    """Units that cost nothing. ``when``: taken off before, or after conversion and rounding."""
-
-    quantity: Positive
-    when: Literal["before_conversion", "after_conversion"] = "after_conversion"
-    prorated: bool = False
-
-
-class Bound(Part):
-    """The least or most that is due in a period; ``prorated`` by the part of the period."""
-
-    amount: Price
-    prorated: bool = False
-
-
-def refuse_crossed(minimum: Bound | None, maximum: Bound | None) -> None:
-    """Raises ValueError where no amount can be at least the one and at most the other in a whole period."""
-    if minimum is not None and maximum is not None and exact_price(minimum.amount) > exact_price(maximum.amount):
-        raise ValueError(f"the minimum ({minimum.amount}) is above the maximum ({maximum.amount})")
-
-
 class UsageTerms(ChargeTerms):
     """A charge on usage. Every field is a convention that the statement prints."""
 
@@ -108,8 +88,8 @@ class UsageTerms(ChargeTerms):
     round_quantity: QuantityRounding | None = None
     free_units: FreeUnits | None = None
     discounts: Discounts = Field(default=[])
-    minimum: Bound | None = None
-    maximum: Bound | None = None
+    minimum: HeldBound | None = None
+    maximum: HeldBound | None = None
     bounds_apply: Literal["after_discounts", "before_discounts"] = "after_discounts"
     proration: Proration = Proration()
     across_versions: Literal["restart", "continue"] = "restart"
@@ -118,10 +98,18 @@ class UsageTerms(ChargeTerms):
         Field(description="an interval in which the price or the period changes: by_time when left out"),
     ] = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _limits_hold(cls, told: object, info: ValidationInfo) -> object:
+        return told if is_stored(info) else with_holds(told)
+
     @model_validator(mode="after")
     def _bounds_fit(self, info: ValidationInfo) -> Self:
         if not is_stored(info):
             refuse_crossed(self.minimum, self.maximum)
+            free = self.free_units
+            if free is not None and free.holds == "for_each_price" and self.across_versions == "continue":
+                raise ValueError("free_units: across_versions says continue, and holds for_each_price")
         return self
 
     @property
@@ -187,6 +175,14 @@ def share_of(measured: Measured, proration: Proration, pricing: Pricing) -> Shar
     return share((measured.from_ms, measured.to_ms), measured.whole, measured.actual, proration, pricing.zone)
 
 
+def ratio_held(measured: Measured, terms: UsageTerms, pricing: Pricing, holds: Holds | None) -> Fraction:
+    """The part of the period for a prorated limit: of the stretch, or of all stretches for which it holds once."""
+    kept = measured.kept
+    if kept is not None and holds == "for_the_period":
+        measured = msgspec.structs.replace(measured, from_ms=kept.span[0], to_ms=kept.span[1])
+    return share_of(measured, terms.proration, pricing).ratio
+
+
 def billable(measured: Measured, terms: UsageTerms, pricing: Pricing) -> Billable:
     """The aggregated quantity freed, converted and rounded by the terms; with what an earlier version had of it."""
     if terms.is_plain or (terms.free_units is None and terms.convert is None and terms.round_quantity is None):
@@ -195,7 +191,8 @@ def billable(measured: Measured, terms: UsageTerms, pricing: Pricing) -> Billabl
     if terms.free_units is not None:
         free = exact_price(terms.free_units.quantity)
         if terms.free_units.prorated:
-            free *= share_of(measured, terms.proration, pricing).ratio
+            free *= ratio_held(measured, terms, pricing, terms.free_units.holds)
+        free = _left_of(free, measured, terms)
     before = _through(measured.before, free, terms) if measured.before else (Fraction(0), Fraction(0))
     whole = _through(measured.before + measured.quantity, free, terms)
     unit = measured.unit if terms.convert is None else terms.convert.unit
@@ -206,6 +203,18 @@ def billable(measured: Measured, terms: UsageTerms, pricing: Pricing) -> Billabl
     if terms.free_units is not None:
         rows.append(Row(f"free units ({number(free)})", quantity, unit, "", None))
     return Billable(quantity, before[0], unit, rows)
+
+
+def _left_of(free: Fraction, measured: Measured, terms: UsageTerms) -> Fraction:
+    """What of the free units the stretches before left, where they hold once for the period; this one uses its part."""
+    kept, limit = measured.kept, terms.free_units
+    if kept is None or limit is None or limit.holds != "for_the_period" or terms.across_versions == "continue":
+        return free
+    left = max(free - kept.free, Fraction(0))
+    early = limit.when == "before_conversion"
+    used = max(measured.quantity if early else _converted(measured.quantity, terms), Fraction(0))
+    kept.free += min(left, used)
+    return left
 
 
 def _through(quantity: Fraction, free: Fraction, terms: UsageTerms) -> tuple[Fraction, Fraction]:
@@ -259,7 +268,9 @@ def amount_lines(
     if terms.is_plain:
         return [line_of(kind, measured, rows, exact, pricing)]
     rows = list(rows)
-    offs = taken_off(terms.discounts, exact, lambda: share_of(measured, terms.proration, pricing).ratio, spent)
+    before = spent_before(measured, terms.discounts) if spent is None else spent
+    offs = taken_off(terms.discounts, exact, lambda holds: ratio_held(measured, terms, pricing, holds), before)
+    keep_spent(measured, terms.discounts, offs)
     for discount, off in zip(terms.discounts, offs, strict=True):
         exact -= off
         rows.append(Row(discount.words, None, "", "", -off))
@@ -295,12 +306,29 @@ def line_of(kind: str, measured: Measured, rows: Sequence[Row], exact: Fraction,
 def bound_lines(
     measured: Measured, terms: UsageTerms, pricing: Pricing, lines: Sequence[Line], exact: Fraction
 ) -> list[Line]:
-    """The line that is missing to the minimum (true-up) or goes beyond the maximum (negative)."""
+    """The line that is missing to the minimum (true-up) or goes beyond the maximum (negative); none of a bound that
+    waits for the other stretches of the period.
+    """
     due = exact
     if pricing.rounding.place == "line" and terms.bounds_apply == "after_discounts":
         due = sum((Fraction(line.amount) for line in lines), Fraction(0))
+    waits = measured.kept.waits if measured.kept is not None else ()
+    held = {"minimum": terms.minimum, "maximum": terms.maximum}
+    own = [
+        effect
+        for effect, bound in held.items()
+        if not (effect in waits and bound is not None and bound.holds == "for_the_period")
+    ]
+    return bounded(measured, terms, pricing, due, own)
+
+
+def bounded(
+    measured: Measured, terms: UsageTerms, pricing: Pricing, due: Fraction, effects: Sequence[str]
+) -> list[Line]:
+    """The lines that bring what is due up to the minimum or down to the maximum."""
     found = []
-    for effect, bound in (("minimum", terms.minimum), ("maximum", terms.maximum)):
+    for effect in effects:
+        bound = terms.minimum if effect == "minimum" else terms.maximum
         if bound is None:
             continue
         limit = exact_price(bound.amount)
@@ -324,3 +352,4 @@ def bound_line(effect: str, measured: Measured, limit: Fraction, missing: Fracti
 
 
 _EFFECTS: dict[str, Effect] = {"minimum": "minimum", "maximum": "maximum"}
+BOUNDS = tuple(_EFFECTS)

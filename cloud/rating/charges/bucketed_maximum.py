@@ -58,7 +58,7 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
         return usage_lines(KIND, summed, terms, pricing, price)
     rows: list[Row] = []
     for name, peak in peaks.items():
-        one = billable(msgspec.structs.replace(measured, quantity=peak, before=Fraction(0)), terms, pricing)
+        one = billable(msgspec.structs.replace(measured, quantity=peak, before=Fraction(0), kept=None), terms, pricing)
         exact = sum(
             (row.exact for row in tier_rows(terms, one.quantity, Fraction(0), one.unit) if row.exact), Fraction(0)
         )

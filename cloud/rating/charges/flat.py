@@ -11,13 +11,15 @@ from math import prod
 from typing import Literal
 
 import msgspec
-from pydantic import Field
+from pydantic import Field, ValidationInfo, model_validator
 
 from cloud.calendar import Proration
-from cloud.rating.discounts import Discounts, taken_off
+from cloud.rating.conventions import of_holds
+from cloud.rating.discounts import Discounts, keep_spent, spent_before, taken_off
+from cloud.rating.limits import Holds, with_holds
 from cloud.rating.line_amounts import price_line, ratio_line
 from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price
-from cloud.rating.terms_fields import Positive, Price
+from cloud.rating.terms_fields import Positive, Price, is_stored
 from cloud.rating.usage_terms import ONE_PERIOD, Row, part_of_period, share_of
 
 KIND = "flat"
@@ -33,9 +35,18 @@ class Terms(ChargeTerms):
     proration: Proration = Proration()
     discounts: Discounts = Field(default=[])
 
+    @model_validator(mode="before")
+    @classmethod
+    def _limits_hold(cls, told: object, info: ValidationInfo) -> object:
+        return told if is_stored(info) else with_holds(told)
+
     def options(self) -> list[str]:
         """The conventions in words."""
-        return [f"part of a period: {self.proration.in_words()}"]
+        return [f"part of a period: {self.proration.in_words()}", *_held(self.discounts)]
+
+
+def _held(discounts: Discounts) -> list[str]:
+    return of_holds({"a discount of an amount": [one for one in discounts if one.amount is not None]})
 
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
@@ -50,8 +61,18 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
         rows = [] if part.ratio == 1 else [part_of_period(part, terms.proration.count)]
         return [ratio_line(served, KIND, terms.amount, ratio, pricing, [row.step for row in rows])]
     exact = exact_price(terms.amount) * exact_price(terms.quantity) * part.ratio
-    exact -= sum(taken_off(terms.discounts, exact, lambda: part.ratio), Fraction(0))
+    offs = taken_off(terms.discounts, exact, lambda holds: _ratio(measured, terms, pricing, holds),
+                     spent_before(measured, terms.discounts))  # fmt: skip
+    keep_spent(measured, terms.discounts, offs)
+    exact -= sum(offs, Fraction(0))
     line = price_line(served, KIND, terms.amount, exact, pricing)
     rows = [part_of_period(part, terms.proration.count)]
     rows += [Row(discount.words, None, "", "", None) for discount in terms.discounts]
     return [msgspec.structs.replace(line, steps=[row.step for row in rows])]
+
+
+def _ratio(measured: Measured, terms: Terms, pricing: Pricing, holds: Holds | None) -> Fraction:
+    kept = measured.kept
+    if kept is not None and holds == "for_the_period":
+        measured = msgspec.structs.replace(measured, from_ms=kept.span[0], to_ms=kept.span[1])
+    return share_of(measured, terms.proration, pricing).ratio

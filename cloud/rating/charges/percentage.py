@@ -17,6 +17,8 @@ from typing import Annotated, Literal, Self
 import msgspec
 from pydantic import Field, ValidationInfo, model_validator
 
+from cloud.rating.conventions import holds_words
+from cloud.rating.limits import HeldFor
 from cloud.rating.lines import Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Price, is_stored
 from cloud.rating.usage_terms import Row, UsageTerms, adjusted, amount_lines, billable
@@ -34,6 +36,7 @@ class Terms(UsageTerms):
     fixed: Price = "0"
     free_events: Annotated[int, Field(ge=0)] = 0
     free_amount: Price | None = None
+    free_holds: HeldFor = None
     least_per_event: Price | None = None
     most_per_event: Price | None = None
 
@@ -69,6 +72,8 @@ class Terms(UsageTerms):
         elif self.free_events or self.free_amount is not None:
             many = f"{self.free_events} events" if self.free_events else self.free_amount
             said.append(f"the first {many} are free")
+        if self.free_events or self.free_amount is not None:
+            said.append(holds_words("the free part of the events", self.free_holds))
         said += [f"an event costs at least {self.least_per_event}"] if self.least_per_event is not None else []
         said += [f"an event costs at most {self.most_per_event}"] if self.most_per_event is not None else []
         return said
@@ -78,10 +83,10 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     """One line: percent of what is not free, fixed fees of the charged events, what bounds for each event change."""
     rate, fixed = exact_price(terms.percent) / 100, exact_price(terms.fixed)
     if terms.is_of_the_whole:
-        free = exact_price(terms.free_amount or "0")
+        free = _free_left(measured, terms)
         based, charged, bounded = max(measured.quantity - free, Fraction(0)), len(measured.uses), Fraction(0)
     else:
-        based, charged, bounded = _counted(terms, _events(measured, terms))
+        based, charged, bounded = _counted(terms, _events(measured, terms), _events_before(measured, terms))
     one = billable(msgspec.structs.replace(measured, quantity=based), terms, pricing)
     rows = [*one.rows, Row("percent", based, measured.unit, f"{terms.percent} %", based * rate)]
     rows += adjusted(based, rate, f"{terms.percent} %", one)
@@ -104,21 +109,46 @@ def _events(measured: Measured, terms: Terms) -> Sequence[Use]:
     return uses
 
 
+def _free_left(measured: Measured, terms: Terms) -> Fraction:
+    """What of the free amount the stretches of the period before this one left, where it holds once."""
+    free, kept = exact_price(terms.free_amount or "0"), measured.kept
+    if kept is None or terms.free_holds != "for_the_period":
+        return free
+    left = max(free - kept.free_amount, Fraction(0))
+    kept.free_amount += min(left, max(measured.quantity, Fraction(0)))
+    return left
+
+
+def _events_before(measured: Measured, terms: Terms) -> Sequence[Use]:
+    """The events of the stretches before, where free events and a free amount hold once for the period; this stretch's
+    are remembered for the next.
+    """
+    kept = measured.kept
+    if kept is None:
+        return []
+    before = list(kept.events)
+    kept.events += _events(measured, terms)
+    return before if terms.free_holds == "for_the_period" else []
+
+
 def _whole(measured: Measured) -> Use:
     """A quantity that came without its events counts as one; it always ends, because quantities do."""
     value, scale = decimal_of(measured.quantity)
     return Use(at=measured.from_ms, value=value, scale=scale)
 
 
-def _counted(terms: Terms, uses: Sequence[Use]) -> tuple[Fraction, int, Fraction]:
+def _counted(terms: Terms, uses: Sequence[Use], before: Sequence[Use] = ()) -> tuple[Fraction, int, Fraction]:
     """What is charged of these events (in order): of their amounts, how many of them, and what bounds for each event
-    add or take off. In integers, because events are what comes most.
+    add or take off. In integers, because events are what comes most. ``before``: those that used up free ones already.
     """
     known = [exact_price(text) for text in (terms.free_amount, terms.least_per_event, terms.most_per_event) if text]
-    amounts, places = scaled_values(uses, max([places_of(one) for one in known], default=0))
+    amounts, places = scaled_values([*before, *uses] if before else uses, max(map(places_of, known), default=0))
     unit = 10**places
     free = None if terms.free_amount is None else int(exact_price(terms.free_amount) * unit)
     parts = _charged(amounts, terms.free_events, free)
+    if before:
+        # What is charged of an event hangs on those before it alone, so theirs are the first of all.
+        parts = parts[len(_charged(amounts[: len(before)], terms.free_events, free)) :]
     return Fraction(sum(parts), unit), len(parts), _bounds(terms, parts, places)
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 import msgspec
 from pydantic import Field, model_validator
 
+from cloud.rating.discounts import spent_before
 from cloud.rating.intervals import cut_by_windows
 from cloud.rating.lines import Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Price
@@ -68,7 +69,8 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     found = cut_by_windows(measured.uses, windows, terms.split)
     free_of_bounds = terms.model_copy(update={"minimum": None, "maximum": None})
     lines: list[Line] = []
-    gross, spent = Fraction(0), [Fraction(0)] * len(terms.discounts)
+    gross, spent = Fraction(0), spent_before(measured, terms.discounts)
+    before = sum(spent, Fraction(0))
     for name in terms.windows.names:
         if name not in found and (found or name != terms.windows.names[0]):
             continue
@@ -78,7 +80,7 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
         gross += amount
         rows = [*one.rows, Row("units", one.quantity, one.unit, terms.prices[name], amount)]
         lines += amount_lines(KIND, part, free_of_bounds, pricing, rows, spent)
-    base = gross if terms.bounds_apply == "before_discounts" else gross - sum(spent, Fraction(0))
+    base = gross if terms.bounds_apply == "before_discounts" else gross - (sum(spent, Fraction(0)) - before)
     return [*lines, *bound_lines(measured, terms, pricing, lines, base)]
 
 

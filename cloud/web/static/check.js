@@ -6,6 +6,7 @@
 
 import { Exact } from "./exact.js";
 import { among, cloudKeys, cosigned, logKeys, openStatement, signedPoint } from "./keys.js";
+import { boundsOf } from "./bounds.js";
 import { reprice } from "./reprice.js";
 import { bytes, carries, continues, cosignedAt, extend, hex, leafHash, readKey, root, sha256, unhex } from "./seal.js";
 
@@ -50,7 +51,7 @@ export async function check(bundle, known = "") {
 export function arithmetic(bundle) {
   const findings = [];
   const wrong = (what, line = 0) => findings.push({ line, what });
-  for (const step of [totalled, priced, reprice]) {
+  for (const step of [totalled, priced, reprice, boundsOf]) {
     try {
       step(bundle, wrong);
     } catch (error) {

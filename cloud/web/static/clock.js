@@ -19,8 +19,16 @@ export function localAt(ms, zone) {
 export const number = (day) => Math.round(Date.parse(`${day}T00:00:00Z`) / DAY);
 export const dayOf = (count) => new Date(count * DAY).toISOString().slice(0, 10);
 
-/** The first instant of a local day. */
+const midnights = new Map();
+
+/** The first instant of a local day; looked for once, because the clock is slow to ask. */
 export function midnight(day, zone) {
+  const name = `${day} ${zone}`;
+  if (!midnights.has(name)) midnights.set(name, foundMidnight(day, zone));
+  return midnights.get(name);
+}
+
+function foundMidnight(day, zone) {
   let low = number(day) * DAY - 30 * 3600000;
   let high = low + 60 * 3600000;
   while (high - low > 1) {

@@ -81,7 +81,8 @@ function rowsOf(charge, line, quantity) {
   return [{ quantity, price: each, exact: quantity.times(of(each)) }];
 }
 
-function converted(charge, quantity) {
+/** A quantity in the unit that is billed. */
+export function converted(charge, quantity) {
   let found = quantity;
   if (charge.convert) found = found.times(of(charge.convert.multiply_by ?? "1")).by(of(charge.convert.divide_by ?? "1"));
   if (charge.round_quantity) {
@@ -96,7 +97,8 @@ function converted(charge, quantity) {
 export function billed(charge, quantity, ratio) {
   if (quantity.negative) return minus(billed(charge, minus(quantity), ratio));
   if (!charge.free_units) return converted(charge, quantity);
-  const free = of(charge.free_units.quantity).times(charge.free_units.prorated ? ratio() : ONE);
+  const { holds, left } = charge.free_units;
+  const free = left ?? of(charge.free_units.quantity).times(charge.free_units.prorated ? ratio(holds) : ONE);
   if (charge.free_units.when === "before_conversion") return converted(charge, quantity.minus(free).most(ZERO));
   return converted(charge, quantity).minus(free).most(ZERO);
 }
@@ -113,7 +115,7 @@ export function priceQuantity(charge, line, quantity, ratio) {
 export function discountRows(charge, exact, ratio, spent = []) {
   let left = exact;
   return (charge.discounts ?? []).map((one, at) => {
-    const amount = () => of(one.amount).times(one.prorated ? ratio() : ONE).minus(spent[at] ?? ZERO);
+    const amount = () => of(one.amount).times(one.prorated ? ratio(one.holds) : ONE).minus(spent[at] ?? ZERO);
     const off = (one.percent ?? null) !== null ? left.times(percent(one.percent)) : amount().least(left).most(ZERO);
     left = left.minus(off);
     return { exact: minus(off) };
@@ -126,8 +128,10 @@ export function adjusted(charge, quantity, each, price, ratio) {
   return more.zero ? [] : [{ quantity: more, price, exact: more.times(each) }];
 }
 
-/** A percentage of each event's amount with a fee each; free events and a free amount in order of time. */
-export function percentageRows(charge, amounts, ratio) {
+/** A percentage of each event's amount with a fee each; free events and a free amount in order of time; `before`: those of
+ * the stretches before, which used up what is free. */
+export function percentageRows(charge, own, ratio, before = []) {
+  const amounts = [...before, ...own];
   const rate = percent(charge.percent);
   const fee = of(charge.fixed);
   const given = (text) => ((text ?? null) === null ? null : of(text));
@@ -142,18 +146,19 @@ export function percentageRows(charge, amounts, ratio) {
       if (!ZERO.less(over)) continue;
       part = over.least(amount);
     }
+    if (place < before.length) continue;
     based = based.plus(part);
     charged += 1n;
-    const own = part.times(rate).plus(fee);
-    const held = low === null ? own : own.most(low);
-    bounded = bounded.plus((high === null ? held : held.least(high)).minus(own));
+    const due = part.times(rate).plus(fee);
+    const held = low === null ? due : due.most(low);
+    bounded = bounded.plus((high === null ? held : held.least(high)).minus(due));
   }
   return [...chargedRows(charge, based, charged, ratio), ...(bounded.zero ? [] : [{ exact: bounded }])];
 }
 
 /** A percentage of a greatest, latest or mean amount, and a fee for each of the events. */
-export function percentageOfWhole(charge, quantity, events, ratio) {
-  return chargedRows(charge, quantity.minus(of(charge.free_amount)).most(ZERO), BigInt(events), ratio);
+export function percentageOfWhole(charge, quantity, events, ratio, left = of(charge.free_amount)) {
+  return chargedRows(charge, quantity.minus(left).most(ZERO), BigInt(events), ratio);
 }
 
 function chargedRows(charge, based, charged, ratio) {

@@ -5,18 +5,19 @@
 
 import { bucketAt, inSeason, localAt, midnight, number, wholePeriod, windowAt } from "./clock.js";
 import { Exact } from "./exact.js";
+import { ONCE, leftOf, runOf, spentInStretches, versionsOf } from "./stretches.js";
 import { ZERO, adjusted, billed, discountRows, percentageOfWhole, percentageRows, priceQuantity, tierRows, total } from "./pricing.js";
 
 const of = (text) => Exact.of(text ?? "0");
 const ONE = new Exact(1n);
 const HOUR = new Exact(3600n);
-const exactOf = (line) => Exact.of(line.exact || line.unrounded);
+export const exactOf = (line) => Exact.of(line.exact || line.unrounded);
 const scaled = (value, scale) => (scale < 0 ? new Exact(BigInt(value), 10n ** BigInt(-scale)) : new Exact(BigInt(value) * 10n ** BigInt(scale)));
-const OWN_BOUND = ["minimum", "maximum"];
+export const OWN_BOUND = ["minimum", "maximum"];
 
 /** Everything about a line that pricing asks for. */
-function contextOf(bundle, line) {
-  const agreement = JSON.parse(bundle.versions.find((one) => one.version === line.version).terms);
+export function contextOf(bundle, line) {
+  const agreement = versionsOf(bundle).find((one) => one.version === line.version).terms;
   const { head } = bundle.statement;
   let { period } = head;
   if (line.belongs_to) {
@@ -26,11 +27,37 @@ function contextOf(bundle, line) {
   const whole = line.first === period.first && line.end === period.end;
   const days = () => (whole ? [period.from_ms, period.to_ms] : [midnight(line.first, agreement.zone), midnight(line.end, agreement.zone)]);
   const served = line.from ? [line.from, line.to] : days();
-  return { agreement, charge: agreement.charges[line.charge], line, period, served, zone: agreement.zone, bundle };
+  const context = { agreement, charge: agreement.charges[line.charge], line, period, served, zone: agreement.zone, bundle };
+  return context.charge ? keeping({ ...context, run: bundle.versions.length > 1 ? runOf(context) : null }) : context;
+}
+
+/** The part of the period for a limit: of a line's own stretch, or of all those for which it holds once. */
+const ratioFor = (context) => (holds) => ratioOf(holds === ONCE && context.run ? { ...context, served: context.run.span } : context);
+
+/** The same with what the stretches before left of the free units, where they hold once for the period. */
+function keeping(context) {
+  const { charge, bundle, run } = context;
+  if (!run || charge.free_units?.holds !== ONCE || charge.across_versions === "continue") return context;
+  const own = charge.kind === "bucketed_maximum" && charge.tiers_apply !== "to_the_sum";
+  const amount = (limit, stretch) => of(limit.quantity).times(limit.prorated ? ratioOf({ ...context, served: run.span, charge: stretch?.charge ?? charge }) : ONE);
+  const measured = (line) => {
+    const based = (line.steps ?? []).find((row) => row.what === "percent");
+    // What the events give is exact, also where the digits that are shown of it end before it does.
+    return based ? of(based.quantity) : usage(contextOf(bundle, line)).quantity ?? of(line.quantity.value);
+  };
+  const left = own ? undefined : leftOf({ ...context, amount, measured }, (one) => one.free_units);
+  return left ? { ...context, charge: { ...charge, free_units: { ...charge.free_units, left } } } : context;
+}
+
+/** The free amount that the stretches before left, for a percentage of one aggregated quantity. */
+function freeAmount(context) {
+  const limit = (charge) => charge.free_amount && { holds: charge.free_holds, much: charge.free_amount };
+  const measured = (line) => usage(contextOf(context.bundle, line)).quantity ?? of(line.quantity.value);
+  return leftOf({ ...context, amount: ({ much }) => of(much), measured }, limit);
 }
 
 /** The part of the whole period that a line is for. */
-function ratioOf({ agreement, charge, period, served, zone }) {
+export function ratioOf({ agreement, charge, period, served, zone }) {
   const { count = "days", denominator = "whole_period", ratio_places = null, ratio_mode = "half_up" } = charge.proration ?? {};
   if (count === "none") return ONE;
   const [first, end] = wholePeriod(agreement.cycle, period.first);
@@ -55,7 +82,7 @@ function ratioOf({ agreement, charge, period, served, zone }) {
 /** The counted events that a line stands on; null where the terms judge them, or measure something else. */
 function eventsOf({ charge, line, served, bundle }) {
   const source = charge.source ?? {};
-  if (source.measure !== "events" || charge.valid || charge.across_versions === "continue") return null;
+  if (source.measure !== "events" || charge.valid || (charge.across_versions === "continue" && bundle.versions.length > 1)) return null;
   const labels = (event) => ({ ...event.labels, type: event.type, ...(event.subject ? { subject: event.subject } : {}) });
   const wanted = Object.entries({ ...source.where, device: source.devices, subject: source.subjects, type: source.types });
   const told = (bundle.events ?? []).map((event) => ({ ...event, own: labels(event), much: scaled(event.value ?? 1, event.scale ?? 0) }));
@@ -134,7 +161,7 @@ function peakRows(context, events) {
   }
   const sum = [...peaks.values()].reduce((all, one) => all.plus(one), ZERO);
   const quantity = events ? sum : of(line.quantity.value);
-  const ratio = () => ratioOf(context);
+  const ratio = ratioFor(context);
   if (charge.tiers_apply === "to_the_sum") return { quantity, rows: priceQuantity(charge, line, quantity, ratio) };
   const rows = [...peaks.keys()].sort().map((name) => {
     const peak = peaks.get(name);
@@ -148,7 +175,7 @@ function peakRows(context, events) {
 function usage(context, quantity = undefined) {
   const { charge, line, zone } = context;
   let events = quantity === undefined ? eventsOf(context) : null;
-  const ratio = () => ratioOf(context);
+  const ratio = ratioFor(context);
   if (charge.kind === "weighted_runtime") {
     const rows = runtimeRows(context);
     const hours = rows.reduce((sum, row) => sum.plus(row.hours), ZERO);
@@ -164,9 +191,10 @@ function usage(context, quantity = undefined) {
     if (charge.kind === "percentage") {
       const how = charge.aggregation?.function ?? "sum";
       const each = charge.free_events || (charge.least_per_event ?? charge.most_per_event ?? null) !== null;
-      if (how !== "sum" && how !== "count" && !each) return { quantity: found, rows: percentageOfWhole(charge, found, events.own.length, ratio) };
-      const amounts = events.own.map((one) => (how === "count" ? ONE : one.much));
-      return { quantity: found, rows: percentageRows(charge, amounts, ratio) };
+      if (how !== "sum" && how !== "count" && !each) return { quantity: found, rows: percentageOfWhole(charge, found, events.own.length, ratio, freeAmount(context)) };
+      const amount = (one) => (how === "count" ? ONE : one.much);
+      const kept = context.run && charge.free_holds === ONCE ? events.before.filter((one) => one.at >= context.run.span[0]) : [];
+      return { quantity: found, rows: percentageRows(charge, events.own.map(amount), ratio, kept.map(amount)) };
     }
     const whole = charge.price_is === "amount" || charge.aggregation?.function === "count";
     const each = (one) => (whole ? of(one.price) : of(one.price).times(one.much));
@@ -195,9 +223,15 @@ function fee(context) {
     const price = (charge.unit_price ?? null) !== null ? of(charge.unit_price) : of(charge.plant_cost).by(of(charge.total_m2));
     return of(area.m2).times(price).times(ratioOf(context));
   }
-  const ratio = ratioOf(context);
-  const whole = of(charge.amount).times(of(charge.quantity ?? "1")).times(ratio);
-  return whole.plus(total(discountRows(charge, whole, () => ratio)));
+  return flatFee(context).plus(total(feeDiscounts(context)));
+}
+
+const flatFee = (context) => of(context.charge.amount).times(of(context.charge.quantity ?? "1")).times(ratioOf(context));
+
+/** What the discounts take off a fee, which its own rows do not say. */
+function feeDiscounts(context) {
+  const before = (line) => feeDiscounts(contextOf(context.bundle, line)).map((row) => row.exact);
+  return discountRows(context.charge, flatFee(context), ratioFor(context), spentInStretches(context, before));
 }
 
 const FEES = ["flat", "monthly_fee", "area"];
@@ -233,30 +267,33 @@ function deltaPrice(context) {
   const sum = rows.reduce((all, row) => all.plus(of(row.quantity)), ZERO);
   const found = sum.quantity === line.quantity.value ? [] : [`the rows come to ${sum.quantity}, not ${line.quantity.value}`];
   const shared = charge.kind === "time_of_use" && (charge.discounts ?? []).some((one) => (one.amount ?? null) !== null);
-  if (!before || shared || BY_EVENTS.includes(charge.kind) || charge.across_versions === "continue") return found;
+  const kept = context.run && [charge.free_units, { holds: charge.free_holds }, ...(charge.discounts ?? [])].some((one) => one?.holds === ONCE);
+  if (!before || shared || kept || BY_EVENTS.includes(charge.kind) || charge.across_versions === "continue") return found;
   const turned = (text) => (known ? of(text) : ZERO.minus(of(text)));
   const { quantity, amount } = known ?? before;
   if (FEES.includes(charge.kind)) return found;
   const priced = usage(context, turned(quantity)).rows;
-  const every = [...priced, ...discountRows(charge, total(priced), () => ratioOf(context))];
+  const every = [...priced, ...discountRows(charge, total(priced), ratioFor(context))];
   const exact = total(every);
   const each = turned(quantity).zero ? ZERO : exact.by(turned(quantity));
   if (line.unit_price !== each.text && line.unit_price !== every[0].price) found.push(`${line.unit_price} is no price of the terms`);
   return exact.text === turned(amount).text ? found : [...found, `the terms give ${exact.text} for that, not ${amount}`];
 }
 
-const spanOf = (line) => JSON.stringify([line.version, line.charge, line.belongs_to, line.from ?? 0, line.first, line.group ?? {}]);
-const discountsOf = (line) => (line.steps ?? []).filter((row) => row.what.startsWith("discount ")).map((row) => of(row.amount));
+export const spanOf = (line) => JSON.stringify([line.version, line.charge, line.belongs_to, line.from ?? 0, line.first, line.group ?? {}]);
+export const discountsOf = (line) => (line.steps ?? []).filter((row) => row.what.startsWith("discount ")).map((row) => of(row.amount));
 
 /** What each discount took off the windows before a line's own, as the terms name them: an amount is taken off once. */
-function spentBefore(bundle, charge, line) {
-  if (line.kind !== "time_of_use") return [];
+function spentBefore(context) {
+  const { bundle, charge, line } = context;
+  const earlier = spentInStretches(context, discountsOf);
+  if (line.kind !== "time_of_use") return earlier;
   const names = [...charge.windows.rules.map((one) => one.window), charge.windows.otherwise ?? "other"];
   const place = (one) => names.indexOf(one.window);
   const alike = bundle.statement.lines.filter((one) => one.kind === line.kind && !one.corrects && spanOf(one) === spanOf(line));
   const before = alike.filter((one) => place(one) < place(line));
   const taken = before.map(discountsOf);
-  return (taken[0] ?? []).map((_, at) => taken.reduce((sum, rows) => sum.minus(rows[at] ?? ZERO), ZERO));
+  return earlier.map((one, at) => taken.reduce((sum, rows) => sum.minus(rows[at] ?? ZERO), one));
 }
 
 /** What is wrong with one line of usage or of a fee. */
@@ -264,7 +301,6 @@ export function linePrice(bundle, line) {
   const context = contextOf(bundle, line);
   const { charge } = context;
   if (!charge || charge.kind !== line.kind) return ["the terms have no such charge"];
-  const ratio = () => ratioOf(context);
   if (line.corrects) return deltaPrice(context);
   if (FEES.includes(charge.kind)) {
     const each = charge.amount ?? charge.unit_price ?? charge.plant_cost;
@@ -276,56 +312,8 @@ export function linePrice(bundle, line) {
   const { quantity, rows } = usage(context);
   const found = quantity && quantity.quantity !== line.quantity.value ? [`the records give ${quantity.quantity}, not ${line.quantity.value}`] : [];
   if (!rows) return found;
-  const every = [...rows, ...discountRows(charge, total(rows), ratio, spentBefore(bundle, charge, line))];
+  const every = [...rows, ...discountRows(charge, total(rows), ratioFor(context), spentBefore(context))];
   return [...found, ...compared(line, every, total(every), quantity)];
-}
-
-/** Minimum and maximum of a charge or of several: the lines that are due, and no others. */
-export function boundsOf(bundle, wrong) {
-  const { lines } = bundle.statement;
-  const own = lines.filter((line) => !line.corrects);
-  const isBound = (line) => OWN_BOUND.includes(line.effect);
-  const key = spanOf;
-  const spent = new Set();
-  const compare = (context, covered, bounded, ratio, bounds) => {
-    const byLine = (context.agreement.rounding?.place ?? "line") === "line" && bounds.rounded;
-    const due = bounds.gross ?? covered.reduce((sum, line) => sum.plus(byLine ? of(line.amount) : exactOf(line)), ZERO);
-    for (const effect of OWN_BOUND) {
-      const bound = context.charge[effect];
-      const told = bounded.find((line) => line.effect === effect);
-      const missing = bound ? of(bound.amount).times(bound.prorated ? ratio() : ONE).minus(due) : ZERO;
-      const wanted = bound && (effect === "minimum" ? !missing.negative && !missing.zero : missing.negative);
-      if (told) spent.add(told.no);
-      if (wanted && !told) wrong(`the ${effect} of ${bound.amount} is left out`, covered[0]?.no ?? 0);
-      if (told && !wanted) wrong(`no ${effect} is due here`, told.no);
-      else if (told && (!missing.equals(exactOf(told)) || told.unit_price !== missing.text || told.quantity.value !== "1")) wrong(`the terms give ${missing.text}, not ${told.unrounded}`, told.no);
-    }
-  };
-  for (const group of new Set(own.filter((line) => ["usage", "credit"].includes(line.effect)).map(key))) {
-    const covered = own.filter((line) => key(line) === group && !isBound(line));
-    const context = contextOf(bundle, covered[0]);
-    const { charge } = context;
-    if (!charge || (!charge.minimum && !charge.maximum)) continue;
-    const before = charge.bounds_apply === "before_discounts" && (charge.discounts ?? []).length;
-    const taken = (line) => discountsOf(line).reduce((sum, one) => sum.plus(one), ZERO);
-    const gross = before ? covered.reduce((sum, line) => sum.plus(exactOf(line)).minus(taken(line)), ZERO) : undefined;
-    const rounded = charge.bounds_apply !== "before_discounts";
-    compare(context, covered, own.filter((line) => isBound(line) && key(line) === group), () => ratioOf(context), { rounded, gross });
-  }
-  const newest = bundle.versions.at(-1);
-  for (const [at, charge] of JSON.parse(newest.terms).charges.entries()) {
-    if (charge.kind !== "commitment") continue;
-    for (const label of new Set(own.map((line) => line.belongs_to))) {
-      const commits = (line) => isBound(line) && contextOf(bundle, line).charge?.kind === "commitment";
-      const mine = own.filter((line) => line.belongs_to === label);
-      const bounded = mine.filter((line) => commits(line) && line.charge === at);
-      const covered = mine.filter((line) => !(commits(line) && line.charge >= at) && (!charge.covers || charge.covers.includes(line.charge)));
-      if (label && !bounded.length) continue;
-      const like = bounded[0] ?? { version: newest.version, charge: at, belongs_to: label, ...bundle.statement.head.period };
-      compare(contextOf(bundle, like), covered, bounded, () => ratioOf(contextOf(bundle, like)), { rounded: true });
-    }
-  }
-  for (const line of own) if (isBound(line) && !spent.has(line.no)) wrong("no such minimum or maximum is due", line.no);
 }
 
 /** Everything that differs from the terms. */
@@ -338,5 +326,4 @@ export function reprice(bundle, wrong) {
       wrong(error.message, line.no);
     }
   }
-  boundsOf(bundle, wrong);
 }

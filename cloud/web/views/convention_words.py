@@ -88,6 +88,11 @@ def _words(_: Callable[[str], str]) -> dict[str, str]:
         "after discounts": _("after discounts"),
         "before discounts": _("before discounts"),
         "exact": _("exact"),
+        "what is free": _("what is free"),
+        "the minimum": _("the minimum"),
+        "the maximum": _("the maximum"),
+        "a discount of an amount": _("a discount of an amount"),
+        "the free part of the events": _("the free part of the events"),
         "rounded": _("rounded"),
         **rounding_modes(_),
     }
@@ -137,6 +142,8 @@ def _sentences_of_usage(_: Callable[[str], str]) -> tuple[str, ...]:
 def _sentences_of_prices(_: Callable[[str], str]) -> tuple[str, ...]:
     return (
         _("minimum and maximum apply %(when)s"),
+        _("%(what)s holds once for the whole period, also when the price changes in it"),
+        _("%(what)s holds anew for each price inside a period"),
         _("tiers and free units continue across a change of price inside a period"),
         _("up_to is an inclusive upper bound"),
         _("up_to is an exclusive upper bound"),

@@ -12,6 +12,7 @@ import hashlib
 import sys
 import tempfile
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def terms_of(number: int) -> AgreementTerms:
         "aggregation": {"function": chance.one(["sum", "count", "max", "unique", "latest", "time_weighted"])},
         "minimum": chance.one([None, {"amount": "20"}]),
         "discounts": chance.one([[], [{"percent": "12.5"}]]),
-    }
+    } | limits_of(number)
     models = [
         {"kind": "standard", "unit_price": chance.price()} | usage,
         {"kind": chance.one(["graduated", "volume", "graduated_percentage"]), "tiers": tiers} | usage,
@@ -98,6 +99,28 @@ def terms_of(number: int) -> AgreementTerms:
             "charges": [one for one in models if chance.below(3)] or models[:1],
         }
     )  # fmt: skip
+
+
+def limits_of(number: int) -> dict[str, Any]:
+    """What is free, off and the most in an agreement's charges on usage, for all of a period or for each price."""
+    chance = Chance(f"limits {number}")
+    holds = chance.one([{}, {"holds": "for_each_price"}, {"holds": "for_the_period", "prorated": True}])
+    return {
+        "free_units": chance.one([None, {"quantity": "15"} | holds]),
+        "maximum": chance.one([None, {"amount": "90"} | holds]),
+        "across_versions": "restart" if holds.get("holds") == "for_each_price" else chance.one(["restart", "continue"]),
+    }
+
+
+def changed_terms(number: int) -> AgreementTerms | None:
+    """The same agreement with other prices, which count from a day inside its second period on; None: it has none."""
+    chance = Chance(f"change {number}")
+    if not chance.below(3):
+        return None
+    told = terms_of(number).model_dump(mode="json", by_alias=True, exclude_none=True)
+    for charge in told["charges"]:
+        charge |= {name: chance.price() for name in ("unit_price", "price", "percent") if name in charge}
+    return AgreementTerms.model_validate(told)
 
 
 def periods_of(terms: AgreementTerms, months: int) -> list[Period]:
@@ -139,6 +162,10 @@ def bundles(tx: Tx, number: int, months: int, order: str = "") -> list[bytes]:
     agreement_id = f"agr-{number}"
     agreements.add(tx, TENANT, agreement_id, terms, 0)
     agreements.add_version(tx, TENANT, agreement_id, Version(1, terms.starts, terms), 0)
+    changed = changed_terms(number)
+    if changed is not None:
+        second = parse_day(periods_of(terms, 2)[1].first) + timedelta(days=10)
+        agreements.add_version(tx, TENANT, agreement_id, Version(2, second.isoformat(), changed), 0)
     found = []
     for period in periods_of(terms, months):
         count_events(tx, TENANT, events_of(number, period, order), period.to_ms)
