@@ -91,7 +91,7 @@ def _bridged(scope: Scope, rule: MeterRule, state: RegisterState | None, course:
     basis = basis_after(state, course.steps, _estimates_at(scope))
     found = bridge(state, course.steps, course.ahead[0] if course.ahead else None, basis, _estimating(scope, rule))
     # What of a gap lies before the periods that are settled is on an earlier statement.
-    moves = [move for move in found.moves if move.whole or move.since >= scope.begins_ms]
+    moves = [move for move in found.moves if move.whole or move.until > scope.begins_ms]
     return msgspec.structs.replace(found, moves=moves)
 
 
@@ -228,7 +228,7 @@ def _metered(scope: Scope, rule: MeterRule, segment: Segment) -> list[tuple[Vers
 
 def _part(scope: Scope, rule: MeterRule, move: Move) -> list[tuple[Version, Measured]]:
     """A part of a long gap, by a known total or by an estimate."""
-    found = _billed_by(scope, rule, _segment_key(scope)(move.since))
+    found = _billed_by(scope, rule, _segment_key(scope)(move.at))
     if found is None:
         return []
     version, bare = found

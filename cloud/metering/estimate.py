@@ -50,7 +50,7 @@ class Move(msgspec.Struct, frozen=True):
     @property
     def at(self) -> int:
         """The instant that decides its period; a reading at an edge closes what lies before it."""
-        return self.closing.leaf.at - 1 if self.whole else self.since
+        return (self.closing.leaf.at if self.whole else self.until) - 1
 
 
 class Estimating(msgspec.Struct, frozen=True):
@@ -64,10 +64,17 @@ class Estimating(msgspec.Struct, frozen=True):
     until: int
     rule: MeterRule
 
+    def is_silent(self, since: int, edge: int) -> bool:
+        """Whether a meter last read at ``since`` is silent at an instant."""
+        limit = self.silent_ms(since)
+        return limit is not None and edge - since > limit
+
     def borders(self, since: int, until: int) -> list[int]:
-        """The instants at which a gap is cut, with its ends."""
+        """The instants at which a gap is cut, with its ends. At an edge soon after the last reading the meter was not
+        silent yet: nothing was estimated there, so what the gap tells of the time before counts after it.
+        """
         edges = {*self.edges, *(ratio.since for ratio in self.rule.ratios)}
-        return [since, *sorted(edge for edge in edges if since < edge < until), until]
+        return [since, *sorted(edge for edge in edges if edge < until and self.is_silent(since, edge)), until]
 
     def weight(self, since: int, until: int) -> Fraction:
         """What a stretch counts when a gap is shared out: its length, by the ratios that count in it."""
@@ -116,7 +123,7 @@ def bridge(
                 moves += moves_of(_at(before), [step])
         before = step.point
     exchanged = state is not None and not steps and state.exchanged
-    if before is None or exchanged or not _is_silent(before.leaf.at, how.until, how):
+    if before is None or exchanged or not how.is_silent(before.leaf.at, how.until):
         return Bridged(kept, moves)
     if after is not None:
         known = [] if after.opens else [part for part in _crossing(before, after, how) if part.since < how.until]
@@ -171,16 +178,11 @@ def _at(point: RegisterPoint) -> RegisterState:
     return RegisterState(point, "", exchanged=False)
 
 
-def _is_silent(at: int, edge: int, how: Estimating) -> bool:
-    limit = how.silent_ms(at)
-    return limit is not None and edge - at > limit
-
-
 def _crossing(before: RegisterPoint, step: Step, how: Estimating) -> Iterator[Move]:
     """The parts of a gap's total on both sides of the edges in it; none when it is short or crosses no edge."""
     since, until = before.leaf.at, step.point.leaf.at
     borders = how.borders(since, until)
-    if len(borders) == 2 or not _is_silent(since, until, how):
+    if len(borders) == 2:
         return
     told = Fraction(0)
     whole = how.weight(since, until)
@@ -194,7 +196,7 @@ def _beyond(last: RegisterPoint, basis: Basis, how: Estimating) -> Iterator[Move
     """The mean power carried on from the last reading to the end, cut at edges."""
     since = last.leaf.at
     told = Fraction(0)
-    borders = [since, *(edge for edge in how.edges if since < edge < how.until), how.until]
+    borders = [since, *(edge for edge in how.edges if edge < how.until and how.is_silent(since, edge)), how.until]
     for begin, end in pairwise(borders):
         share = _share(basis.energy * (end - since), since - basis.since)
         yield Move(last, last, share - told, begin, end, "estimated", whole=False, basis=basis)

@@ -175,6 +175,25 @@ def test_the_terms_say_so_and_a_short_pause_is_no_silence(cloud: CloudTwin) -> N
     assert "estimates" in str(options)
 
 
+@pytest.mark.parametrize("charges", [METER, TIERS])
+def test_a_gap_that_began_shortly_before_midnight_loses_nothing(
+    cloud: CloudTwin, charges: list[dict[str, Any]]
+) -> None:
+    trade = shop(cloud, charges)
+    trade.read(0)
+    end_read(trade, FIRST, 1000)
+    first = trade.close(FIRST, MIDNIGHT)
+    end_read(trade, "2026-11-03", 4000)
+
+    second = trade.close(MIDNIGHT, "2026-11-03")
+    third = trade.close("2026-11-03", "2026-11-04")
+
+    of_energy = [line for one in (first, second, third) for line in one["lines"] if line["quantity"]["unit"] == "kWh"]
+    assert sum(Decimal(line["quantity"]["value"]) for line in of_energy) == 4
+    assert [line["belongs_to"] for line in of_energy] == [""] * 3
+    assert [refusals(trade.bundle(one)) for one in (first, second, third)] == [[], [], []]
+
+
 def test_a_silent_meter_with_a_single_reading_is_listed_and_not_billed(cloud: CloudTwin) -> None:
     trade = shop(cloud)
     trade.read(100)
