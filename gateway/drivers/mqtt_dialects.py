@@ -1,8 +1,7 @@
-"""What firmwares behind a broker say: Tasmota, Shelly Gen2+, Zigbee2MQTT. PURE: one message in, its facts out.
+"""What firmwares behind a broker say: Tasmota, Shelly Gen2+. PURE: one message in, its facts out.
 
 The surprise is how they differ in what a total is: Tasmota prints kWh with a clock that has no zone, Shelly Wh and its
-by_minute in mWh, Zigbee2MQTT says at its start what it remembers, as if it were new.
-Source: tasmota.github.io, shelly-api-docs, zigbee2mqtt.io; devices.md section 7.
+by_minute in mWh. Source: tasmota.github.io, shelly-api-docs; devices.md section 7.
 """
 
 from __future__ import annotations
@@ -14,9 +13,6 @@ import msgspec
 
 from gateway.device_events import Publish, Scalar
 from gateway.drivers.mqtt_numbers import Number, inside, moment, number, parse, total
-
-# Seconds after Zigbee2MQTT's start in which it may repeat what it remembers.
-CACHED = 30.0
 
 
 class Heard(msgspec.Struct):
@@ -227,73 +223,3 @@ class Shelly:
                 said.values[name] = read
         if kind == "switch" and isinstance(told.get("output"), bool):
             said.on = told["output"]
-
-
-class Zigbee2Mqtt:
-    """`zigbee2mqtt/FRIENDLY_NAME`; what it remembers at its start is not new."""
-
-    FIELDS = (
-        ("import_wh", "energy", "kWh"), ("export_wh", "produced_energy", "kWh"), ("power", "power", "W"),
-        ("voltage", "voltage", "V"), ("current", "current", "A"), ("power_factor", "power_factor", "1"),
-        ("frequency", "ac_frequency", "Hz"), ("temperature", "temperature", "°C"), ("humidity", "humidity", "%"),
-        *(
-            (f"{register}_l{place}", f"{field}_phase_{phase}", unit)
-            for register, field, unit in (
-                ("power", "power", "W"), ("voltage", "voltage", "V"), ("current", "current", "A"),
-                ("power_factor", "power_factor", "1"), ("import_wh", "energy", "kWh"),
-                ("export_wh", "produced_energy", "kWh"),
-            )
-            for place, phase in enumerate("abc", 1)
-        ),
-        ("co2", "co2", "ppm"), ("pm25", "pm25", "ug/m3"),
-    )  # fmt: skip
-
-    def __init__(self, name: str, base: str, fields: Mapping[str, tuple[str, str]]) -> None:
-        self._own = f"{base}/{name}"
-        self._bridge = f"{base}/bridge/state"
-        self._fields = (*self.FIELDS, *((register, path, unit) for register, (path, unit) in fields.items()))
-        self._seen: int | None = None
-        self._started: float | None = None
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """See `Dialect`."""
-        return (self._own, f"{self._own}/availability", self._bridge)
-
-    def hear(self, topic: str, payload: bytes, now: float, *, retained: bool) -> Heard | None:
-        """See `Dialect`."""
-        tree = parse(payload)
-        state = tree.get("state") if isinstance(tree, dict) else payload.decode("utf-8", "replace")
-        if topic == self._bridge:
-            if state == "online" and not retained:
-                self._started = now
-            return Heard(online=False) if state == "offline" else None
-        if topic == f"{self._own}/availability":
-            return Heard(online={"online": True, "offline": False}.get(str(state)))
-        if topic != self._own or not isinstance(tree, dict):
-            return None
-        at = moment(tree.get("last_seen"))
-        said = Heard(values={}, at=at, on={"ON": True, "OFF": False}.get(str(state)))
-        if not self._is_new(at, now) or retained:
-            return said
-        said.online = True
-        for name, path, unit in self._fields:
-            found = number(inside(tree, path), unit)
-            if found is not None:
-                said.values[name] = found
-        return said
-
-    def turn(self, *, on: bool) -> list[Publish]:
-        """See `Dialect`."""
-        return [Publish(f"{self._own}/set", b'{"state":"ON"}' if on else b'{"state":"OFF"}')]
-
-    def look(self) -> list[Publish]:
-        """See `Dialect`."""
-        return [Publish(f"{self._own}/get", b'{"state":""}')]
-
-    def _is_new(self, at: int | None, now: float) -> bool:
-        if at is not None:
-            newer = self._seen is None or at > self._seen
-            self._seen = max(at, self._seen or at)
-            return newer
-        return self._started is None or now - self._started > CACHED

@@ -17,8 +17,9 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.device_events import Counters, DeviceFault, Event, Measured, Presence, Publish, SwitchState
-from gateway.drivers.mqtt_dialects import Dialect, Heard, Shelly, Tasmota, Zigbee2Mqtt
+from gateway.drivers.mqtt_dialects import Dialect, Heard, Shelly, Tasmota
 from gateway.drivers.mqtt_discovery import EspHome, HomeAssistant
+from gateway.drivers.mqtt_zigbee import Zigbee2Mqtt
 
 LIMIT = 65_536
 # Seconds in which the same words on the same topic are the same message told twice.
