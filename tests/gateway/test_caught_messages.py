@@ -102,7 +102,10 @@ def test_zigbee_gives_what_it_says_of_each_phase() -> None:
 
 
 def test_zigbee_names_a_line_as_its_converter_does() -> None:
-    said = b'{"energy_a":12.5,"energy_b":0.4,"energy_produced_b":3.25,"power_a":120.5,"voltage_a":230.1,"energy_produced":3.3}'
+    said = (
+        b'{"energy_a":12.5,"energy_b":0.4,"energy_produced_b":3.25,'
+        b'"power_a":120.5,"voltage_a":230.1,"energy_produced":3.3}'
+    )
 
     assert shown(meter("zigbee2mqtt", "m").feed("zigbee2mqtt/m", said, 0.0)) == {
         "import_wh_l1": Decimal(12500), "import_wh_l2": Decimal(400), "export_wh_l2": Decimal(3250),
