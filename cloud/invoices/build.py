@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 
+import msgspec
+
 from cloud.agreements.payment_terms import USUAL, PaymentTerms
 from cloud.agreements.tax_terms import TaxRule
 from cloud.billing.statement import Statement
@@ -61,11 +63,13 @@ def invoice_of(
     rules = {rule_key(rule): rule for rule in (tax.of_line(line.version, line.kind) for line in statement.lines)}
     off: dict[Rate, Fraction] = {}
     for item in items:
-        for rule, amount in _shares(item, usage, (tax, rules), off):
+        shares = _shares(item, usage, (tax, rules), off)
+        said = _said(item, -sum((amount for _, amount in shares), Fraction(0)), head.currency)
+        for rule, amount in shares:
             rules[rule_key(rule)] = rule
             if item.kind == "coupon":
                 off[rule_key(rule)] = off.get(rule_key(rule), Fraction(0)) - amount
-            rows.append(_item_line(len(rows) + 1, item, rule, amount, head.currency))
+            rows.append(_item_line(len(rows) + 1, said, rule, amount, head.currency))
     taxed = [
         Taxed(to_minor(row.net, head.currency), exact(row.unrounded), rules[row.category, row.percent]) for row in rows
     ]
@@ -81,6 +85,47 @@ def invoice_of(
             "issued_on": days[0], "due_on": days[1], "tax_rule": (tax.now or NO_TERMS).in_words(),
         },
     )  # fmt: skip
+
+
+def _said(item: Item, used: Fraction, currency: str) -> Item:
+    """A coupon that says what was agreed on about its rest, and how much that is."""
+    if item.kind != "coupon" or item.percent or not item.rest:
+        return item
+    left = f"{_plain(-exact(item.amount) - used, currency)} of {item.amount.removeprefix('-')}"
+    what = "carried on to the next invoice" if item.rest == "carried" else "not carried on"
+    return msgspec.structs.replace(item, why=f"what is left of the coupon is {what} ({left})")
+
+
+def _plain(amount: Fraction, currency: str) -> str:
+    """An amount with the currency's own places, or with all that it has where these are more."""
+    minor = nearest_minor(amount, currency)
+    payable = from_minor(minor, currency)
+    return payable if exact(payable) == amount else unrounded_text(amount)
+
+
+def carried_on(items: Sequence[Item], made: Document) -> tuple[list[Item], list[Item]]:
+    """The items that are on an invoice, and the rests of coupons that wait for the next one. A coupon that could take
+    nothing off and is carried on stays as it is.
+    """
+    taken, rests = [], []
+    for item in items:
+        if item.kind != "coupon" or item.percent or item.rest != "carried":
+            taken.append(item)
+            continue
+        mine = [line for line in made.lines if not line.statement_line and line.about == item.about]
+        used = -sum((exact(line.unrounded) for line in mine), Fraction(0))
+        rest = -exact(item.amount) - used
+        if used:
+            taken.append(item)
+        if used and rest > 0:
+            rests.append(
+                msgspec.structs.replace(
+                    item, item_id=f"{item.item_id.partition(':rest:')[0]}:rest:{made.document_id}",
+                    amount=f"-{_plain(rest, made.currency)}", text=f"rest of {item.text.removeprefix('rest of ')}",
+                    rest_of=made.document_id,
+                )
+            )  # fmt: skip
+    return taken, rests
 
 
 def taken_now(items: Sequence[Item], *, billed: bool) -> list[Item]:

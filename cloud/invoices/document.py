@@ -30,6 +30,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Something that waits for the next invoice. ``amount``: net, negative for a credit; for ``percent`` (a coupon)
     it is worked out from the invoice's lines of the kinds ``of``. ``who`` and ``why`` are printed: it is level C.
     ``category`` and ``tax_percent``: its rate of tax, where that is known and not that of the lines it is about.
+    ``rest``: what becomes of a coupon's amount that is more than the invoice ("": lost, and nobody said so);
+    ``rest_of``: the document that left this rest.
     """
 
     item_id: str
@@ -43,6 +45,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     why: str = ""
     category: str = ""
     tax_percent: str = ""
+    rest: Literal["", "carried", "lost"] = ""
+    rest_of: str = ""
 
 
 class DocumentLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

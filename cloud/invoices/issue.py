@@ -19,7 +19,7 @@ from cloud.credit.recount import owed_again, recount
 from cloud.database import Tx
 from cloud.guarantees.withdraw_verdicts import withdraw
 from cloud.invoices import repository
-from cloud.invoices.build import due_day, invoice_of, taken_now
+from cloud.invoices.build import carried_on, due_day, invoice_of, taken_now
 from cloud.invoices.credit_note import CreditRefused, Wanted, cancellation_of, credit_note_of
 from cloud.invoices.document import Document, Kind, Place, series_of
 from cloud.invoices.minor import to_minor
@@ -48,7 +48,10 @@ def issue_invoice(tx: Tx, tenant: str, agreement: Agreement, statement: Statemen
     due = due_day(terms.payment, today, due_days=None if grade is None else grade.due_days)
     made = invoice_of(statement, items, tax, place_of(tx, tenant, terms, "invoice"), days=(today, due))
     repository.add(tx, tenant, made, open_minor=to_minor(made.gross, made.currency), now_ms=now_ms)
-    repository.take_items(tx, tenant, head.agreement_id, items, made.document_id)
+    taken, rests = carried_on(items, made)
+    repository.take_items(tx, tenant, head.agreement_id, taken, made.document_id)
+    for rest in rests:
+        repository.add_item(tx, tenant, head.agreement_id, rest, due_first=head.period.end, now_ms=now_ms)
     apply_prepaid(tx, tenant, made.document_id, now_ms)
     recount(
         tx,
@@ -97,6 +100,7 @@ def take_back(
     repository.add(tx, tenant, made, open_minor=to_minor(made.gross, made.currency), now_ms=now_ms)
     apply_credit_note(tx, tenant, made.document_id, document_id, now_ms)
     repository.set_state(tx, tenant, document_id, "void")
+    repository.drop_rests(tx, tenant, about.agreement_id, document_id)
     repository.release_items(tx, tenant, about.agreement_id, document_id)
     early = _early_bills(tx, tenant, about.agreement_id)
     span = statement.head.period

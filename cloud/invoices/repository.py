@@ -214,12 +214,22 @@ def release_items(tx: Tx, tenant: str, agreement_id: str, document_id: str) -> N
 def drop_items(tx: Tx, tenant: str, agreement_id: str, about: str) -> list[Item]:
     """Items about something that is no more, as far as they still wait: they wait no longer."""
     found = [item for item, _, taken in items_page(tx, tenant, agreement_id) if item.about == about and not taken]
-    for item in found:
+    _drop(tx, tenant, agreement_id, found)
+    return found
+
+
+def drop_rests(tx: Tx, tenant: str, agreement_id: str, document_id: str) -> None:
+    """A document is void: what it left of coupons waits no longer, for they wait again themselves."""
+    page = items_page(tx, tenant, agreement_id)
+    _drop(tx, tenant, agreement_id, [item for item, _, taken in page if item.rest_of == document_id and not taken])
+
+
+def _drop(tx: Tx, tenant: str, agreement_id: str, items: Sequence[Item]) -> None:
+    for item in items:
         tx.run(
             "DELETE FROM waiting_items WHERE tenant_id = ? AND agreement_id = ? AND item_id = ? AND document_id = ''",
             (tenant, agreement_id, item.item_id),
         )
-    return found
 
 
 def keep_draft(

@@ -108,6 +108,8 @@ def item_document(item: Item, due_first: str, document_id: str) -> Shown:
         "about": item.about,
         "who": item.who,
         "why": item.why,
+        "rest": item.rest,
+        "rest_of": item.rest_of,
         "due_first": due_first,
         "document_id": document_id,
     }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from cloud.agreements.terms import Currency, Day
 from cloud.calendar import local_day, month_after
@@ -12,7 +13,7 @@ from cloud.database import Tx
 from cloud.invoices import repository as documents
 from cloud.invoices.document import Item
 from cloud.payments import repository
-from cloud.rating.terms_fields import Id, Percent, Price, exact
+from cloud.rating.terms_fields import STORED, Id, Percent, Price, exact, is_stored
 
 
 class CouponRefused(ValueError):
@@ -22,8 +23,8 @@ class CouponRefused(ValueError):
 class Coupon(BaseModel):
     """``percent`` of the lines of kinds ``of`` (empty: all), or ``amount`` in ``currency``; on ``invoices`` invoices of
     an agreement, at most one a month and on each once; all coupons of an invoice together leave no rate of tax below
-    nothing. It is redeemed at most ``redemptions`` times in all (0: any number), from ``first`` until
-    before ``end``.
+    nothing. ``rest``: what of an amount is more than an invoice is carried on to the next one, or lost. It is redeemed
+    at most ``redemptions`` times in all (0: any number), from ``first`` until before ``end``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -37,13 +38,29 @@ class Coupon(BaseModel):
     redemptions: Annotated[int, Field(ge=0)] = 0
     first: Day | None = None
     end: Day | None = None
+    rest: Annotated[
+        Literal["carried", "lost"] | None,
+        Field(description="of an amount that is more than the invoice; carried on to the next one when left out"),
+    ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rest_said(cls, told: object, info: ValidationInfo) -> object:
+        if not isinstance(told, Mapping) or is_stored(info) or told.get("rest") is not None or not told.get("amount"):
+            return told
+        return {**told, "rest": "carried"}
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _one_way(self, info: ValidationInfo) -> Self:
         if bool(exact(self.percent)) == bool(exact(self.amount)):
             raise ValueError("a coupon takes off either a percentage or an amount")
         if exact(self.amount) and self.currency is None:
             raise ValueError("an amount needs its currency")
+        if not is_stored(info):
+            if self.rest is not None and not exact(self.amount):
+                raise ValueError("rest: a percentage leaves none; it is for an amount")
+            if self.first is not None and self.end is not None and self.end <= self.first:
+                raise ValueError(f"end ({self.end}) must be after first ({self.first})")
         return self
 
 
@@ -53,7 +70,7 @@ def redeem(tx: Tx, tenant: str, agreement: tuple[str, str, str], code: str, *, w
     found = repository.coupon(tx, tenant, code, lock=True)
     if found is None:
         raise CouponRefused(f"There is no coupon {code}.")
-    coupon, redeemed = Coupon.model_validate_json(found[0]), found[1]
+    coupon, redeemed = Coupon.model_validate_json(found[0], context=STORED), found[1]
     today = local_day(now_ms, zone)
     if coupon.redemptions and redeemed >= coupon.redemptions:
         raise CouponRefused(f"The coupon {code} is used up.")
@@ -67,6 +84,7 @@ def redeem(tx: Tx, tenant: str, agreement: tuple[str, str, str], code: str, *, w
             item_id=f"coupon:{code}:{number + 1}", kind="coupon", text=f"coupon {code}", why=f"coupon {code}", who=who,
             amount=f"-{coupon.amount}" if exact(coupon.amount) else "0",
             percent=coupon.percent if exact(coupon.percent) else "", of=list(coupon.of), about=f"coupon:{code}",
+            rest=coupon.rest or "",
         )  # fmt: skip
         if not documents.add_item(tx, tenant, agreement_id, item, due_first=due.isoformat(), now_ms=now_ms):
             raise CouponRefused(f"The coupon {code} was redeemed for this agreement before.")

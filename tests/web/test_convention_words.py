@@ -83,7 +83,11 @@ def said() -> list[str]:
     more = {"tax": {"rules": [{"category": "S", "percent": "19"}]}, "estimates": {"silent_minutes": 60}}
     every.append(AgreementTerms.model_validate(plain | more | {"charges": CHARGES[:1]}))
     every += [terms_of(number) for number in range(20)]
-    return list(dict.fromkeys(text for one in every for text in one.options()))
+    of_documents = [
+        "coupon TEN", "rest of coupon TEN", "what is left of the coupon is not carried on (0.00 of 5.00)",
+        "what is left of the coupon is carried on to the next invoice (1.50 of 5.00)",
+    ]  # fmt: skip
+    return [*dict.fromkeys(text for one in every for text in one.options()), *of_documents]
 
 
 @pytest.mark.parametrize("text", said())

@@ -198,6 +198,10 @@ def _sentences_of_periods(_: Callable[[str], str]) -> tuple[str, ...]:
         _("every %(unit)s from day %(day)s"),
         _("every %(unit)s, counted from %(weekday)s %(day)s"),
         _("closed periods are rated again by order: %(order)s"),
+        _("coupon %(code)s"),
+        _("rest of coupon %(code)s"),
+        _("what is left of the coupon is carried on to the next invoice (%(rest)s of %(amount)s)"),
+        _("what is left of the coupon is not carried on (%(rest)s of %(amount)s)"),
         _("tax is rounded once a rate, over the sum of its lines, half away from zero; a credit note's tax is on the "
           "%(net)s net"),
         _("tax is rounded on each line, half away from zero; a credit note's tax is on the %(net)s net"),

@@ -110,7 +110,7 @@ def document_lines(words: Words, document: Document, billed: Mapping[int, Line],
 def _named(words: Words, line: DocumentLine, billed: Mapping[int, Line], names: Names) -> Cell:
     known = billed.get(line.statement_line)
     if known is None:
-        return Cell(f"{line.no}. {line.text}", line.why)
+        return Cell(f"{line.no}. {convention(words, line.text)}", convention(words, line.why))
     notes = [names.get(known.device, known.device), line_words.basis(words, known)]
     return Cell(f"{line.no}. {line_words.what(words, known, names)}", ", ".join(note for note in notes if note))
 

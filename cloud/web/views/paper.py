@@ -141,8 +141,9 @@ def _lines(words: Words, view: StatementView, invoice: Document | None, statemen
             amounts = (money(words, Decimal(text), currency) for text in (line.unit_price, line.net))
             price, amount = amounts
             much = quantity(words, Decimal(line.quantity.value), line.quantity.unit)
-            notes = [text for text in (line.about, line.why and f"{line.why} ({line.who})") if text]
-            found.append(PaperLine(line.no, line.text, much, price, amount, notes))
+            why = line.why and f"{convention(words, line.why)} ({line.who})"
+            notes = [text for text in (line.about, why) if text]
+            found.append(PaperLine(line.no, convention(words, line.text), much, price, amount, notes))
     return found
 
 

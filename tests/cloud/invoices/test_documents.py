@@ -221,3 +221,70 @@ def test_coupons_together_leave_no_rate_of_tax_below_nothing(cloud: CloudTwin) -
         ("-13.60", "19"), ("-1.40", "7"), ("-5.10", "7"), ("-2.00", "7"),
     ]  # fmt: skip
     assert amounts(invoice) == ("0.00", "0.00", "0.00", "0.00")
+
+
+def with_coupon(cloud: CloudTwin, **more: Any) -> Trade:
+    """A shop in which a coupon of 30.00 waits."""
+    trade = shop(cloud)
+    trade.post("/v1/coupons", {"code": "BIG", "amount": "30.00", "currency": "EUR"} | more)
+    trade.post("/v1/agreements/agr-1/coupons", {"code": "BIG", "who": "bob"})
+    return trade
+
+
+def waiting(trade: Trade) -> list[tuple[str, str]]:
+    """What waits for the next invoice: text and amount."""
+    items = trade.get("/v1/agreements/agr-1/items")["items"]
+    return [(one["text"], one["amount"]) for one in items if not one["document_id"]]
+
+
+def test_what_is_left_of_a_coupon_is_carried_on_and_the_document_says_how_much(cloud: CloudTwin) -> None:
+    trade = with_coupon(cloud)
+
+    invoice = invoice_of(trade, closed(trade))
+    left = waiting(trade)
+    trade.draw()
+    trade.send()
+    following = invoice_of(trade, trade.close("2026-11-02", "2026-11-03"))
+
+    assert amounts(invoice)[0] == "0.00"
+    assert {line["why"] for line in invoice["lines"][3:]} == {
+        "what is left of the coupon is carried on to the next invoice (7.90 of 30.00)"
+    }
+    assert left == [("rest of coupon BIG", "-7.90")]
+    assert sum(float(line["net"]) for line in following["lines"] if line["kind"] == "coupon") == -7.90
+    assert waiting(trade) == []
+
+
+def test_what_is_left_of_a_coupon_is_lost_where_that_was_agreed_on_and_said(cloud: CloudTwin) -> None:
+    trade = with_coupon(cloud, rest="lost")
+
+    invoice = invoice_of(trade, closed(trade))
+
+    assert {line["why"] for line in invoice["lines"][3:]} == {
+        "what is left of the coupon is not carried on (7.90 of 30.00)"
+    }
+    assert waiting(trade) == []
+
+
+def test_a_coupon_that_nothing_was_billed_for_stays_whole(cloud: CloudTwin) -> None:
+    trade = with_coupon(cloud, of=["flat"])
+
+    closed(trade)
+
+    assert waiting(trade) == [("coupon BIG", "-30.00")]
+
+
+def test_a_void_invoice_gives_its_coupon_back_once(cloud: CloudTwin) -> None:
+    trade = with_coupon(cloud)
+    statement = closed(trade)
+
+    trade.post(f"/v1/statements/{statement['statement_id']}/void", {"reason": "wrong price", "who": "ann"})
+
+    assert waiting(trade) == [("coupon BIG", "-30.00")]
+
+
+def test_a_percentage_leaves_no_rest(cloud: CloudTwin) -> None:
+    answer = cloud.ask("POST", "/v1/coupons", {"code": "TEN", "percent": "10", "rest": "carried"})
+
+    assert answer.status_code == 422
+    assert "a percentage leaves none" in answer.text
