@@ -23,6 +23,12 @@ from wire.ids import RecordKey
 from wire.records import Reading, Runtime
 
 DAYS = 5
+# A register of 30 kWh that wraps, and one behind transformers.
+WRAP = 30_000
+METERS = [
+    {"device": "meter-1", "register": "import_wh", "modulus": "30", "max_kw": "9"},
+    {"device": "meter-2", "register": "import_wh", "ratios": [{"since": "2026-11-02T07:30:00+00:00", "factor": "3"}]},
+]
 Amounts = dict[str, dict[tuple[str, ...], Decimal]]
 
 
@@ -64,7 +70,7 @@ def terms_of(number: int, *, newer: bool = False) -> dict[str, Any]:
     listed = charges(chance, 1)
     return TERMS | {
         "charges": charges(later, 2) if newer else listed, "rounding": rounding, "currency": currency,
-        "estimates": chance.one([None, {"silent_minutes": 150}]),
+        "estimates": chance.one([None, {"silent_minutes": 150}]), "meters": chance.one([None, METERS]),
         "cycle": {"unit": "day"}, "devices": ["cab-1", "meter-1", "meter-2"],
     }  # fmt: skip
 
@@ -84,6 +90,7 @@ class Shop:
         self.used: list[RecordKey] = []
         self.shown = {"meter-1": 0, "meter-2": 0}
         self.made: list[dict[str, Any]] = []
+        self.wraps = terms_of(number)["meters"] is not None
         self.strange = 0.15 if number % 2 else 0.0
         if self.what.random() < 0.5:
             terms = terms_of(number, newer=True)
@@ -163,7 +170,8 @@ class Shop:
             said["from_"] = said.pop("from")
             self.trade.gateway.keep(Runtime(**said))
             return
-        self.shown[meter] += self.what.randrange(4000)
+        # As much as the time since the last reading allows a load of 2 kW, mostly.
+        self.shown[meter] = (self.shown[meter] + self.what.randrange(2000)) % (WRAP if self.wraps else 10**9)
         shown, strange = self.shown[meter], self.what.random()
         if strange < self.strange:
             shown = self._stranger(meter, strange / self.strange)
