@@ -253,6 +253,16 @@ def set_void(tx: Tx, tenant: str, statement_id: str, why: tuple[str, str], now_m
     )
 
 
+def voids(tx: Tx, tenant: str, ids: Sequence[str]) -> dict[str, tuple[int, str, str]]:
+    """When, why and by whom statements were taken back, of these ones; those that stand are left out."""
+    rows = tx.all(
+        "SELECT s.statement_id, s.voided_ms, s.void_reason, s.void_who FROM GIVEN(statement_id text) AS g "
+        "JOIN statements s ON s.tenant_id = ? AND s.statement_id = g.statement_id WHERE s.state = 'void'",
+        ([[one] for one in ids], tenant),
+    )
+    return {str(name): (int(at_ms), str(reason), str(who)) for name, at_ms, reason, who in rows}
+
+
 def statement_of_number(tx: Tx, tenant: str, agreement_id: str, number: int) -> Statement | None:
     """The statement with a number."""
     return _statement(

@@ -31,6 +31,13 @@ def statement_document(statement: Statement) -> Document:
     }
 
 
+def state_document(void: tuple[int, str, str] | None) -> Document:
+    """Whether a statement stands; ``void``: when, why and by whom it was taken back."""
+    if void is None:
+        return {"state": "final", "void": None}
+    return {"state": "void", "void": {"at": utc_text(void[0]), "reason": void[1], "who": void[2]}}
+
+
 def _rounding(head: Head) -> str:
     """How the period is rounded: by the terms at its beginning, whatever was concluded for later."""
     return next(

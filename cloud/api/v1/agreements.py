@@ -19,7 +19,7 @@ from cloud.api.problems import Problem, define, responses
 from cloud.api.times import rfc3339
 from cloud.billing import repository as billing
 from cloud.billing.close_period import PeriodNotNext, PeriodNotOver, Wanted, close_period, running
-from cloud.billing.view import running_document, statement_document
+from cloud.billing.view import running_document, state_document, statement_document
 from cloud.calendar import CalendarError
 from cloud.database import Tx
 from cloud.invariants.broken import BillingHeld, InvariantBroken, NotWitnessed
@@ -274,7 +274,7 @@ async def close(agreement_id: Id, body: PeriodIn, call: Writing) -> Response:
             raise Problem("period-not-over", str(error)) from error
         except PeriodNotNext as error:
             raise Problem("period-not-next", str(error)) from error
-        return statement_document(made)
+        return statement_document(made) | state_document(None)
 
     try:
         return await call.write(work, 201)

@@ -15,7 +15,7 @@ from cloud.billing import repository
 from cloud.billing.bundle import dump
 from cloud.billing.evidence import bundle_of, events_under
 from cloud.billing.statement import Statement
-from cloud.billing.view import head_document, statement_document
+from cloud.billing.view import head_document, state_document, statement_document
 from cloud.database import Tx
 
 router = APIRouter(prefix="/v1/statements", tags=["statements"])
@@ -26,12 +26,17 @@ Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 async def listed(
     call: Reading, page: Paged, agreement_id: Annotated[str, Query(max_length=64, description="Of one agreement.")] = ""
 ) -> Response:
-    """The statements without their lines, by agreement and number."""
+    """The statements without their lines, by agreement and number; ``state`` says which were taken back."""
 
     def work(tx: Tx) -> Piece[Any]:
         after = (str(page.after[0]), int(page.after[1])) if len(page.after) == 2 else ("", 0)
         rows = repository.statement_heads(tx, call.tenant, agreement_id, after, page.fetch)
-        return page.piece(rows, lambda row: (row.agreement_id, row.number), head_document)
+        voids = repository.voids(tx, call.tenant, [row.statement_id for row in rows])
+        return page.piece(
+            rows,
+            lambda row: (row.agreement_id, row.number),
+            lambda row: head_document(row) | state_document(voids.get(row.statement_id)),
+        )
 
     return await call.read(work)
 
@@ -39,7 +44,14 @@ async def listed(
 @router.get("/{statement_id}", responses=responses("not-found"))
 async def one(statement_id: Id, call: Reading) -> Response:
     """A statement with its lines; each line leads to the leaves that prove it."""
-    return await call.read(lambda tx: statement_document(_statement(tx, call.tenant, statement_id)))
+
+    def work(tx: Tx) -> dict[str, object]:
+        found = _statement(tx, call.tenant, statement_id)
+        return statement_document(found) | state_document(
+            repository.voids(tx, call.tenant, [statement_id]).get(statement_id)
+        )
+
+    return await call.read(work)
 
 
 @router.get("/{statement_id}/bundle", responses=responses("not-found"))

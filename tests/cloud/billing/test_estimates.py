@@ -58,6 +58,33 @@ def test_the_hours_after_the_last_reading_are_estimated_and_named(cloud: CloudTw
     assert refusals(trade.bundle(bill)) == []
 
 
+@pytest.mark.parametrize("hours", [1, 5])
+def test_a_gap_over_an_end_at_which_the_meter_was_not_silent_counts_with_what_follows(
+    cloud: CloudTwin, hours: int
+) -> None:
+    trade = shop(cloud)
+    read_until(trade, 23)
+    trade.to(MIDNIGHT, hours)
+    trade.read(23_900)
+    end_read(trade, MIDNIGHT, 30_000)
+
+    bills = [trade.close(FIRST, MIDNIGHT), trade.close(MIDNIGHT, "2026-11-03")]
+
+    used = [sum(Decimal(line["quantity"]["value"]) for line in bill["lines"]) for bill in bills]
+    assert used == [23, 7]
+    assert [refusals(trade.bundle(bill)) for bill in bills] == [[], []]
+
+
+def test_an_estimate_begins_with_the_period_in_which_the_meter_fell_silent(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    read_until(trade, 23)
+
+    bills = [trade.close(FIRST, MIDNIGHT), trade.close(MIDNIGHT, "2026-11-03")]
+
+    assert [told(bill["lines"]) for bill in bills] == [[("23", "actual", "B")], [("25", "estimated", "C")]]
+    assert [refusals(trade.bundle(bill)) for bill in bills] == [[], []]
+
+
 def test_the_actual_reading_is_trued_up_by_a_delta_line_that_names_the_estimate(cloud: CloudTwin) -> None:
     trade = shop(cloud)
     read_until(trade, 18)

@@ -125,6 +125,10 @@ def test_a_void_statement_cancels_its_invoice_and_frees_what_was_paid(cloud: Clo
     void = trade.post(f"/v1/statements/{statement['statement_id']}/void", {"reason": "wrong price", "who": "ann"})
     again = trade.close(FIRST, "2026-11-02")
 
+    states = [(one["state"], one["revision"]) for one in trade.get("/v1/statements")["items"]]
+    taken_back = trade.get(f"/v1/statements/{statement['statement_id']}")["void"]
+    assert states == [("void", 0), ("final", 1)]
+    assert (taken_back["reason"], taken_back["who"]) == ("wrong price", "ann")
     cancellation = trade.get(f"/v1/documents/{void['cancelled_by']}")
     assert (cancellation["kind"], amounts(cancellation)) == ("cancellation", ("-22.10", "-3.18", "-25.28", "0.00"))
     old, new = trade.get(f"/v1/documents/{invoice['document_id']}"), invoice_of(trade, again)
