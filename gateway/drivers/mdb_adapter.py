@@ -233,7 +233,9 @@ class MdbAdapter:
 
     def _block(self, data: bytes) -> list[Said]:
         """The messages of a block; adapters differ in whether they hand over the sum behind it."""
-        for part in (data, data[:-1] if len(data) > 1 and checksum(data[:-1]) == data[-1] else b""):
+        # Without the sum first: a sum of 02 would else be read as "done".
+        summed = len(data) > 1 and checksum(data[:-1]) == data[-1]
+        for part in (data[:-1], data) if summed else (data,):
             try:
                 return replies(part, satellite=self.settings.role == "satellite")
             except MdbRefusedError:

@@ -110,6 +110,12 @@ def test_a_satellites_block_with_or_without_its_sum() -> None:
         assert event.fields == ("item=0206", "sold_out=True")
 
 
+def test_a_sum_of_two_is_no_word_that_it_is_done() -> None:
+    events = adapter(role="satellite").feed(b"p,01020600F902\r\n", 1.0)
+
+    assert [one.topic for one in events] == ["USD_VEND_REQUEST"]
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.binary(max_size=300))
 def test_no_bytes_make_it_raise_or_hold_much(data: bytes) -> None:
