@@ -10,14 +10,14 @@ from tests.cloud.twins import CloudTwin
 NEW_BOOT = "c" * 16
 
 
-def follow(trade: Trade, unsent: int) -> None:
+def follow(trade: Trade, unsent: int, boot: str = NEW_BOOT) -> None:
     """The gateway begins the next log as ours does: entry 0 is a newer boot's first record, then what was not sent."""
     waiting = trade.gateway.leaves[-unsent:] if unsent else []
     before = trade.gateway.origin
     trade.gateway.enrol()
     trade.gateway.leaves, trade.sent = [], 0
     old, counters = trade.boot, trade.n
-    trade.boot, trade.booted, trade.n = NEW_BOOT, trade.at, {}
+    trade.boot, trade.booted, trade.n = boot, trade.at, {}
     trade.event("gw-1", "epoch_begun", old_origin=before, reason="its card was copied", approver="A. Operator")
     trade.gateway.leaves += waiting
     last = [[src, n] for src, n in sorted(counters.items())]

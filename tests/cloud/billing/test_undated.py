@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cloud.calendar import midnight, parse_day
+from tests.cloud.billing.test_log_epochs import follow
 from tests.cloud.trade import HOUR, MINUTE, ZONE, Trade, refusals
 from tests.cloud.twins import CloudTwin
 from wire.ids import RecordKey
@@ -38,9 +39,12 @@ class Days:
 
     def _happen(self) -> None:
         clock: dict[str, Any] = {} if self.chance.random() < 0.25 else {"t": 0, "ts": "U"}
-        match self.chance.randrange(8):
+        match self.chance.randrange(9):
+            case 8:
+                unsent = len(self.trade.gateway.leaves) - self.trade.sent
+                follow(self.trade, unsent, boot=f"{int(self.trade.boot, 16) + 1:016x}")
             case 0:
-                self.trade.reboot(dated=not clock)
+                self.trade.reboot(dated=not clock, previous=self.trade.boot)
             case 1:
                 self.doubtful.append(self.trade.draw(outcome="unverified", **clock))
             case 2 if self.doubtful:
