@@ -110,13 +110,6 @@ class Stretch(msgspec.Struct, frozen=True):
     ends: Sequence[int]
     clocks: Sequence[Clock] = ()
 
-    def clock(self, index: int, boot: str) -> Clock | None:
-        """The clock by which a leaf was billed. Where a leaf before the range was cut is told by its boot's clocks."""
-        if index >= self.start:
-            cut = cut_of(index, self.ends)
-            return next((one for one in self.clocks if (one.boot, one.to) == (boot, cut)), None)
-        return min((one for one in self.clocks if one.boot == boot and one.to > index), default=None)
-
 
 def date_leaves(
     log: int, records: Mapping[int, Record], stretch: Stretch, receipts: Iterable[Receipt]
@@ -202,6 +195,9 @@ class _Boots:
 
     def __init__(self, records: Mapping[int, Record], stretch: Stretch, receipts: Iterable[Receipt]) -> None:
         self._stretch = stretch
+        self._clocks: dict[str, list[Clock]] = {}
+        for clock in sorted(stretch.clocks):
+            self._clocks.setdefault(clock.boot, []).append(clock)
         self._receipts = sorted(receipts)
         self._first_synchronised: dict[str, tuple[int, int]] = {}
         self._ticks: dict[str, list[tuple[int, int]]] = {}
@@ -213,7 +209,7 @@ class _Boots:
             self._ticks.setdefault(record.b, []).append((index, record.m))
 
     def repair(self, index: int, record: Record) -> tuple[int, TimeQuality]:
-        known = self._stretch.clock(index, record.b)
+        known = self._clock(index, record.b)
         if known is not None:
             return known.begins_ms + record.m, "received_time"
         cut = cut_of(index, self._stretch.ends)
@@ -230,9 +226,17 @@ class _Boots:
         its time is known otherwise, or not at all.
         """
         cut = cut_of(index, self._stretch.ends)
-        if self._stretch.clock(index, record.b) is not None or self._anchor(record, cut) is not None:
+        if self._clock(index, record.b) is not None or self._anchor(record, cut) is not None:
             return None
         return self._bound(record.b, cut)
+
+    def _clock(self, index: int, boot: str) -> Clock | None:
+        """The clock by which a leaf was billed. Where a leaf before the range was cut is told by its boot's clocks."""
+        known = self._clocks.get(boot, ())
+        if index >= self._stretch.start:
+            cut = cut_of(index, self._stretch.ends)
+            return next((one for one in known if one.to == cut), None)
+        return next((one for one in known if one.to > index), None)
 
     def _anchor(self, record: Record, cut: int) -> int | None:
         anchor = self._first_synchronised.get(record.b)
@@ -241,7 +245,7 @@ class _Boots:
     def _bound(self, boot: str, cut: int) -> tuple[int, Receipt | None] | None:
         """The earliest time that a cosignature allows for the boot's beginning: its record at ``m`` existed by then."""
         if (boot, cut) not in self._tightest:
-            said = [one.begins_ms for one in self._stretch.clocks if one.boot == boot and one.to < cut]
+            said = [one.begins_ms for one in self._clocks.get(boot, ()) if one.to < cut]
             bounds: list[tuple[int, Receipt | None]] = [
                 (receipt.seconds * 1000 - max(ticks), receipt)
                 for receipt in self._receipts
