@@ -104,11 +104,14 @@ def decide(tx: Tx, tenant: str, asked: Asked, reservation_id: str, now_ms: int) 
     line = repository.line(tx, tenant, owner, lock=True)
     if line is None:
         raise NoCredit(f"{terms.customer_id} has no credit line with {terms.supplier_id} in {terms.currency}.")
+    before = None
     if asked.intent:
         before = repository.reservation(tx, tenant, asked.device, asked.intent)
-        if before is not None:
+        if before is not None and before[2] != "void" and (before[2] == "used" or before[3] > now_ms):
             return Granted(before[0], before[1], _at_order(terms, line, before[1]), before[3])
     exposure = exposure_of(tx, tenant, line, terms, now_ms)
+    if before is not None:
+        return Refused("decision_ended", exposure.available)
     minor = price_of(version, asked.device, asked.item, asked.quantity, asked.unit)
     reason = _refusal(terms, line, asked, exposure, minor)
     if reason or minor is None:
@@ -128,9 +131,14 @@ def _refusal(terms: AgreementTerms, line: CreditLine, asked: Asked, exposure: Ex
         return "unpriced"
     if line.state != "active":
         return line.state
-    if line.limit_minor is None and terms.credit is not None and terms.credit.grade_of(line.score) is None:
-        return "score_too_low"
-    return "" if exposure.fits(minor) else "limit"
+    if exposure.fits(minor):
+        return ""
+    return "score_too_low" if _pays_at_order(terms, line) else "limit"
+
+
+def _pays_at_order(terms: AgreementTerms, line: CreditLine) -> bool:
+    """Below the lowest grade there is no credit: what a draw costs was paid before."""
+    return line.limit_minor is None and terms.credit is not None and terms.credit.grade_of(line.score) is None
 
 
 def exposure_of(tx: Tx, tenant: str, line: CreditLine, terms: AgreementTerms | None, now_ms: int) -> Exposure:
@@ -153,7 +161,9 @@ def limit_of(line: CreditLine, terms: AgreementTerms | None) -> int:
 
 
 def _at_order(terms: AgreementTerms, line: CreditLine, minor: int) -> int:
-    """What is to be paid beforehand: the grade's share."""
+    """What is to be paid beforehand: the grade's share; all of it below the lowest grade."""
+    if _pays_at_order(terms, line):
+        return minor
     grade = None if terms.credit is None else terms.credit.grade_of(line.score)
     percent = Fraction(0) if grade is None else exact(grade.at_order)
     return -(-minor * percent.numerator // (100 * percent.denominator))

@@ -53,6 +53,27 @@ def allocate(tx: Tx, tenant: str, payment_id: str, document_id: str, minor: int 
     return wanted
 
 
+def prepay(tx: Tx, tenant: str, payment_id: str, owner: tuple[str, str, str]) -> Payment:
+    """Says whose money it is (supplier, customer, currency): what settles nothing yet is his prepaid balance, which
+    his next invoices use up. Raises AllocationRefused.
+    """
+    payment = repository.find(tx, tenant, payment_id, lock=True)
+    if payment is None or payment.state not in ("unmatched", "refund", "matched") or payment.free_minor <= 0:
+        raise AllocationRefused("There is no such payment, or nothing of it is free.")
+    if payment.currency != owner[2] or (
+        payment.customer_id and (payment.supplier_id, payment.customer_id) != owner[:2]
+    ):
+        raise AllocationRefused(f"The payment is in {payment.currency}, of {payment.customer_id or 'nobody yet'}.")
+    placed = payment._replace(
+        supplier_id=owner[0], customer_id=owner[1], state="matched", matched_by=payment.matched_by or "by_hand"
+    )
+    repository.change(tx, tenant, placed)
+    if payment.payer_account:
+        repository.learn_account(tx, tenant, payment.payer_account, owner[1])
+    recount(tx, tenant, owner)
+    return placed
+
+
 def apply_credit_note(tx: Tx, tenant: str, note_id: str, document_id: str, now_ms: int) -> None:
     """A credit note lowers what is open of its invoice; the rest of it stays open for the next one."""
     note = documents.row(tx, tenant, note_id, lock=True)

@@ -18,8 +18,9 @@ from cloud.invoices import repository
 from cloud.invoices.credit_note import CreditRefused, Wanted
 from cloud.invoices.document import Item
 from cloud.invoices.issue import DocumentUnknown, credit
+from cloud.invoices.minor import from_minor, to_minor
 from cloud.invoices.view import document_document, item_document, row_document
-from cloud.money import MoneyError, parse_amount
+from cloud.money import MoneyError
 from cloud.payments import repository as payments
 from cloud.payments.coupons import Coupon, CouponRefused, redeem
 
@@ -167,10 +168,6 @@ async def items(agreement_id: Id, call: Reading) -> Response:
 )
 async def add_item(agreement_id: Id, body: WaitingItemIn, call: Writing) -> Response:
     """Charges or credits something on the next invoice: a deposit, its return, or what was agreed on."""
-    try:
-        parse_amount(body.amount)
-    except MoneyError as error:
-        raise Problem("malformed", f"body/amount: {error}") from error
     item = Item(
         item_id=body.item_id, kind=body.kind, text=body.text, amount=body.amount, of=body.of, who=body.who, why=body.why
     )
@@ -179,6 +176,7 @@ async def add_item(agreement_id: Id, body: WaitingItemIn, call: Writing) -> Resp
         agreement = agreements.find(tx, call.tenant, agreement_id)
         if agreement is None:
             raise Problem("not-found", f"There is no agreement {agreement_id}.")
+        _check_amount(tx, call.tenant, agreement_id, item, agreement.terms.currency)
         due = body.due_first or agreement.terms.starts
         if not repository.add_item(tx, call.tenant, agreement_id, item, due_first=due, now_ms=call.now_ms):
             raise Problem("conflict", f"There is an item {body.item_id} already.")
@@ -216,6 +214,25 @@ async def redeem_coupon(agreement_id: Id, body: RedeemIn, call: Writing) -> Resp
             raise Problem("coupon-refused", str(error)) from error
 
     return await call.write(work, 201)
+
+
+def _check_amount(tx: Tx, tenant: str, agreement_id: str, item: Item, currency: str) -> None:
+    """A deposit is taken, its return given, and never more given back than is held."""
+    try:
+        minor = to_minor(item.amount, currency)
+    except MoneyError as error:
+        raise Problem("malformed", f"body/amount: {error}") from error
+    if item.kind == "deposit" and minor <= 0:
+        raise Problem("malformed", "body/amount: a deposit is above 0; to give it back, write a deposit_return.")
+    if item.kind == "deposit_return":
+        every = [one for one, _, _ in repository.items_page(tx, tenant, agreement_id)]
+        held = sum(to_minor(one.amount, currency) for one in every if one.kind in ("deposit", "deposit_return"))
+        known = item.item_id in {one.item_id for one in every}
+        if not known and not -held <= minor < 0:
+            shown = from_minor(held, currency)
+            raise Problem(
+                "malformed", f"body/amount: {shown} {currency} of deposits is held; write what of it returns, negative."
+            )
 
 
 def _shown(tx: Tx, tenant: str, document_id: str) -> dict[str, object]:

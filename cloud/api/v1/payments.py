@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from cloud.agreements import repository as agreements
 from cloud.agreements.terms import Currency, Day
 from cloud.api.access import Reading, Writing
 from cloud.api.bodies import limited
@@ -17,7 +18,7 @@ from cloud.invoices.minor import to_minor
 from cloud.invoices.view import payment_document
 from cloud.money import MoneyError
 from cloud.payments import bank_csv, camt053, repository
-from cloud.payments.allocate import AllocationRefused, allocate, return_payment
+from cloud.payments.allocate import AllocationRefused, allocate, prepay, return_payment
 from cloud.payments.bank_entry import MAX_BYTES, BankFileError, Entry
 from cloud.payments.dun import dun
 from cloud.payments.import_bank_file import import_entries
@@ -49,6 +50,12 @@ class AllocationIn(_Body):
 
     document_id: str = Field(max_length=64)
     amount: str = Field("", max_length=32)
+
+
+class PrepaymentIn(_Body):
+    """The agreement whose customer has paid in advance."""
+
+    agreement_id: str = Field(max_length=64)
 
 
 class AccountIn(_Body):
@@ -148,6 +155,25 @@ async def settle(payment_id: Id, body: AllocationIn, call: Writing) -> Response:
         return _shown(tx, call.tenant, payment_id)
 
     return await call.write(work, 201)
+
+
+@router.post("/v1/payments/{payment_id}/prepayment", responses=responses("not-found", "allocation-refused"))
+async def prepaid(payment_id: Id, body: PrepaymentIn, call: Writing) -> Response:
+    """Keeps what is free of a payment as the customer's prepaid balance; the payer's account is known from then on."""
+
+    def work(tx: Tx) -> dict[str, object]:
+        _shown(tx, call.tenant, payment_id)
+        agreement = agreements.find(tx, call.tenant, body.agreement_id)
+        if agreement is None:
+            raise Problem("not-found", f"There is no agreement {body.agreement_id}.")
+        terms = agreement.terms
+        try:
+            prepay(tx, call.tenant, payment_id, (terms.supplier_id, terms.customer_id, terms.currency))
+        except AllocationRefused as error:
+            raise Problem("allocation-refused", str(error)) from error
+        return _shown(tx, call.tenant, payment_id)
+
+    return await call.write(work)
 
 
 @router.post("/v1/payments/{payment_id}/return", responses=responses("not-found", "allocation-refused"))

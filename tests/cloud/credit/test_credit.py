@@ -101,6 +101,31 @@ def test_a_draw_that_gave_nothing_frees_its_money_and_so_does_time(cloud: CloudT
     assert (after_the_jam, figures(trade)["reserved"]) == ("1.20", "0.00")
 
 
+def test_below_the_lowest_grade_a_draw_is_paid_before_it_happens(cloud: CloudTwin) -> None:
+    trade = shop(cloud, score=100)
+    refused = cloud.ask("POST", ASK, DRILL).json()
+    paid = {"reference": "r", "amount": "2.00", "currency": "EUR", "booked_on": FIRST}
+    payment = trade.post("/v1/payments", paid)
+    trade.post(f"/v1/payments/{payment['payment_id']}/prepayment", {"agreement_id": "agr-1"})
+
+    granted = trade.post(ASK, DRILL)
+    used_up = cloud.ask("POST", ASK, DRILL).json()
+
+    assert (refused["reason"], refused["available"]) == ("score_too_low", "0.00")
+    assert granted["paid_at_order"]["amount"] == granted["amount"]["amount"] == "1.20"
+    assert (used_up["reason"], used_up["available"]) == ("score_too_low", "0.80")
+
+
+def test_a_decision_that_ran_out_is_no_yes(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    trade.post(ASK, DRILL | {"intent": "b/7"})
+    cloud.clock.ms += 31 * MINUTE
+
+    late = cloud.ask("POST", ASK, DRILL | {"intent": "b/7"})
+
+    assert (late.status_code, late.json()["reason"]) == (409, "decision_ended")
+
+
 def test_the_same_intent_is_decided_once(cloud: CloudTwin) -> None:
     trade = shop(cloud)
 

@@ -160,6 +160,22 @@ def test_what_waited_comes_on_the_next_invoice_coupons_deposits_and_agreed_amoun
     assert {one["document_id"] for one in trade.get("/v1/agreements/agr-1/items")["items"]} == {invoice["document_id"]}
 
 
+def test_a_deposit_is_given_back_in_parts_and_never_more_than_is_held(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    said = {"text": "a fan", "who": "ann", "why": "lent"}
+
+    def item(name: str, kind: str, amount: str) -> int:
+        body = {"item_id": name, "kind": kind, "amount": amount, **said}
+        return cloud.ask("POST", "/v1/agreements/agr-1/items", body).status_code
+
+    taken = [item("d1", "deposit", "50.00"), item("d2", "deposit", "-50.00"), item("d3", "deposit", "0.005")]
+    given = [item(f"r{at}", "deposit_return", much) for at, much in enumerate(("-20.00", "30.00", "-30.01", "-30.00"))]
+
+    assert (taken, given) == ([201, 422, 422], [201, 422, 422, 201])
+    invoice = invoice_of(trade, closed(trade))
+    assert [line["net"] for line in invoice["lines"] if line["percent"] == "0"] == ["50.00", "-20.00", "-30.00"]
+
+
 def test_documents_of_a_series_chain_and_have_no_gap(cloud: CloudTwin) -> None:
     trade = shop(cloud)
     closed(trade)

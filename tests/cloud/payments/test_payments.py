@@ -142,6 +142,23 @@ def test_a_reference_that_a_bank_uses_again_is_no_reason_to_lose_money(cloud: Cl
     assert (refused.status_code, "known as 3.00 EUR" in refused.json()["detail"]) == (422, True)
 
 
+def test_money_paid_in_advance_is_used_up_by_the_next_invoices(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    paid = imported(trade, camt(entry(amount="40.00", details=detail("in advance"))))[0]
+    path = f"/v1/payments/{paid['payment_id']}/prepayment"
+
+    kept = trade.post(path, {"agreement_id": "agr-1"})
+    first = invoice_of(trade, closed(trade))
+    second = invoice_of(trade, trade.close("2026-11-02", "2026-11-03"))
+    third = invoice_of(trade, trade.close("2026-11-03", "2026-11-04"))
+    again = cloud.ask("POST", path, {"agreement_id": "agr-1"})
+
+    assert (kept["state"], kept["free"]["amount"]) == ("matched", "40.00")
+    # 25.28, 11.90 and 11.90 out of 40.00
+    assert [one["open"]["amount"] for one in (first, second, third)] == ["0.00", "0.00", "9.08"]
+    assert again.json()["type"] == "/problems/allocation-refused"
+
+
 def test_overdue_documents_are_dunned_step_by_step_and_nothing_twice(cloud: CloudTwin) -> None:
     trade = shop(cloud, payment={"due_days": 14, "dunning": DUNNING, "interest_percent": "10"})
     invoice = invoice_of(trade, closed(trade))
