@@ -7,7 +7,7 @@ synchronised later cannot move what was billed. Source: wire.md 3b.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -200,13 +200,16 @@ class _Boots:
             self._clocks.setdefault(clock.boot, []).append(clock)
         self._receipts = sorted(receipts)
         self._first_synchronised: dict[str, tuple[int, int]] = {}
-        self._ticks: dict[str, list[tuple[int, int]]] = {}
+        # Of each boot the leaves, and how far its own clock had run by each.
+        self._leaves: dict[str, tuple[list[int], list[int]]] = {}
         self._tightest: dict[tuple[str, int], tuple[int, Receipt | None] | None] = {}
         for index in sorted(records):
             record = records[index]
             if record.ts == "S":
                 self._first_synchronised.setdefault(record.b, (index, record.t - record.m))
-            self._ticks.setdefault(record.b, []).append((index, record.m))
+            indexes, ticks = self._leaves.setdefault(record.b, ([], []))
+            indexes.append(index)
+            ticks.append(max(record.m, ticks[-1]) if ticks else record.m)
 
     def repair(self, index: int, record: Record) -> tuple[int, TimeQuality]:
         known = self._clock(index, record.b)
@@ -246,11 +249,11 @@ class _Boots:
         """The earliest time that a cosignature allows for the boot's beginning: its record at ``m`` existed by then."""
         if (boot, cut) not in self._tightest:
             said = [one.begins_ms for one in self._clocks.get(boot, ()) if one.to < cut]
+            indexes, ticks = self._leaves[boot]
             bounds: list[tuple[int, Receipt | None]] = [
-                (receipt.seconds * 1000 - max(ticks), receipt)
+                (receipt.seconds * 1000 - ticks[covered - 1], receipt)
                 for receipt in self._receipts
-                if receipt.size <= cut
-                and (ticks := [tick for index, tick in self._ticks[boot] if index < receipt.size])
+                if receipt.size <= cut and (covered := bisect_left(indexes, receipt.size))
             ]
             # What was said comes first: of two that say the same, it needs no cosignature to be shown.
             known: list[tuple[int, Receipt | None]] = [(begins, None) for begins in said]
