@@ -138,6 +138,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     proofs: Mapping[str, tuple[LeafRef, ...]] = {}
     # How a quantity that was not just measured came about: rows without amounts, for under the line.
     rows: tuple[Step, ...] = ()
+    # Whether tiers go on from an earlier stretch of the period that has a line already, also where that is of nothing.
+    continues: bool = False
     # Where the price changes inside the period: what its stretches leave for one another.
     kept: Kept | None = None
 

@@ -219,9 +219,10 @@ def usage_measured(
         if group and not own and not _goes_on(members, span, earlier, terms.aggregation):
             continue
         quantity = aggregate(own, terms.aggregation, span, _levels_before(members, span, terms.aggregation))
-        before = Fraction(0)
+        before, continues = Fraction(0), False
         if earlier is not None:
             told = _between(members, earlier, terms.edges_split)
+            continues = not group or bool(told) or _goes_on(members, earlier, None, terms.aggregation)
             before = aggregate(told, terms.aggregation, earlier, _levels_before(members, earlier, terms.aggregation))
             both = (earlier[0], span[1])
             whole = [*told, *own]
@@ -232,6 +233,7 @@ def usage_measured(
         found.append(
             msgspec.structs.replace(
                 bare, quantity=quantity, unit=terms.source.unit, uses=tuple(own), group=group, before=before,
+                continues=continues,
                 device=labels.get("device", "") or _one_of(terms.source.devices),
                 subject=labels.get("subject", "") or _one_of(terms.source.subjects),
             )

@@ -118,9 +118,19 @@ def _is_above(terms: TieredTerms, quantity: Fraction, bound: Fraction) -> bool:
 
 
 def tier_rows(
-    terms: TieredTerms, quantity: Fraction, before: Fraction, unit: str, *, percent: bool = False
+    terms: TieredTerms,
+    quantity: Fraction,
+    before: Fraction,
+    unit: str,
+    *,
+    percent: bool = False,
+    continues: bool = False,
 ) -> list[Row]:
-    """Graduated: what of ``(before, before + quantity]`` falls into each tier; flat fees of tiers reached in it."""
+    """Graduated: what of ``(before, before + quantity]`` falls into each tier; flat fees of tiers reached in it.
+
+    ``continues``: a line of the same period has ``before`` already, and the first flat fee where it is due at zero.
+    """
+    begun = continues and terms.first_flat_at_zero == "due"
     start = _within(terms, before) if before else before
     stop = _within(terms, before + quantity if before else quantity)
     rows = []
@@ -136,13 +146,15 @@ def tier_rows(
             rows.append(Row(f"tier {reach.place}", units, unit, shown, amount / 100 if percent else amount))
         flat = reach.flat
         reached = beyond or (reach.place == 1 and terms.first_flat_at_zero == "due")
-        earlier = _is_above(terms, before, reach.above) if reach.place > 1 else before > 0
+        earlier = _is_above(terms, before, reach.above) if reach.place > 1 else before > 0 or begun
         if flat and reached and not earlier:
             rows.append(Row(f"tier {reach.place} flat", None, "", reach.tier.flat, flat))
     return rows
 
 
-def volume_rows(terms: TieredTerms, quantity: Fraction, before: Fraction, unit: str) -> list[Row]:
+def volume_rows(
+    terms: TieredTerms, quantity: Fraction, before: Fraction, unit: str, *, continues: bool = False
+) -> list[Row]:
     """Volume: every unit at the price of the tier that holds the total."""
     total = _within(terms, before + quantity)
     units = total - _within(terms, before)
@@ -150,7 +162,8 @@ def volume_rows(terms: TieredTerms, quantity: Fraction, before: Fraction, unit: 
     reach = next((one for one in terms.reaches if one.up_to is None or not _is_above(terms, total, one.up_to)), last)
     rows = [Row(f"tier {reach.place}", units, unit, reach.tier.unit_price, units * reach.price)]
     flat = reach.flat
-    if flat and not before and (total or terms.first_flat_at_zero == "due"):
+    begun = before or (continues and terms.first_flat_at_zero == "due")
+    if flat and not begun and (total or terms.first_flat_at_zero == "due"):
         rows.append(Row(f"tier {reach.place} flat", None, "", reach.tier.flat, flat))
     return rows
 
@@ -168,4 +181,4 @@ def planned_line(
             terms.plans[measured.unit] = None
             return None
         plan = terms.plans[measured.unit] = TierPlan(terms, measured.unit, volume=volume, percent=percent)
-    return None if measured.rows or measured.before else plan.line(measured, kind, pricing)
+    return None if measured.rows or measured.before or measured.continues else plan.line(measured, kind, pricing)

@@ -53,7 +53,7 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     if terms.tiers_apply == "to_the_sum":
 
         def price(quantity: Fraction, before: Fraction, unit: str) -> list[Row]:
-            return tier_rows(terms, quantity, before, unit)
+            return tier_rows(terms, quantity, before, unit, continues=measured.continues)
 
         return usage_lines(KIND, summed, terms, pricing, price)
     rows: list[Row] = []

@@ -31,6 +31,6 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
         return [line]
 
     def price(quantity: Fraction, before: Fraction, unit: str) -> list[Row]:
-        return tier_rows(terms, quantity, before, unit)
+        return tier_rows(terms, quantity, before, unit, continues=measured.continues)
 
     return usage_lines(KIND, measured, terms, pricing, price)

@@ -47,7 +47,7 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
         return max(int(whole) + (1 if rest and terms.begun == "whole" else 0), 1 if terms.at_zero == "one" else 0)
 
     def price(quantity: Fraction, before: Fraction, _: str) -> list[Row]:
-        due = Fraction(packages(before + quantity) - (packages(before) if before else 0))
+        due = Fraction(packages(before + quantity) - (packages(before) if before or measured.continues else 0))
         return [Row(f"packages of {terms.size}", due, "package", terms.price, due * exact_price(terms.price))]
 
     return usage_lines(KIND, measured, terms, pricing, price)

@@ -30,6 +30,6 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
         return [line]
 
     def price(quantity: Fraction, before: Fraction, unit: str) -> list[Row]:
-        return volume_rows(terms, quantity, before, unit)
+        return volume_rows(terms, quantity, before, unit, continues=measured.continues)
 
     return usage_lines(KIND, measured, terms, pricing, price)

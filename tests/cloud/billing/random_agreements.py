@@ -129,6 +129,16 @@ def periods_of(terms: AgreementTerms, months: int) -> list[Period]:
     return [one for _, one in zip(range(months), every, strict=False)]
 
 
+def versions_of(number: int) -> list[Version]:
+    """The versions of an agreement's terms."""
+    terms, changed = terms_of(number), changed_terms(number)
+    first = Version(1, terms.starts, terms)
+    if changed is None:
+        return [first]
+    second = parse_day(periods_of(terms, 2)[1].first) + timedelta(days=10)
+    return [first, Version(2, second.isoformat(), changed)]
+
+
 def events_of(number: int, period: Period, order: str) -> list[CountedEvent]:
     """What happened in a period, in an order of arrival of its own, and some of it twice."""
     chance = Chance(f"events {number} {period.first}")
@@ -161,11 +171,8 @@ def bundles(tx: Tx, number: int, months: int, order: str = "") -> list[bytes]:
     terms = terms_of(number)
     agreement_id = f"agr-{number}"
     agreements.add(tx, TENANT, agreement_id, terms, 0)
-    agreements.add_version(tx, TENANT, agreement_id, Version(1, terms.starts, terms), 0)
-    changed = changed_terms(number)
-    if changed is not None:
-        second = parse_day(periods_of(terms, 2)[1].first) + timedelta(days=10)
-        agreements.add_version(tx, TENANT, agreement_id, Version(2, second.isoformat(), changed), 0)
+    for version in versions_of(number):
+        agreements.add_version(tx, TENANT, agreement_id, version, 0)
     found = []
     for period in periods_of(terms, months):
         count_events(tx, TENANT, events_of(number, period, order), period.to_ms)

@@ -8,17 +8,17 @@ from decimal import Decimal
 from functools import partial
 
 from cloud.agreements import repository as agreements
-from cloud.agreements.terms import AgreementTerms, Version
+from cloud.agreements.terms import AgreementTerms
 from cloud.billing.close_period import Wanted, close_period
 from cloud.calendar import Period, utc_text
 from cloud.database import Tx
 from cloud.events.count_events import count_events
 from cloud.rating.events import CountedEvent
 from cloud.rating.price import parse_case, price
-from tests.cloud.billing.random_agreements import SIGNER, TENANT, events_of, periods_of, terms_of
+from tests.cloud.billing.random_agreements import SIGNER, TENANT, events_of, periods_of, terms_of, versions_of
 from tests.cloud.twins import CloudTwin
 
-AGREEMENTS, MONTHS = (1, 5, 9, 12), 3
+AGREEMENTS, MONTHS = range(16), 3
 
 
 def is_late(event: CountedEvent, number: int) -> bool:
@@ -31,7 +31,8 @@ def billed(tx: Tx, number: int) -> dict[str, Decimal]:
     terms = terms_of(number)
     agreement_id = f"agr-{number}"
     agreements.add(tx, TENANT, agreement_id, terms, 0)
-    agreements.add_version(tx, TENANT, agreement_id, Version(1, terms.starts, terms), 0)
+    for version in versions_of(number):
+        agreements.add_version(tx, TENANT, agreement_id, version, 0)
     sums: dict[str, Decimal] = defaultdict(Decimal)
     waiting: list[CountedEvent] = []
     for span in periods_of(terms, MONTHS):
@@ -49,7 +50,12 @@ def as_a_case(terms: AgreementTerms, number: int, span: Period) -> Decimal:
     """The period's total with everything that is known of it, and of what was before."""
     body = terms.model_dump(mode="json", by_alias=True, exclude_none=True)
     told = [one for each in periods_of(terms, MONTHS) for one in events_of(number, each, "case")]
-    case = {name: body[name] for name in ("currency", "zone", "rounding", "cycle", "charges", "starts")} | {
+    case = {name: body[name] for name in ("currency", "zone", "rounding", "cycle", "starts")} | {
+        "versions": [
+            {"version": one.version, "from": one.first,
+             "charges": one.terms.model_dump(mode="json", by_alias=True, exclude_none=True)["charges"]}
+            for one in versions_of(number)
+        ],
         "period": {"first": span.first, "end": span.end},
         "usage": [
             {
