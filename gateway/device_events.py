@@ -76,8 +76,8 @@ class Measured(msgspec.Struct, frozen=True):
 class AirSample(msgspec.Struct, frozen=True):
     """One frame of an air sensor: metric -> value * 10**scale unit. `follows` is false after a gap in the frames.
 
-    `q` says why these values are not to be relied on (warm_up, frozen, out_of_range); empty: nothing is known against
-    them. They are recorded and marked, and count for no minute of good or bad air.
+    `q` says why these values are not to be relied on (warm_up, frozen, out_of_range, fault); empty: nothing is known
+    against them. They are recorded and marked, and count for no minute of good or bad air.
     """
 
     values: Mapping[str, int]

@@ -6,6 +6,8 @@
     00 start (01 03 floats)   01 stop   03 read   D0 03 serial number (text with a zero behind it)
     chk is the inverse of the sum's low byte; 7E 7D 11 13 between the flags travel as 7D 5E, 7D 5D, 7D 31, 7D 33
 
+    D2 00 status register: 4 bytes and a zero (4 fan, 5 laser, 21 speed); a bit of it sets bit 7 of every state
+
 State 43H: a read or stop while idle, a start while measuring. A read with nothing new since the last has no data.
 
 Source: Sensirion SPS30 data sheet sections 5.1 to 5.3; docs/protocols/sps30.md. PURE.
@@ -31,12 +33,13 @@ def on_the_wire(content: bytes) -> bytes:
 
 
 class Sps30:
-    """One sensor; ``micrograms`` are PM1, 2.5, 4 and 10 in hundredths of a ug/m3."""
+    """One sensor; ``micrograms`` are PM1, 2.5, 4 and 10 in hundredths of a ug/m3, ``failing`` its status register."""
 
     def __init__(self, *, now: float = 0.0, micrograms: tuple[int, int, int, int] = (520, 945, 1264, 1328)) -> None:
         self.micrograms = micrograms
         self.number = "85D6C5A1F0B7E2A3"
         self.measuring = False
+        self.failing = 0
         self._powered = True
         self._heard: bytearray | None = None
         self._read_second = -1
@@ -94,11 +97,13 @@ class Sps30:
         if address != 0:
             return b""
         state, told = self._do(command, data, now)
-        return bytes((0, command, state, len(told))) + told
+        return bytes((0, command, state | (0x80 if self.failing else 0), len(told))) + told
 
     def _do(self, command: int, data: bytes, now: float) -> tuple[int, bytes]:
         if command == 0xD0:
             return (0, self.number.encode() + b"\0") if data == b"\x03" else (0x04, b"")
+        if command == 0xD2:
+            return (0, self.failing.to_bytes(4, "big") + b"\0") if data in (b"\0", b"\1") else (0x04, b"")
         if command not in (0x00, 0x01, 0x03):
             return 0x02, b""
         if self.measuring is (command == 0x00):

@@ -1,6 +1,6 @@
 """Winsen MH-Z19B CO2 sensor: 9600 8N1, nine bytes each way.
 
-    asked    FF 01 86 00 00 00 00 00 79              79: automatic baseline, A0 on, 00 off (nothing is answered)
+    asked    FF 01 86 00 00 00 00 00 79              79: automatic baseline, A0 on, 00 off (an answer is rare)
     answer   FF 86 hi lo T+40 .. chk                 ppm; chk: 100H minus the sum of the seven bytes between
 
 The surprises: it reads a plausible 400 to 500 ppm for its first three minutes, so these are marked; its automatic
@@ -60,7 +60,7 @@ class MhZ19B:
         self._good: float | None = None
 
     def pending(self) -> Request | None:
-        """How its baseline is to be kept, once after each start; nothing is answered to that."""
+        """How its baseline is to be kept, once after each start; an answer to that is skipped."""
         if self._told:
             return None
         self._told = True

@@ -6,8 +6,9 @@
 Inside, 7E 7D 11 13 travel as 7D and the byte with bit 5 turned: that is taken back before length and sum are looked at.
 The surprises: an empty answer to a read is no fault but "no new value yet"; and the echo of a start command has the
 shape of an answer with state 02, so whatever equals the question is dropped. A sensor that was left measuring in whole
-numbers refuses our start and goes on with them: it is stopped first.
-Source: Sensirion SPS30 data sheet section 5; devices.md section 6.
+numbers refuses our start and goes on with them: it is stopped first. Bit 7 of the state is no refusal: fan or laser
+fail, and the answer still holds values; they are marked, and D2 00 says what fails (firmware 2.2 and later).
+Source: Sensirion SPS30 data sheet section 5; devices.md section 6; status bits as in patricab/nrf9160-aqi sps30_I2C.h.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.device_events import AirSample, Counters, DeviceFault, Event, Identified, Request, Want
+from gateway.device_events import AirSample, Counters, DeviceFault, Event, Identified, Request, Scalar, Want
 from gateway.drivers.air_marks import AirMarks
 from gateway.drivers.modbus_profile import scaled
 
 FLAG, ESCAPE = 0x7E, 0x7D
 ESCAPED = {0x5E: 0x7E, 0x5D: 0x7D, 0x31: 0x11, 0x33: 0x13}
-START, STOP, READ, INFO = 0x00, 0x01, 0x03, 0xD0
+START, STOP, READ, INFO, STATUS = 0x00, 0x01, 0x03, 0xD0, 0xD2
 NOT_IN_THIS_STATE = 0x43
+FAILING = 0x80
+# Bits of the status register: on but not turning, current out of range, speed out of range.
+PARTS = {4: "fan", 5: "laser", 21: "speed"}
 # 255 bytes of data, each stuffed, and what surrounds them.
 LONGEST = 2 * (255 + 5)
 # Bytes of ten floats, and of the ten whole numbers that somebody else may have started it with.
@@ -77,6 +81,8 @@ class Sps30:
             return None
         if self._steps[0] == STOP:
             return self._ask(STOP, b"", 0)
+        if self._steps[0] == STATUS:
+            return self._ask(STATUS, b"\0", 5)
         return self._ask(INFO, b"\x03", 32) if self._steps[0] == INFO else self._ask(START, b"\x01\x03", 0)
 
     def request(self, wants: Sequence[Want]) -> Request:  # noqa: ARG002 - it has one question
@@ -106,9 +112,10 @@ class Sps30:
         """No answer."""
         if not self.answered and self._body:
             self.counters.refuse("short")
+        unknown = not self.answered and self._sent[1] == STATUS
         self.answered = True
         self._drop()
-        return []
+        return self._failing(0, b"", b"") if unknown else []
 
     def restarted(self) -> None:
         """The sensor may be another one, and may have lost its power: it measures nothing until it is told to."""
@@ -151,6 +158,8 @@ class Sps30:
         if command == STOP:
             self._steps = [START]
             return []
+        if command == STATUS:
+            return self._failing(state, data, raw)
         if command == START:
             # Refused because it runs already is as good as started.
             self._steps = [] if state & 0x7F in (0, NOT_IN_THIS_STATE) else self._steps
@@ -160,7 +169,10 @@ class Sps30:
         if state & 0x7F:
             self._steps = [START] if state & 0x7F == NOT_IN_THIS_STATE else self._steps
             return self._fault(state, raw)
-        self._faults.clear()
+        self._faults &= {state & FAILING}
+        if state & FAILING and FAILING not in self._faults:
+            self._faults.add(FAILING)
+            self._steps = [STATUS, *self._steps]
         if len(data) == WHOLE_VALUES:
             # A start is refused while it measures: it keeps to its whole numbers until it is stopped.
             self._steps = [STOP, START]
@@ -183,7 +195,7 @@ class Sps30:
             self.counters.refuse("values")
             return []
         self._marks.stirred("floats", data, now)
-        marks = self._marks.judge_all(values, now, RANGE)
+        marks = self._marks.judge_all(values, now, RANGE) + (("fault",) if self._faults else ())
         follows = self._good is not None and now - self._good <= 2.5 * self.settings.every
         self._good = now
         return [
@@ -191,6 +203,13 @@ class Sps30:
             AirSample({"particle_size": size}, -2, "um", follows, raw, marks),
             *self._marks.news(),
         ]
+
+    def _failing(self, state: int, data: bytes, raw: bytes) -> list[Event]:
+        """What its status register says; all that is known of an older one is that something fails."""
+        self._steps = [step for step in self._steps if step != STATUS]
+        bits = int.from_bytes(data[:4], "big") if state & 0x7F == 0 and len(data) == 5 else 0
+        parts: dict[str, Scalar] = {name: True for at, name in PARTS.items() if bits >> at & 1}
+        return [DeviceFault("fault", data={"state": FAILING, **parts}, raw=raw)]
 
     def _fault(self, state: int, raw: bytes) -> list[Event]:
         """Told once until an answer is right again."""
