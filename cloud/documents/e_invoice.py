@@ -12,6 +12,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
+import msgspec
+
 from cloud.documents.invoice_facts import Address, InvoiceFacts, InvoiceLine, TaxSum
 from cloud.money import minor_digits
 
@@ -42,6 +44,7 @@ def e_invoice(facts: InvoiceFacts, flavour: Flavour = "cii") -> bytes:
     """The XML, checked against the standard's schema. Raises UnfitError."""
     from facturx import generate_xml  # noqa: PLC0415 - lxml takes its time, and only who asks for XML should wait
 
+    facts = _none_outside(facts)
     reasons = unfit(facts)
     if reasons:
         raise UnfitError(facts.number, reasons)
@@ -71,6 +74,25 @@ def factur_x(pdf: bytes, facts: InvoiceFacts, *, language: str) -> bytes:
 def unfit(facts: InvoiceFacts) -> list[str]:
     """Why it cannot be sent; empty when it can."""
     return [*_parties(facts), *_sums(facts), *_rules_of_categories(facts)]
+
+
+def _none_outside(facts: InvoiceFacts) -> InvoiceFacts:
+    """Lines outside of VAT (a deposit, a fee for delay) stand on no e-invoice with others (BR-O-11 to BR-O-14): beside
+    them they are sent as exempt, with the reason why no tax is due. No number changes.
+    """
+    if {tax.category for tax in facts.taxes} <= {"O"}:
+        return facts
+    outside = [tax for tax in facts.taxes if tax.category in ("O", "E") and not Decimal(tax.percent)]
+    if not any(tax.category == "O" for tax in outside):
+        return facts
+    net = sum((Decimal(tax.net) for tax in outside), Decimal(0))
+    reasons = "; ".join(dict.fromkeys(tax.reason for tax in outside if tax.reason))
+    exempt = TaxSum("E", "0", f"{net:f}", f"{net * 0:f}", reasons)
+    return msgspec.structs.replace(
+        facts,
+        lines=[msgspec.structs.replace(one, category="E") if one.category == "O" else one for one in facts.lines],
+        taxes=[exempt, *(tax for tax in facts.taxes if tax not in outside)],
+    )
 
 
 def terms_of(facts: InvoiceFacts) -> dict[str, Any]:
@@ -247,8 +269,6 @@ def _rules_of_categories(facts: InvoiceFacts) -> list[str]:
     ]
     if categories & {"AE", "K"} and not facts.buyer.vat_id:
         found.append("the buyer's VAT number is missing: it owes the tax (PUT /v1/parties/ID/details)")
-    if "O" in categories and len(categories) > 1:
-        found.append("a document with lines outside of VAT (category O) has no other lines: bill them apart")
     if Decimal(facts.gross) > Decimal(facts.paid) and facts.due_on is None and not facts.terms:
         found.append("it says neither when it is due nor the terms of payment")
     return found

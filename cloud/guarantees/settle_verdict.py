@@ -1,7 +1,8 @@
 """The way of a verdict: proposed with its statement, accepted or disputed, settled, credited by rule.
 
-The surprise: silence is consent. When the days for objections are over, a proposed verdict is settled as it stands; it
-is judged once more with every window that has come since, because a sensor that was offline may still decide it. The
+The surprise: silence is consent. When the days for objections are over, a proposed verdict is judged once more with
+every window that has come since, because a sensor that was offline may still decide it, and settled. One that was
+accepted is settled as it was accepted, and no side settles one while the other may still object. The
 credit waits for the next invoice, or is a credit note for the period's own, as the terms say.
 """
 
@@ -93,19 +94,25 @@ def settle_due(tx: Tx, tenant: str, now_ms: int) -> list[VerdictRow]:
 def settle(
     tx: Tx, tenant: str, verdict_id: str, *, who: str, now_ms: int, credit_percent: str = "", reason: str = ""
 ) -> VerdictRow:
-    """Settles a verdict for good: judged with all windows known now, or (a dispute) at an agreed percentage; what is
-    to be credited waits for the next invoice. Raises VerdictUnknown, NotNow.
+    """Settles a verdict for good: as it was accepted; at the percentage that both sides agree on after a dispute; or,
+    when the time for objections is over, judged with all windows known now. What is to be credited waits for the next
+    invoice. Raises VerdictUnknown, NotNow.
     """
     row = _known(tx, tenant, verdict_id)
     if row.state not in ("proposed", "accepted", "disputed"):
         raise NotNow(f"The verdict is {row.state}.")
     if row.state == "disputed" and not credit_percent:
         raise NotNow("A disputed verdict is settled at a percentage that both sides agree on.")
+    if row.state != "disputed" and credit_percent:
+        raise NotNow("Only a disputed verdict is settled at a percentage; this one says what is credited.")
     statement = statements.statement(tx, tenant, row.statement_id)
     agreement = agreements.find(tx, tenant, row.agreement_id, lock=True)
     assert statement is not None, "a verdict's statement stays"
     assert agreement is not None, "a statement's agreement stays"
-    verdict = _judged_again(tx, tenant, statement, row)
+    if row.state == "proposed" and local_day(now_ms, agreement.terms.zone).isoformat() <= row.deadline:
+        raise NotNow(f"The customer may object until {row.deadline}; it is settled after that, or once it is accepted.")
+    accepted = row.state == "accepted"
+    verdict = _verdicts.decode(row.proposed) if accepted else _judged_again(tx, tenant, statement, row)
     guarantee = _guarantee(agreement.versions, verdict)
     if credit_percent:
         verdict = msgspec.structs.replace(verdict, credit=credit_percent)

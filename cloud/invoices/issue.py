@@ -102,6 +102,8 @@ def take_back(
     repository.set_state(tx, tenant, document_id, "void")
     repository.drop_rests(tx, tenant, about.agreement_id, document_id)
     repository.release_items(tx, tenant, about.agreement_id, document_id)
+    # Fees and interest for not paying what was never owed.
+    repository.drop_items(tx, tenant, about.agreement_id, document_id)
     early = _early_bills(tx, tenant, about.agreement_id)
     span = statement.head.period
     owed_again(tx, tenant, about.agreement_id, (span.from_ms, span.to_ms), early)

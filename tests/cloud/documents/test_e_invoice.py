@@ -75,6 +75,14 @@ DOCUMENTS = {
     "exempt": of_category("E", "0", "0.00", "exempt under article 132"),
     "reverse charge": of_category("AE", "0", "0.00", "reverse charge"),
     "within the community": of_category("K", "0", "0.00", "intra-community supply", buyer=ABROAD),
+    "a deposit beside what is taxed": invoice(
+        line(1, "10.00"), line(2, "50.00", category="O", percent="0", name="Deposit"),
+        line(3, "1.00", category="E", percent="0"),
+        taxes=[
+            TaxSum("E", "0", "1.00", "0.00", "exempt"), TaxSum("O", "0", "50.00", "0.00", "a deposit is no supply"),
+            TaxSum("S", "19", "10.00", "1.90"),
+        ],
+    ),
     "a rate with a word to it": of_category("S", "19", "19.00", "why not"),
     "zero rated with a word to it": of_category("Z", "0", "0.00", "why not"),
     "three decimals that say nothing": invoice(

@@ -118,12 +118,33 @@ def test_windows_that_come_late_still_decide_it(cloud: CloudTwin) -> None:
     windows(trade, 18, 20)
     trade.send()
     proposed = verdicts(trade)[0]
+    path = f"/v1/verdicts/{proposed['verdict_id']}/settle"
+    too_early = cloud.ask("POST", path, {"who": "ann"})
+    cloud.clock.ms = midnight(parse_day("2026-11-08"), ZONE)
+    reduced = cloud.ask("POST", path, {"who": "ann", "credit_percent": "0"})
 
-    settled = trade.post(f"/v1/verdicts/{proposed['verdict_id']}/settle", {"who": "ann"})
+    settled = trade.post(path, {"who": "ann"})
+
+    assert "may object until 2026-11-07" in too_early.json()["detail"]
+    assert reduced.json()["type"] == "/problems/verdict-state"
 
     assert (proposed["proposed"]["outcome"], proposed["proposed_credit"]["amount"]) == ("missed", "2.00")
     assert (settled["final"]["outcome"], settled["credit"]["amount"]) == ("met", "0.00")
     assert trade.get("/v1/agreements/agr-1/items")["items"] == []
+
+
+def test_what_was_accepted_is_what_is_credited(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    windows(trade, 6, 20)
+    trade.send()
+    trade.close(FIRST, "2026-11-02")
+    trade.post(f"/v1/verdicts/{verdicts(trade)[0]['verdict_id']}/accept", {"who": "cust"})
+    windows(trade, 18, 20)
+    trade.send()
+
+    settled = trade.post("/v1/verdict-runs", {})["items"][0]
+
+    assert (settled["state"], settled["credit"]["amount"]) == ("settled", "2.00")
 
 
 def test_open_doors_and_agreed_maintenance_do_not_count(cloud: CloudTwin) -> None:

@@ -176,6 +176,19 @@ def test_overdue_documents_are_dunned_step_by_step_and_nothing_twice(cloud: Clou
     assert [one["step"] for one in found["notices"]] == ["reminder", "final_notice"]
 
 
+def test_a_fee_for_not_paying_a_void_invoice_is_dropped(cloud: CloudTwin) -> None:
+    trade = shop(cloud, payment={"due_days": 14, "dunning": DUNNING})
+    statement = closed(trade)
+    cloud.clock.ms = midnight(parse_day("2026-11-24"), ZONE)
+    trade.post("/v1/dunning-runs", {})
+    waiting = [one["kind"] for one in trade.get("/v1/agreements/agr-1/items")["items"]]
+
+    trade.post(f"/v1/statements/{statement['statement_id']}/void", {"reason": "wrong", "who": "ann"})
+
+    assert waiting == ["late_fee"]
+    assert trade.get("/v1/agreements/agr-1/items")["items"] == []
+
+
 def test_a_disputed_document_is_not_dunned(cloud: CloudTwin) -> None:
     trade = shop(cloud)
     invoice = invoice_of(trade, closed(trade))
