@@ -24,8 +24,10 @@ from gateway.exchange import Pace, Patience, exchange
 from gateway.links.serial import SerialPort
 from gateway.ports import LinkDown, SerialSettings
 
-# A device that is there begins its answer within this; a search cannot wait for the slowest there are.
-QUICK = 0.12
+# A device that is there begins its answer within this; a search of many addresses cannot wait for the slowest.
+QUICK, MANY = 0.12, 8
+# An adapter hands over what it heard by so many characters.
+LUMP = 16
 # Addresses that are tried where a driver names none: what installers use.
 LIKELY = 16
 LISTEN = 5.0
@@ -45,8 +47,20 @@ def find(arguments: argparse.Namespace) -> Outcome:
         )
     except LinkDown as error:
         raise CommandError(f"{error}. If the gateway is running, stop it first: a port has one owner.") from error
-    lines = [_as_config(one) for one in found]
-    return Outcome(found, lines or [f"Nothing answered on {arguments.port}."], FINE if found else FINDINGS)
+    lines = [_as_config(one) for one in found] or [f"Nothing answered on {arguments.port}. {HINT}"]
+    guessed = [kind for kind in arguments.kind if not only and not list(candidates(kind, all_addresses=False))]
+    lines += [f"{kind} was not searched for: {' '.join(_why_not(kind).split())}" for kind in guessed]
+    return Outcome(found, lines, FINE if found else FINDINGS)
+
+
+HINT = (
+    "Is it powered, are A and B the right way round? An address above 16 takes --all, another speed or parity"
+    ' --speed "19200 8E1"; two with one address answer as none.'
+)
+
+
+def _why_not(kind: str) -> str:
+    return getattr(drivers.discover()[kind], "candidates", _why_not).__doc__ or "nobody can guess its settings."
 
 
 def _to_stderr(form: str, kind: str) -> None:
@@ -76,10 +90,11 @@ async def search(
                     tell(form, kind)
                     who = {"port": port, "line": form, "kind": kind}
                     tried = [dict(only)] if only else candidates(kind, all_addresses=all_addresses)
-                    answers = _answering(link, kind, form, tried)
+                    answers = _answering(link, kind, form, tried, thorough=all_addresses)
                     found += [{**who, **one} async for one in answers]
         finally:
             await link.close()
+            await link.closed()
     return found
 
 
@@ -113,20 +128,32 @@ def candidates(kind: str, *, all_addresses: bool) -> Iterator[dict[str, Any]]:
 
 
 async def _answering(
-    link: SerialPort, kind: str, form: str, tried: Iterable[dict[str, Any]]
+    link: SerialPort, kind: str, form: str, tried: Iterable[dict[str, Any]], *, thorough: bool
 ) -> AsyncIterator[dict[str, Any]]:
-    todo = deque(tried)
+    todo, called = deque(tried), False
+    few = len(todo) <= MANY
     while todo:
         settings = todo.popleft()
         try:
             driver = drivers.create(kind, settings)
         except ValueError:
             continue
-        listens = getattr(driver, "listens", False)
-        said = await (_overheard(link, driver) if listens else _asked(link, driver, form))
+        # Boards that share a line answer, besides talking unasked.
+        listens = getattr(driver, "listens", False) and not getattr(driver, "shares", False)
+        quick = None if few else QUICK + LUMP * Pace.of(line_settings("", form)).char()
+        said = await (_overheard(link, driver) if listens else _asked(link, driver, form, quick))
         if said is None:
             if hasattr(driver, "narrower") and _was_heard(driver):
-                todo.extendleft(reversed(driver.narrower(settings)))
+                narrower = driver.narrower(settings)
+                few = few and len(narrower) <= MANY
+                todo.extendleft(reversed(narrower))
+            elif settings == getattr(driver, "roll_call", None) and not thorough:
+                if not called:
+                    called = True
+                    todo.appendleft(settings)
+                else:
+                    # Everybody would have answered this.
+                    todo = deque(one for one in todo if not settings.keys() & one.keys())
             continue
         numbers = [event.number for event in said if isinstance(event, Identified)]
         reached = driver.reached(settings) if hasattr(driver, "reached") else settings
@@ -141,7 +168,7 @@ def _was_heard(driver: SerialDriver) -> bool:
     return bool(driver.counters.noise_bytes or driver.counters.refused or driver.counters.frames)
 
 
-async def _asked(link: SerialPort, driver: SerialDriver, form: str) -> list[Any] | None:
+async def _asked(link: SerialPort, driver: SerialDriver, form: str, quick: float | None = QUICK) -> list[Any] | None:
     """What it says to its first questions; None: nothing that fits. An exception of Modbus is an answer too."""
     said: list[Any] = []
     asked = b""
@@ -151,7 +178,7 @@ async def _asked(link: SerialPort, driver: SerialDriver, form: str) -> list[Any]
         if request is None or request.data == asked:
             break
         asked = request.data
-        steps = exchange(driver, request, Pace.of(line_settings("", form)), Patience(quick=QUICK))
+        steps = exchange(driver, request, Pace.of(line_settings("", form)), Patience(quick=quick))
         answer = await link.perform(steps)
         if answer.events is None:
             return None

@@ -105,6 +105,10 @@ class Cjt188:
         """Whoever is alone on its line; both orders of the identifier."""
         return [{"address": ANYBODY, "di": di} for di in ("1F90", "901F")]
 
+    def reached(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Settings that reach the meter that has answered, and no other."""
+        return {**settings, "address": self._number or settings["address"]}
+
     def pending(self) -> None:
         """Every answer says who it is from."""
         return

@@ -53,6 +53,8 @@ ORDERS = {
     "trip": 0x1A, "permit": 0x1B, "close": 0x1C, "alarm_on": 0x2A, "alarm_off": 0x2B, "keep_on": 0x3A, "keep_off": 0x3B,
 }  # fmt: skip
 # A long answer is at most 255 frames; ours is at most this many bytes of data.
+# Digits of an address.
+LENGTH = 12
 LONGEST = 4096
 
 
@@ -110,7 +112,7 @@ class Dlt645:
         meaning = ["dlt645", {name: msgspec.to_builtins(item) for name, item in self._known.items()}]
         self.cfg = hashlib.sha256(msgspec.json.encode(meaning, order="sorted")).hexdigest()
         self._address = settings.address
-        self._number = ""
+        self._number = self._speaker = ""
         self._faults: set[str] = set()
         self._heard = frames.Listener()
         self._asked: frames.Question | None = None
@@ -122,6 +124,20 @@ class Dlt645:
     def candidates(cls) -> Iterable[dict[str, Any]]:
         """Whoever is alone on its line says who it is."""
         return [{"address": ANYBODY}]
+
+    @classmethod
+    def narrower(cls, settings: dict[str, Any]) -> list[dict[str, Any]]:
+        """Settings that each reach a part of the meters that answered these at once: by the next two digits, from the
+        end; those before may be any.
+        """
+        known = settings["address"].lstrip("A")
+        if len(known) >= LENGTH:
+            return []
+        return [{**settings, "address": f"{pair:02}{known}".rjust(LENGTH, "A")} for pair in range(100)]
+
+    def reached(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Settings that reach the meter that has answered, and no other."""
+        return {**settings, "address": self._speaker or settings["address"]}
 
     def pending(self) -> Request | None:
         """The rest of a long answer; else who are you."""
@@ -218,6 +234,7 @@ class Dlt645:
         if not frames.fits(heard, self._asked, self._address, self._next):
             return []
         self.counters.frames += 1
+        self._speaker = frames.printed(heard.address)
         self.counters.noise_bytes += max(0, self._heard.received - len(heard.raw))
         self.answered = True
         if heard.refused:

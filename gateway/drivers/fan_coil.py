@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -70,6 +70,11 @@ class FanCoil:
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
     bus: ClassVar[str] = "modbus"
     Settings: ClassVar[type[BaseModel]] = FanSettings
+
+    @classmethod
+    def candidates(cls) -> tuple[dict[str, Any], ...]:
+        """None: nobody can guess which input is which. The unit itself is found as a Modbus device, modbus_meter."""
+        return ()
 
     def __init__(self, settings: FanSettings) -> None:
         self.settings = settings

@@ -111,6 +111,9 @@ class Mbus:
         self._telegrams = 0
         self._last = b""
 
+    # What every meter answers, whatever its address.
+    roll_call: ClassVar[dict[str, Any]] = {"address": 254}
+
     @classmethod
     def candidates(cls) -> Iterable[dict[str, Any]]:
         """A lone meter first; then every primary address; then whoever there is, by number."""

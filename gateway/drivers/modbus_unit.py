@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -53,6 +53,11 @@ class ModbusUnit:
     link: ClassVar[Literal["serial", "mqtt"]] = "serial"
     shipped: ClassVar[tuple[str, ...]] = ("9600 8N1", "19200 8E1")
     Settings: ClassVar[type[BaseModel]] = UnitSettings
+
+    @classmethod
+    def candidates(cls) -> tuple[dict[str, Any], ...]:
+        """None: nobody can guess its registers. The unit itself is found as a Modbus device, modbus_meter."""
+        return ()
 
     def __init__(self, settings: UnitSettings) -> None:
         if settings.write == modbus_rtu.WRITE_COIL and len(settings.levels) > 2:

@@ -100,7 +100,7 @@ class WeighBin:
 
     @classmethod
     def candidates(cls) -> tuple[dict[str, Any], ...]:
-        """None: nobody can guess what a piece weighs. The transmitter itself is found as a Modbus device."""
+        """None: nobody can guess what a piece weighs. The transmitter is found as a Modbus device, modbus_meter."""
         return ()
 
     @property

@@ -17,7 +17,7 @@ import select
 import socket
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 import serial
@@ -48,6 +48,7 @@ class SerialPort:
         self._silence = max(2 * bits / settings.baud, SHORTEST_SILENCE)
         self._port: serial.Serial | None = None
         self._thread: ThreadPoolExecutor | None = None
+        self._closing: Future[None] | None = None
         self._fd, self._baud = -1, settings.baud
         self._quiet = 0.0
 
@@ -91,8 +92,13 @@ class SerialPort:
         thread, self._thread = self._thread, None
         if thread is not None:
             self._stopper.close()
-            thread.submit(self._closed, port)
+            self._closing = thread.submit(self._closed, port)
             thread.shutdown(wait=False)
+
+    async def closed(self) -> None:
+        """Waits until `close` has let go of the device file, for whoever opens it again at once."""
+        if self._closing is not None:
+            await asyncio.wrap_future(self._closing)
 
     async def _run(self, function: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T:
         if self._thread is None:

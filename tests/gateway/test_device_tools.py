@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from firmware_sim.bench import Line, LineSpec, PtyPort
+from firmware_sim.devices.dlt645 import Dlt645Meter
 from firmware_sim.devices.lock_8a import Lock8A
+from firmware_sim.devices.lock_wkly import LockWkly
 from firmware_sim.devices.mbus import MbusMeter
 from firmware_sim.devices.sdm630 import Sdm630
 from gateway.cli import main
@@ -71,6 +73,54 @@ def test_meters_that_answer_at_once_are_told_apart_by_the_digits_of_their_number
     found = json.loads(capsys.readouterr().out)
     assert code == 0
     assert [one["settings"]["secondary"] for one in found] == ["13000001", "13500002", "70000003"]
+
+
+def test_billing_meters_that_answer_at_once_are_told_apart_by_the_end_of_their_addresses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meters = [Dlt645Meter(number, turn_round_s=0.02) for number in ("000000000003", "000000000203")]
+    words = ["devices", "find", str(tmp_path / "tty"), "--kind", "dlt645", "--speed", "38400 8E1", "--json"]
+    words += ["--set", "address=AAAAAAAAAA03"]
+
+    code = on_a_bus(tmp_path, words, LineSpec(baud=38400, parity="E"), meters)
+
+    found = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert [one["settings"]["address"] for one in found] == ["000000000003", "000000000203"]
+
+
+def test_a_slow_meter_on_a_slow_line_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    meter = Dlt645Meter("151230011061", turn_round_s=0.45)
+    meter.baud = 1200  # type: ignore[attr-defined]
+    words = ["devices", "find", str(tmp_path / "tty"), "--kind", "dlt645", "--speed", "1200 8E1", "--json"]
+
+    code = on_a_bus(tmp_path, words, LineSpec(baud=1200, parity="E"), [meter])
+
+    (found,) = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert (found["line"], found["settings"]) == ("1200 8E1", {"address": "151230011061"})
+
+
+def test_boards_that_talk_unasked_beside_each_other_are_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["devices", "find", str(tmp_path / "tty"), "--kind", "lock_wkly", "--json"]
+
+    code = on_a_bus(tmp_path, words, LineSpec(), [LockWkly(board=3), LockWkly(board=31)])
+
+    assert code == 0
+    assert [one["settings"] for one in json.loads(capsys.readouterr().out)] == [{"board": 3}, {"board": 31}]
+
+
+def test_a_kind_that_cannot_be_searched_for_says_what_it_is_found_as(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = on_a_bus(tmp_path, ["devices", "find", str(tmp_path / "tty"), "--kind", "modbus_unit"])
+
+    told = capsys.readouterr().out
+    assert code == 3
+    assert "modbus_unit was not searched for" in told
+    assert "found as a Modbus device, modbus_meter" in told
 
 
 def test_a_search_on_a_port_that_is_not_there_says_so(capsys: pytest.CaptureFixture[str]) -> None:
