@@ -113,6 +113,62 @@ def test_zigbee_names_a_line_as_its_converter_does() -> None:
     }  # fmt: skip
 
 
+def test_beside_a_second_phase_a_plain_name_is_the_first_and_no_sum() -> None:
+    # Koenkk/zigbee2mqtt issue 32596 (Sunricher ZV9380A): power, current and voltage are those of phase A.
+    said = (
+        b'{"ac_frequency":49.96,"current":0.44,"current_neutral":0.03,"current_phase_b":1.85,"current_phase_c":0,'
+        b'"energy":299.7,"power":89,"power_apparent":95,"power_apparent_phase_b":354,"power_apparent_phase_c":0,'
+        b'"power_factor":0.92,"power_factor_phase_b":0.97,"power_phase_b":384,"power_phase_c":0,"voltage":231.2,'
+        b'"voltage_phase_b":230.5,"voltage_phase_c":228.4}'
+    )
+    driver = meter("zigbee2mqtt", "m")
+
+    assert shown(driver.feed("zigbee2mqtt/m", said, 0.0)) == {
+        "import_wh": Decimal(299700), "power": Decimal(473), "apparent_power": Decimal(449),
+        "frequency": Decimal("49.96"),
+        "power_l1": Decimal(89), "power_l2": Decimal(384), "power_l3": Decimal(0),
+        "voltage_l1": Decimal("231.2"), "voltage_l2": Decimal("230.5"), "voltage_l3": Decimal("228.4"),
+        "current_l1": Decimal("0.44"), "current_l2": Decimal("1.85"), "current_l3": Decimal(0),
+    }  # fmt: skip
+    assert shown(driver.feed("zigbee2mqtt/m", b'{"power":90,"voltage":null}', 60.0)) == {"power_l1": Decimal(90)}
+    own = meter("zigbee2mqtt", "m", fields={"power": ["power", "W"]})
+    assert shown(own.feed("zigbee2mqtt/m", said, 0.0))["power"] == 89
+
+
+def test_zigbee_outputs_by_their_number_and_totals_by_theirs() -> None:
+    # maziggy/bambuddy issue 173 (Shelly with two outputs); Owon, Bituo and Nodon by their converters.
+    outputs = b'{"energy_l1":2.056,"energy_l2":0.006,"power_l1":8,"power_l2":0,"produced_energy_l1":0,"state_l1":"ON"}'
+    totals = b'{"power":10,"power_phase_b":20,"total_active_power":35,"total_power_apparent":40}'
+
+    assert shown(meter("zigbee2mqtt", "m").feed("zigbee2mqtt/m", outputs, 0.0)) == {
+        "import_wh_l1": Decimal(2056), "import_wh_l2": Decimal(6), "power_l1": Decimal(8), "power_l2": Decimal(0),
+        "export_wh_l1": Decimal(0),
+    }  # fmt: skip
+    assert shown(meter("zigbee2mqtt", "m").feed("zigbee2mqtt/m", totals, 0.0)) == {
+        "power": Decimal(35), "power_l1": Decimal(10), "power_l2": Decimal(20), "apparent_power": Decimal(40),
+    }  # fmt: skip
+
+
+def test_a_meter_of_this_year_and_one_of_long_ago() -> None:
+    # ioBroker.shelly issue 1540 (3EM-63 Gen3, single lines); Tasmota issues 17579 (three lines) and 2785 (of 2018).
+    line = b'{"id":2,"current":1.246,"voltage":228.5,"act_power":219.4,"aprt_power":284.8,"pf":0.77,"freq":50.0}'
+    three = (
+        b'{"Time":"2023-01-03T11:54:27","ENERGY":{"TotalStartTime":"2023-01-03T00:00:00","Total":436.786,"Today":2.400,'
+        b'"ExportActive":[0.000,0.001,0.302],"Period":[1,0,0],"Power":[298,7,0],"Voltage":[234,235,235]}}'
+    )
+    old = b'{"Time":"2018-05-22T02:03:59","ENERGY":{"Total":0.052,"Yesterday":0.000,"Power":0,"Voltage":198}}'
+    tasmota = shown(meter("tasmota", "m").feed("tele/m/SENSOR", three, 0.0))
+
+    assert shown(meter("shelly", "m", channel=2).feed("m/status/em1:2", line, 0.0)) == {
+        "power": Decimal("219.4"), "apparent_power": Decimal("284.8"), "frequency": Decimal(50),
+        "voltage": Decimal("228.5"),
+    }  # fmt: skip
+    assert (tasmota["import_wh"], tasmota["export_wh"], tasmota["export_wh_l3"]) == (436786, 303, 302)
+    assert shown(meter("tasmota", "m").feed("tele/m/SENSOR", old, 0.0)) == {
+        "import_wh": Decimal(52), "power": Decimal(0), "voltage": Decimal(198),
+    }  # fmt: skip
+
+
 SUPLA: dict[str, Any] = {
     "~": "p/devices/d/channels/0", "stat_t": "~/state/energy", "uniq_id": "s0", "dev_cla": "energy",
     "stat_cla": "total_increasing", "unit_of_meas": "kWh", "dev": {"ids": "d"}, "avty_mode": "all",
