@@ -163,7 +163,7 @@ def test_a_meter_of_this_year_and_one_of_long_ago() -> None:
         "power": Decimal("219.4"), "apparent_power": Decimal("284.8"), "frequency": Decimal(50),
         "voltage": Decimal("228.5"),
     }  # fmt: skip
-    assert (tasmota["import_wh"], tasmota["export_wh"], tasmota["export_wh_l3"]) == (436786, 303, 302)
+    assert [tasmota[name] for name in ("import_wh", "export_wh", "export_wh_l3")] == [436786, 303, 302]
     assert shown(meter("tasmota", "m").feed("tele/m/SENSOR", old, 0.0)) == {
         "import_wh": Decimal(52), "power": Decimal(0), "voltage": Decimal(198),
     }  # fmt: skip
