@@ -56,6 +56,24 @@ class PaymentTerms(BaseModel):
             raise ValueError("dunning: each step comes later than the one before and has a name of its own")
         return self
 
+    def options(self) -> list[str]:
+        """The conventions in words, as a statement prints them."""
+        since = "the invoice's day" if self.due == "days" else "the end of the invoice's month"
+        unnamed = "settles the oldest due first" if self.allocation == "oldest_due_first" else "waits for a person"
+        more = "becomes prepaid balance" if self.overpaid == "prepaid" else "is paid back"
+        steps = [
+            f"dunning step {one.name} {one.after_days} days after the due day, fee {one.fee}"
+            + (", suspends use on credit" if one.suspends else "")
+            for one in self.dunning
+        ]
+        return [
+            f"due {self.due_days} days after {since}",
+            f"a payment that names no invoice {unnamed}",
+            f"what is paid too much {more}",
+            f"interest of {self.interest_percent} percent a year on what is overdue",
+            *steps,
+        ]
+
 
 USUAL = PaymentTerms()
 """What counts where an agreement says nothing."""

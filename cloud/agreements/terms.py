@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from cloud.agreements.credit_terms import CreditTerms
 from cloud.agreements.equipment_terms import DeclaredMeter, Equipment
 from cloud.agreements.estimate_terms import EstimateTerms
-from cloud.agreements.payment_terms import PaymentTerms
+from cloud.agreements.payment_terms import USUAL, PaymentTerms
 from cloud.agreements.tax_terms import TaxTerms
 from cloud.agreements.witness_terms import WitnessTerms
 from cloud.billing.guarantee_terms import GuaranteeTerms
@@ -167,8 +167,13 @@ class AgreementTerms(BaseModel):
             said.append(f"periods: {self.cycle.in_words()}, on the clock of {self.zone}")
         if self.estimates is not None:
             said.append(self.estimates.in_words())
+        if self.grace_days is not None:
+            said.append(f"a period is closed {self.grace_days} days after its end")
         if self.tax is not None:
             said.append(self.tax.in_words())
+        said += (self.payment or USUAL).options()
+        for guarantee in self.guarantees or []:
+            said += [f"{guarantee.name}: {one}" for one in guarantee.options()]
         if self.witnesses is not None:
             said.append(self.witnesses.in_words())
         if self.rerating_order is not None:

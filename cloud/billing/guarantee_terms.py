@@ -114,17 +114,33 @@ class GuaranteeTerms(_Part):
         """Devices that the guarantee reads; they must be devices of the agreement, so that a bill can show them."""
         return [*self.sensors, *(one.device for one in self.exclusions)]
 
-    def in_words(self) -> str:
-        """The sentence a statement prints."""
+    def options(self) -> list[str]:
+        """The conventions in words, as a statement prints them."""
         limits = [f"at least {self.at_least}"] if self.at_least is not None else []
         limits += [f"at most {self.at_most}"] if self.at_most is not None else []
-        bears = {"supplier": "counts as bad", "customer": "counts as good", "nobody": "does not count"}[self.missing]
-        steps = ", ".join(f"below {step.below} %: {step.credit} %" for step in self.steps)
-        return (
-            f"{self.metric} {' and '.join(limits)} {self.unit} for {self.target} % of the time that counts "
-            f"(window {self.statistic}, {self.joined} of {len(self.sensors)} sensors; a window is known from "
-            f"{self.window_coverage} % sampled; time nobody measured {bears}; with less than {self.least_coverage} % "
-            f"known: {self.uncovered}); credit {steps}"
-            + (f", at most {self.cap}" if self.cap is not None else "")
-            + f"; objections within {self.objection_days} days"
-        )
+        joined = {"all": "all sensors are", "any": "any sensor is", "mean": "the mean of the sensors is"}[self.joined]
+        compared = {"mean": "mean", "max": "greatest", "min": "least"}[self.statistic]
+        bears = {"supplier": "is bad", "customer": "is good", "nobody": "does not count"}[self.missing]
+        known = f"with less than {self.least_coverage} percent known the outcome is {self.uncovered.replace('_', ' ')}"
+        kinds = f"the charges {', '.join(self.of)}" if self.of else "all charges of the period"
+        note = "by a credit note" if self.credited_on == "credit_note" else "on the next invoice"
+        return [
+            f"good is {self.metric} of {' and '.join(limits)} {self.unit}",
+            f"guaranteed for {self.target} percent of the time that counts",
+            *(f"holds on weekdays {', '.join(map(str, one.days))} from {one.from_} to {one.to}" for one in self.hours),
+            f"a moment is good when {joined}",
+            f"the {compared} of each window is compared",
+            f"a window is known when {self.window_coverage} percent of it was sampled",
+            f"time that nobody measured {bears}",
+            known,
+            *(
+                f"{one.cause} does not count, from {one.begins} to {one.ends} of {one.device} and "
+                f"{one.settles_minutes} minutes more, at most {one.at_most_minutes} minutes"
+                for one in self.exclusions
+            ),
+            *(f"good for less than {one.below} percent of the time is a credit of {one.credit} percent"
+              for one in self.steps),
+            f"the credit is of {kinds}, {note}",
+            *([f"the credit of a period is at most {self.cap}"] if self.cap is not None else []),
+            f"objections within {self.objection_days} days",
+        ]  # fmt: skip

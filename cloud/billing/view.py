@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from cloud.agreements.terms import Version
 from cloud.billing.scope import Unbilled
 from cloud.billing.settle import Settlement
 from cloud.billing.statement import Head, Statement
@@ -18,17 +19,25 @@ from cloud.rating.lines import LeafRef, Line, describe, plain_register
 Document = dict[str, object]
 
 
-def statement_document(statement: Statement) -> Document:
-    """A statement with its lines, each with the leaves that prove it."""
+def statement_document(statement: Statement, versions: Sequence[Version]) -> Document:
+    """A statement with its lines, each with the leaves that prove it; ``versions``: of its agreement's terms."""
     head = statement.head
     logs = [log.log for log in head.logs]
     return head_document(head) | {
         "lines": [line_document(line, head.currency, logs) for line in statement.lines],
         "unbilled": [_unbilled(one, logs) for one in statement.unbilled],
         "verdicts": statement.verdicts,
+        "options": options_of(versions, head),
         "hash": statement.hash,
         "note": statement.note,
     }
+
+
+def options_of(versions: Sequence[Version], head: Head) -> list[str]:
+    """Every convention of the versions of the terms that a statement stands on, in words."""
+    mine = {one.version for one in head.versions}
+    said = [one for version in versions if version.version in mine for one in version.terms.options()]
+    return list(dict.fromkeys(said))
 
 
 def state_document(void: tuple[int, str, str] | None) -> Document:

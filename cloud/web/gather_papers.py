@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloud.agreements import repository as agreements
 from cloud.billing import repository as statements
 from cloud.billing.statement import Statement
+from cloud.billing.view import options_of
 from cloud.database import Tx
 from cloud.documents.daily import Series, daily
 from cloud.documents.gather_facts import facts_of
@@ -109,17 +110,16 @@ def _used(leaf: bytes) -> list[Record]:
 
 
 def agreed_options(tx: Tx, tenant: str, statement: Statement) -> list[str]:
-    """The conventions of the agreement's charges, as the statement's versions agreed on them."""
+    """The conventions of the agreement, as the statement's versions agreed on them, but for rounding and tax, which a
+    paper says in sentences of their own.
+    """
     agreement = agreements.find(tx, tenant, statement.head.agreement_id)
-    wanted = {one.version for one in statement.head.versions}
-    said = [
-        f"{charge.name or getattr(charge, 'kind', '')}: {option}"
-        for version in (agreement.versions if agreement else ())
-        if version.version in wanted
-        for charge in version.terms.charges
-        for option in charge.options()
-    ]
-    return list(dict.fromkeys(said))
+    if agreement is None:
+        return []
+    mine = {one.version for one in statement.head.versions}
+    terms = [version.terms for version in agreement.versions if version.version in mine]
+    elsewhere = {one.rounding.in_words() for one in terms} | {one.tax.in_words() for one in terms if one.tax}
+    return [one for one in options_of(agreement.versions, statement.head) if one not in elsewhere]
 
 
 def _address(tx: Tx, tenant: str, party_id: str, details: PartyDetails) -> Address:

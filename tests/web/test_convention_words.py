@@ -72,6 +72,31 @@ CHARGES: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+GUARANTEE = {
+    "name": "air", "metric": "pm2.5", "unit": "ug/m3", "at_most": "35", "sensors": ["d"], "target": "95",
+    "steps": [{"below": "95", "credit": "10"}, {"below": "80", "credit": "100"}],
+}  # fmt: skip
+AGREED: list[dict[str, Any]] = [
+    {"grace_days": 3, "payment": {"due": "end_of_month", "allocation": "by_hand", "overpaid": "refund"}},
+    {"payment": {"due_days": 14, "dunning": [{"name": "first", "after_days": 7, "fee": "5", "suspends": True}]}},
+    *(
+        {"guarantees": [GUARANTEE | one]}
+        for one in (
+            {"at_least": "5", "joined": "any", "statistic": "max", "missing": "supplier", "uncovered": "not_judged"},
+            {"at_most": None, "at_least": "5", "joined": "mean", "statistic": "min", "missing": "customer"},
+            {"uncovered": "met", "of": ["flat"], "cap": "90", "credited_on": "credit_note"},
+            {"of": ["flat"], "hours": [{"days": ["mon", "tue"], "from": "08:00", "to": "18:00"}]},
+            {
+                "credited_on": "credit_note",
+                "exclusions": [
+                    {"cause": "door", "device": "d", "begins": "door_open", "ends": "door_shut", "settles_minutes": 10}
+                ],
+            },
+        )
+    ),
+]
+
+
 def said() -> list[str]:
     """Every convention there is, at least once."""
     plain = {
@@ -82,6 +107,7 @@ def said() -> list[str]:
     every += [AgreementTerms.model_validate(plain | {"charges": CHARGES[:1], "cycle": one}) for one in CYCLES]
     more = {"tax": {"rules": [{"category": "S", "percent": "19"}]}, "estimates": {"silent_minutes": 60}}
     every.append(AgreementTerms.model_validate(plain | more | {"charges": CHARGES[:1]}))
+    every += [AgreementTerms.model_validate(plain | one | {"charges": CHARGES[:1]}) for one in AGREED]
     every += [terms_of(number) for number in range(20)]
     of_documents = [
         "coupon TEN", "rest of coupon TEN", "what is left of the coupon is not carried on (0.00 of 5.00)",

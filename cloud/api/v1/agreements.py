@@ -274,7 +274,8 @@ async def close(agreement_id: Id, body: PeriodIn, call: Writing) -> Response:
             raise Problem("period-not-over", str(error)) from error
         except PeriodNotNext as error:
             raise Problem("period-not-next", str(error)) from error
-        return statement_document(made) | state_document(None)
+        agreement = repository.find(tx, call.tenant, agreement_id)
+        return statement_document(made, agreement.versions if agreement else ()) | state_document(None)
 
     try:
         return await call.write(work, 201)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Path, Query, Response
 
+from cloud.agreements import repository as agreements
 from cloud.api.access import Reading
 from cloud.api.cursor import Paged, Piece
 from cloud.api.problems import Problem, responses
@@ -47,9 +48,10 @@ async def one(statement_id: Id, call: Reading) -> Response:
 
     def work(tx: Tx) -> dict[str, object]:
         found = _statement(tx, call.tenant, statement_id)
-        return statement_document(found) | state_document(
-            repository.voids(tx, call.tenant, [statement_id]).get(statement_id)
-        )
+        agreement = agreements.find(tx, call.tenant, found.head.agreement_id)
+        versions = agreement.versions if agreement else ()
+        void = repository.voids(tx, call.tenant, [statement_id]).get(statement_id)
+        return statement_document(found, versions) | state_document(void)
 
     return await call.read(work)
 

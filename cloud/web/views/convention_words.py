@@ -14,7 +14,7 @@ from cloud.web.languages import Words
 from cloud.web.views.statement import rounding_modes, rounding_rule
 
 _PLACE = re.compile(r"%\\\((\w+)\\\)s")
-_FREE = re.compile(r"<(label|labels|marks|order|type|types)>\[\^:\]")
+_FREE = re.compile(r"<(label|labels|marks|names|order|start|end|type|types)>\[\^:\]")
 
 
 def convention(words: Words, stated: str) -> str:
@@ -48,13 +48,16 @@ def _part(words: Words, value: str) -> str:
     known = _words(words.catalogue.gettext)
     if value in known:
         return known[value]
+    parts = value.split(", ")
+    if all(part in known for part in parts):
+        return "\N{IDEOGRAPHIC COMMA}".join(known[part] for part in parts)
     return _said(words, value) or value
 
 
 @lru_cache(maxsize=1)
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
     """What a person wrote may hold colons; everything else would swallow the name of the charge before it."""
-    every = (_sentences_of_usage, _sentences_of_prices, _sentences_of_periods)
+    every = (_sentences_of_usage, _sentences_of_prices, _sentences_of_periods, _sentences_of_agreements)
     sentences = [sentence for some in every for sentence in some(lambda text: text)]
     spelled = [_FREE.sub(r"<\1>.", _PLACE.sub(r"(?P<\1>[^:]+?)", re.escape(one))) for one in sentences]
     return [(re.compile(pattern), one) for pattern, one in zip(spelled, sentences, strict=True)]
@@ -88,6 +91,19 @@ def _words(_: Callable[[str], str]) -> dict[str, str]:
         "after discounts": _("after discounts"),
         "before discounts": _("before discounts"),
         "exact": _("exact"),
+        "mean": _("mean"),
+        "greatest": _("greatest"),
+        "least": _("least"),
+        "missed": _("missed"),
+        "met": _("met"),
+        "not judged": _("not judged"),
+        "mon": _("mon"),
+        "tue": _("tue"),
+        "wed": _("wed"),
+        "thu": _("thu"),
+        "fri": _("fri"),
+        "sat": _("sat"),
+        "sun": _("sun"),
         "what is free": _("what is free"),
         "the minimum": _("the minimum"),
         "the maximum": _("the maximum"),
@@ -207,4 +223,43 @@ def _sentences_of_periods(_: Callable[[str], str]) -> tuple[str, ...]:
         _("tax is rounded on each line, half away from zero; a credit note's tax is on the %(net)s net"),
         _("a meter silent for more than %(minutes)s minutes at the end of a period is billed by its mean power so far, "
           "marked as estimated, and corrected when it is read again; the energy of such a gap is shared out by time"),
+    )  # fmt: skip
+
+
+def _sentences_of_agreements(_: Callable[[str], str]) -> tuple[str, ...]:
+    return (
+        _("a period is closed %(days)s days after its end"),
+        _("due %(days)s days after the invoice's day"),
+        _("due %(days)s days after the end of the invoice's month"),
+        _("a payment that names no invoice settles the oldest due first"),
+        _("a payment that names no invoice waits for a person"),
+        _("what is paid too much becomes prepaid balance"),
+        _("what is paid too much is paid back"),
+        _("interest of %(percent)s percent a year on what is overdue"),
+        _("dunning step %(step)s %(days)s days after the due day, fee %(fee)s, suspends use on credit"),
+        _("dunning step %(step)s %(days)s days after the due day, fee %(fee)s"),
+        _("records are billed once at least %(many)s of these have cosigned their log: %(names)s"),
+        _("good is %(metric)s of at least %(least)s and at most %(most)s"),
+        _("good is %(metric)s of at least %(least)s"),
+        _("good is %(metric)s of at most %(most)s"),
+        _("guaranteed for %(target)s percent of the time that counts"),
+        _("holds on weekdays %(days)s from %(start)s to %(end)s"),
+        _("a moment is good when all sensors are"),
+        _("a moment is good when any sensor is"),
+        _("a moment is good when the mean of the sensors is"),
+        _("the %(statistic)s of each window is compared"),
+        _("a window is known when %(percent)s percent of it was sampled"),
+        _("time that nobody measured is bad"),
+        _("time that nobody measured is good"),
+        _("time that nobody measured does not count"),
+        _("with less than %(percent)s percent known the outcome is %(outcome)s"),
+        _("%(cause)s does not count, from %(begins)s to %(ends)s of %(device)s and %(more)s minutes more, at most "
+          "%(most)s minutes"),
+        _("good for less than %(below)s percent of the time is a credit of %(credit)s percent"),
+        _("the credit is of all charges of the period, on the next invoice"),
+        _("the credit is of all charges of the period, by a credit note"),
+        _("the credit is of the charges %(kinds)s, on the next invoice"),
+        _("the credit is of the charges %(kinds)s, by a credit note"),
+        _("the credit of a period is at most %(cap)s"),
+        _("objections within %(days)s days"),
     )  # fmt: skip

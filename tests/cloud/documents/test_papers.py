@@ -64,6 +64,27 @@ def test_a_statement_prints_in_both_languages_with_every_line_and_every_glyph(
     assert "\ufffd" not in said
 
 
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("en", ["part of a calendar month", "due 30 days after the invoice's day", "what is paid too much becomes"]),
+        ("zh-CN", ["发票日后 30 天到期", "多付部分转为预付余额"]),
+    ],
+)
+def test_what_was_agreed_on_beside_the_charges_is_printed_too(shop: Shop, lang: str, words: list[str]) -> None:
+    said = text_of(shop.cloud.ask("GET", f"/v1/statements/{statement_of(shop)}/paper?lang={lang}").content)
+
+    assert [word for word in words if word.replace(" ", "") not in "".join(said.split())] == []
+
+
+def test_a_statement_as_json_names_every_convention(shop: Shop) -> None:
+    told = shop.cloud.ask("GET", f"/v1/statements/{statement_of(shop)}").json()
+    (agreement,) = shop.cloud.ask("GET", "/v1/agreements").json()["items"]
+
+    assert told["options"] == agreement["versions"][0]["options"]
+    assert "what is paid too much becomes prepaid balance" in told["options"]
+
+
 def test_a_name_that_no_font_shows_is_spelt_by_its_codes_and_the_rest_stays(shop: Shop) -> None:
     street = "88 부산 \U0001f529 \U00020bb7 Harbour สวน"
     assert shop.cloud.ask("PUT", "/v1/parties/sup/details", json=DETAILS | {"street": street}).status_code == 200
