@@ -68,7 +68,7 @@ def _add_line(account: Account, line: Json) -> None:
         account.pieces[goods] = account.pieces.get(goods, 0) + _whole(str(quantity))
     elif line["kind"] == "energy":
         account.wh[line["device_id"]] = account.wh.get(line["device_id"], 0) + _whole(str(quantity * 1000))
-    elif line["kind"] == "weighted_runtime":
+    elif line["kind"] == "weighted_runtime" and "corrects" not in line:
         for step in line["steps"]:
             speed = step["what"].removeprefix("speed ")
             if speed != "unknown":

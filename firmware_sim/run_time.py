@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 WINDOW_MS = 300_000
 
@@ -62,14 +63,20 @@ class RunTimes:
                 found[name, speed] += length // 1000
         return {key: seconds for key, seconds in found.items() if key[1] and seconds}
 
+    def stood(self, coil: str, begin_ms: int, end_ms: int) -> dict[str, tuple[int, int]]:
+        """Speed -> milliseconds within [begin, end) by the steps themselves, and how often it was left for another."""
+        one = self._coils[coil]
+        stretches = list(zip(one.at_ms, one.speeds, strict=True))
+        spent, left = Counter[str](), Counter(before for before, after in pairwise(one.speeds) if before != after)
+        for first, end, speed in _between(stretches, begin_ms, end_ms):
+            spent[speed] += end - first
+        return {speed: (length, left[speed]) for speed, length in spent.items()}
+
     def within_a_look(self, begin_ms: int, end_ms: int) -> bool:
         """Whether what looks tell is what the steps themselves say, but for a look and a second at each step."""
         told = self.seconds(begin_ms, end_ms)
         for name, coil in self._coils.items():
-            stood: Counter[str] = Counter()
-            stretches = list(zip(coil.at_ms, coil.speeds, strict=True))
-            for first, end, speed in _between(stretches, begin_ms, end_ms):
-                stood[speed] += end - first
+            stood = {speed: length for speed, (length, _) in self.stood(name, begin_ms, end_ms).items()}
             slack = (len(coil.at_ms) + 1) * (coil.every_s + 2)
             if any(abs(stood[speed] / 1000 - told.get((name, speed), 0)) > slack for speed in stood if speed):
                 return False

@@ -27,6 +27,7 @@ class Runtimes:
         self._start: int | None = None
         self._spent: dict[str, int] = {}
         self._last: int | None = None
+        self._seen = 0
         self._now = UNKNOWN
         self._cfg = ""
 
@@ -36,7 +37,7 @@ class Runtimes:
             return ()
         self._cfg = cfg
         done = self._until(at)
-        self._last, self._now = at.m, UNKNOWN if event.speed is None else event.speed
+        self._last, self._seen, self._now = at.m, at.t, UNKNOWN if event.speed is None else event.speed
         return done
 
     def tick(self, at: Stamp) -> Sequence[Record]:
@@ -46,7 +47,7 @@ class Runtimes:
         if self._start <= at.t < self._start + self._width:
             return ()
         done = self._until(at)
-        self._last, self._now = at.m, UNKNOWN
+        self._last, self._seen, self._now = at.m, at.t, UNKNOWN
         return done
 
     def _until(self, at: Stamp) -> list[Record]:
@@ -59,13 +60,13 @@ class Runtimes:
         since = at.t - lapse
         done: list[Record] = []
         if not self._start - self._width <= since < self._start + 2 * self._width:
-            # The clock was set: what the open window holds is told, and the new time has a window of its own.
-            done.append(self._close(at, self._start + self._width))
+            # The clock was set: what the open window holds is told, as long as it was open, by the new clock.
+            done.append(self._close(at, since - max(0, self._seen - self._start), since))
             self._begin(since - since % self._width, since)
         while at.t >= (self._start or 0) + self._width:
             end = (self._start or 0) + self._width
             self._spend(seen, end - max(since, self._start or 0))
-            done.append(self._close(at, end))
+            done.append(self._close(at, end - self._width, end))
             since = max(since, end)
             self._begin(end, end)
             if at.t - end > 100 * self._width:
@@ -81,12 +82,12 @@ class Runtimes:
         if length > 0 and what:
             self._spent[what] = self._spent.get(what, 0) + length
 
-    def _close(self, at: Stamp, end: int) -> Record:
+    def _close(self, at: Stamp, begin: int, end: int) -> Record:
         """Whole seconds; a part of one is nobody's, so a window never holds more than its own."""
         seconds = {what: length // 1000 for what, length in sorted(self._spent.items())}
         unknown = seconds.pop(UNKNOWN, 0)
         return Runtime(
             v=1, z="", src=self._device, ep=at.b, n=0, t=at.t, ts=at.ts, b=at.b, m=at.m, cfg=self._cfg,
-            from_=end - self._width, to=end, speeds={what: length for what, length in seconds.items() if length},
+            from_=begin, to=end, speeds={what: length for what, length in seconds.items() if length},
             unknown=unknown,
         )  # fmt: skip

@@ -20,6 +20,8 @@ from wire.canonical import LeafError, parse
 from wire.records import DeviceEvent, Draw, DrawResolved, Reading, Record, Return, Reversal, Runtime, Window
 
 BILLED_KINDS = (Draw, DrawResolved, Reversal, Return, Reading, Runtime, CountedEvent)
+# A gateway that was asleep tells up to a hundred windows at once.
+WINDOWS_BEHIND = 128
 GOODS = (Draw, DrawResolved, Reversal, Return)
 
 
@@ -101,6 +103,16 @@ def decides_ms(at_ms: int, record: Record | CountedEvent) -> int:
     """
     of_meter = isinstance(record, Reading) or (isinstance(record, DeviceEvent) and record.event in METER_EVENTS)
     return at_ms - 1 if of_meter else at_ms
+
+
+def ran_ms(leaf: LeafRef, record: Runtime) -> int:
+    """The instant at which a run time began, by the clock that decides: the gateway's own may not have been set.
+
+    One whose window does not fit the time of its telling was open when the clock was set; it ended when it was told.
+    """
+    length = record.to - record.from_
+    begins = record.from_ + leaf.at - record.t
+    return begins if 0 <= leaf.at - begins <= WINDOWS_BEHIND * length else leaf.at - length
 
 
 class Stretch(msgspec.Struct, frozen=True):

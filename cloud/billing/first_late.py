@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from cloud.agreements.terms import Version, version_at
-from cloud.billing.facts import Fact, decides_ms, is_billed_kind
+from cloud.billing.facts import Fact, decides_ms, is_billed_kind, ran_ms
 from cloud.billing.metered import rules_of
 from cloud.billing.register_facts import told_of
 from cloud.billing.scope import Scope
@@ -45,7 +45,7 @@ def first_late(
         if isinstance(record, DrawResolved) and record.ref.key in by_key:
             at = min(at, by_key[record.ref.key].leaf.at)
         elif isinstance(record, Runtime):
-            at = min(at, record.from_)
+            at = min(at, ran_ms(leaf, record))
         if at < base.period.to_ms:
             touched.append(at)
     touched += _overturned(facts, base, closed, versions)

@@ -14,7 +14,7 @@ from fractions import Fraction
 import msgspec
 
 from cloud.agreements.terms import Version, version_at
-from cloud.billing.facts import Fact
+from cloud.billing.facts import Fact, ran_ms
 from cloud.billing.metered import REGISTER, Metered
 from cloud.billing.pieces import Doubt, Piece
 from cloud.billing.scope import Scope
@@ -43,6 +43,7 @@ from cloud.rating.rate_usage import charge_models, kind_of, measure_of
 from cloud.rating.usage_terms import UsageTerms
 from cloud.rating.uses import Use, decimal_of
 from cloud.time_windows import windows_between
+from wire.ids import RecordKey
 from wire.records import Runtime
 
 OTHERS = ("usage", "period")
@@ -290,17 +291,22 @@ def _move(stretch: Sequence[Move], period: Period, key: tuple[str, str]) -> tupl
 
 def _runtime(scope: Scope, told: Told, period: Period) -> list[tuple[Use, Proof]]:
     found = []
+    seen: set[RecordKey] = set()
     for leaf, record in told.facts:
-        if not isinstance(record, Runtime) or not period.holds(record.from_) or not scope.is_due(record.from_, leaf):
+        if not isinstance(record, Runtime) or record.key in seen:
             continue
-        version = version_at(record.from_, scope.versions)
-        if version is None or record.src not in version.terms.devices:
+        seen.add(record.key)
+        at = ran_ms(leaf, record)
+        version = version_at(at, scope.versions)
+        if not period.holds(at) or not scope.is_due(at, leaf) or version is None:
+            continue
+        if record.src not in version.terms.devices:
             continue
         speeds = {**record.speeds, **({"unknown": record.unknown} if record.unknown else {})}
         for speed, seconds in sorted(speeds.items()):
             labels = {"device": record.src, "subject": record.src, "speed": speed}
             name = f"{leaf.log}/{leaf.index}/{speed}"
-            use = Use(at=record.from_, value=seconds, source="runtime", id=name, labels=labels)
+            use = Use(at=at, value=seconds, source="runtime", id=name, labels=labels)
             found.append((use, Proof((leaf,))))
     return found
 

@@ -87,6 +87,18 @@ def test_a_clock_that_is_set_loses_no_second_that_was_seen() -> None:
     assert sum(one.speeds.get("low", 0) for one in told) in (116, 117, 118)
 
 
+def test_what_was_open_when_the_clock_was_set_is_told_by_the_new_clock() -> None:
+    runtimes = Runtimes("fan-1", 60, 5.0)
+    told: list[Any] = []
+    for second in range(0, 40, 2):
+        told += runtimes.hear(FanState("low"), at(second, wall=86_400 if second >= 30 else 0), "cfg")
+
+    (window,) = told
+    # The last look by the old clock was at 28; the new one began two seconds before the look at 30.
+    assert (window.from_, window.to) == (START + 86_400_000, START + 86_428_000)
+    assert window.speeds == {"low": 28}
+
+
 @given(st.lists(st.tuples(st.integers(1, 4000), st.sampled_from(["", "high", "low", None])), min_size=1, max_size=60))
 def test_a_window_never_holds_more_seconds_than_it_has(looks: list[tuple[int, str | None]]) -> None:
     second, story = 0.0, []

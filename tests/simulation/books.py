@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from wire.canonical import LeafError
 from wire.ids import RecordKey
-from wire.records import Draw, DrawResolved, Intent, Record, Reversal, decode
+from wire.records import Draw, DrawResolved, Intent, Record, Reversal, Runtime, decode
 
 LEAVES = "SELECT log_no, leaf FROM leaves ORDER BY log_no, idx"
 KEYS = "SELECT src, ep, n, idx FROM record_keys"
@@ -51,6 +51,15 @@ class Head(NamedTuple):
     size: int
     state: str
     vkey: str
+
+
+def seconds_run(records: Iterable[Record]) -> Counter[tuple[str, str]]:
+    """(device, speed) -> seconds that the records say, each once."""
+    found: Counter[tuple[str, str]] = Counter()
+    for record in {one.key: one for one in records if isinstance(one, Runtime)}.values():
+        for speed, seconds in record.speeds.items():
+            found[record.src, speed] += seconds
+    return found
 
 
 def ask(path: Path, sql: str, *values: object) -> list[tuple[object, ...]]:

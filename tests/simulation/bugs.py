@@ -19,10 +19,13 @@ import msgspec
 from cloud.database import Tx
 from cloud.ingest import group_commit, history, quarantine, receive_batch, repository
 from cloud.ingest.receive_batch import Growth
+from cloud.rating.charges import weighted_runtime
 from cloud.replenishment import propose_orders
 from cloud.stock import repository as stock
 from gateway import cloud_requests, enrol, inherit, uplink
 from gateway.cloud_requests import CloudError
+from gateway.device_events import FanState
+from gateway.drivers import fan_coil
 from gateway.journal import adopting, commit, opening, pruning, sealing, store
 from gateway.journal.connection import settle_in, transaction
 from gateway.ports import NotStored
@@ -166,6 +169,32 @@ def inherits_nothing(world: World) -> AbstractContextManager[None]:
         return 0
 
     return instead((inherit, "fetch", nothing))
+
+
+# What a fan coil's hours are made of
+
+
+@bug("the collector's line of the highest speed is counted for the lowest one")
+def speed_counted_as_another(world: World) -> AbstractContextManager[None]:
+    real = fan_coil.FanCoil._state
+
+    def state(self: Any, answer: Any, now: float) -> Any:
+        return [
+            FanState("low", raw=one.raw) if isinstance(one, FanState) and one.speed == "high" else one
+            for one in real(self, answer, now)
+        ]
+
+    return instead((fan_coil.FanCoil, "_state", state))
+
+
+@bug("an hour at a speed weighs what another speed's does")
+def wrong_weight(world: World) -> AbstractContextManager[None]:
+    real = weighted_runtime._weight
+
+    def weight(speed: str, coil: str, season: str, terms: Any) -> str:
+        return real("high" if speed == "low" else speed, coil, season, terms)
+
+    return instead((weighted_runtime, "_weight", weight))
 
 
 # The way up

@@ -1,4 +1,4 @@
-"""The shop that every seed plays: one coil cabinet, one locker, two meters, people, and an agreement billed by the day.
+"""The shop that every seed plays: a coil cabinet, a locker, two meters, a fan coil, people; billed by the day.
 
 It is small because a seed must be cheap, and it stands around midnight because that is where a period is closed while
 records are still on their way. The shop is set up once in a process, over the public API; each seed starts from copies.
@@ -10,11 +10,12 @@ from random import Random
 from typing import Any
 
 from firmware_sim import scenario as scenarios
+from firmware_sim.coil_plan import CoilStep, steps
 from firmware_sim.office import Office
 from firmware_sim.scenario import Scenario
 from firmware_sim.shop import LoadStep, Plan, Refill, Visit, Worker
 
-GATEWAY, AGREEMENT, LATE_METER = "gw-1", "agr-1", "meter-2"
+GATEWAY, AGREEMENT, LATE_METER, COIL = "gw-1", "agr-1", "meter-2", "room-1"
 MINUTE = 60_000
 TOML = """
 name = "simulation"
@@ -26,7 +27,7 @@ first_day = 2026-11-09
 days = 2
 opens = "22:58"
 item = [{ id = "insert" }, { id = "mill" }, { id = "glove" }]
-line = [{ name = "bus1" }]
+line = [{ name = "bus1" }, { name = "bus2" }]
 [[cabinet]]
 id = "coil-1"
 driver = "mqtt_cabinet"
@@ -57,6 +58,10 @@ address = 3
 serial = 21345679
 start_wh = 77000
 every_s = 900
+[[coil]]
+id = "room-1"
+line = "bus2"
+every_s = 60
 [shop]
 shift = [{ start = "23:00", end = "23:30", workers = 3 }]
 draws = 1
@@ -70,6 +75,11 @@ prices = { insert = "7.45", mill = "31.20", glove = "6.10" }
 kind = "energy"
 unit_price = "0.2735"
 meters = ["meter-1"]
+[[agreement.charge]]
+kind = "weighted_runtime"
+unit_price = "36"
+weights = { high = "1", mid = "0.75", low = "0.6" }
+coils = ["room-1"]
 """
 
 
@@ -84,13 +94,15 @@ WORKERS = (
 )  # fmt: skip
 
 
-def plan(scenario: Scenario, seed: int, hours: float, chance: Random) -> Plan:
-    """Who comes when, by seed. Loads are off at the end, so that registers stand still when the account is taken."""
+def plan(scenario: Scenario, seed: int, hours: float, chance: Random, air: Random) -> Plan:
+    """Who comes when, by seed; ``air``: what becomes of the fan coil. Loads are off at the end, so that registers stand
+    still when the account is taken.
+    """
     begin = scenario.ms("23:00")
     length = int(hours * 60 * MINUTE)
     people = WORKERS[:-1]
     slots = [(cabinet, slot) for cabinet in scenario.cabinet for slot in cabinet.slot]
-    events: list[Visit | Refill | LoadStep] = [
+    events: list[Visit | Refill | LoadStep | CoilStep] = [
         Refill(begin - MINUTE + number * 5000, WORKERS[-1].badge, cabinet.id, slot.slot, slot.item, slot.filled, 0)
         for number, (cabinet, slot) in enumerate(slots)
     ]
@@ -109,6 +121,8 @@ def plan(scenario: Scenario, seed: int, hours: float, chance: Random) -> Plan:
         while (at := at + chance.randint(120_000, 900_000)) < begin + length - 6 * MINUTE:
             events.append(LoadStep(at, meter.id, chance.randint(200, 9000)))
         events.append(LoadStep(begin + length - 5 * MINUTE, meter.id, 0))
+    for coil in scenario.coil:
+        events += steps(air, coil.id, begin, begin + length - 5 * MINUTE)
     return Plan(WORKERS, tuple(sorted(events, key=lambda event: event.at_ms)))
 
 
@@ -129,18 +143,22 @@ async def set_up(office: Office, scenario: Scenario) -> str:
         ]  # fmt: skip
         await office.put(f"/v1/cabinets/{cabinet.id}/planogram", {"slots": slots})
     await office.post("/v1/devices", device("meter-1", "modbus_meter"))
+    await office.post("/v1/devices", device(COIL, "fan_coil"))
     badges = [{"badge": worker.badge, "person": worker.name} for worker in WORKERS]
     await office.put(f"/v1/gateways/{GATEWAY}/badges", {"badges": badges})
     prices = {item: str(price) for item, price in scenario.agreement.charge[0].prices.items()}
-    energy = scenario.agreement.charge[1]
+    energy, running = scenario.agreement.charge[1:]
+    weights = [{"speed": speed, "weight": str(weight)} for speed, weight in running.weights.items()]
+    source = {"measure": "runtime", "devices": list(running.coils), "group_by": ["device"]}
     agreement = {
         "agreement_id": AGREEMENT, "supplier_id": "supplier", "customer_id": "customer",
         "currency": scenario.agreement.currency, "zone": scenario.zone,
         "starts": scenario.agreement.starts.isoformat(), "cycle": {"unit": "day"},
-        "devices": [*(cabinet.id for cabinet in scenario.cabinet), "meter-1"],
+        "devices": [*(cabinet.id for cabinet in scenario.cabinet), "meter-1", COIL],
         "charges": [
             {"kind": "per_piece", "prices": prices},
             {"kind": "energy", "unit_price": str(energy.unit_price), "devices": ["meter-1"]},
+            {"kind": running.kind, "unit_price": str(running.unit_price), "weights": weights, "source": source},
         ],
     }  # fmt: skip
     await office.post("/v1/agreements", agreement)

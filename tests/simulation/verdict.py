@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
+CENT = Decimal("0.01")
+# What stood at a look counts until the next one, which may be missed or late, but no longer than so many.
+LOOKS = 3
+
+
 def look(world: World) -> None:
     """What must hold at every moment, of the database as it is."""
     path, found = world.cloud.path, world.watcher.found
@@ -144,12 +149,31 @@ async def money(world: World) -> None:
         due = sum((prices[item] * number for (_, item), number in by_records.items()), Decimal(0))
         if amount != due:
             watcher.found(f"{kind} comes to {amount}, the records to {due}")
+    _running(world, billed, books.seconds_run(records))
     if not any(isinstance(one, Draw | DrawResolved | Goods | Intent) for one in watcher.lost.values()):
         _truth(world, billed, pieces)
     if not any(isinstance(one, Reading) for one in watcher.lost.values()):
         first, end = world.scenario.agreement.starts, world.scenario.end_day
         if billed.wh != {"meter-1": world.truth.wh(first, end)["meter-1"]}:
             watcher.found(f"the statements bill {billed.wh} Wh, through the meters went {world.truth.wh(first, end)}")
+
+
+def _running(world: World, billed: Account, told: Counter[tuple[str, str]]) -> None:
+    """Hours of the fan coil: the money is that of the records, and no speed ran longer than in truth, but for what a
+    look that came late still counts for the speed before it.
+    """
+    (charge,) = (one for one in world.scenario.agreement.charge if one.kind == "weighted_runtime")
+    begin, end = world.scenario.ms("00:00", 0), world.scenario.ms("00:00", world.scenario.days)
+    for coil in world.scenario.coil:
+        weighted = sum((told[coil.id, speed] * weight for speed, weight in charge.weights.items()), Decimal(0))
+        amount, due = billed.money.get((charge.kind, coil.id, ""), Decimal(0)), weighted * charge.unit_price / 3600
+        if abs(amount - due) > CENT * 2 * world.scenario.days:
+            world.watcher.found(f"{charge.kind} of {coil.id} comes to {amount}, the records to {due:.2f}")
+        stood = world.truth.coils.stood(coil.id, begin, end)
+        for (name, speed), seconds in told.items():
+            spent, left = stood.get(speed, (0, 0))
+            if name == coil.id and seconds > spent / 1000 + left * LOOKS * coil.every_s:
+                world.watcher.found(f"{name} is said to have run {seconds} s at {speed}, it was {spent / 1000:.0f} s")
 
 
 def _known(world: World, taken: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:

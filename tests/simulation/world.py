@@ -71,7 +71,7 @@ class World:
         self.gateway = GatewayMachine(self, folder / "gateway", config, made.identity, Chance(seed, "gateway"))
         self.clone: GatewayMachine | None = None
         self.clerk = Clerk(self, made.key)
-        self.day = self._day(site.plan(self.scenario, seed, hours, self.stream("plan")))
+        self.day = self._day(site.plan(self.scenario, seed, hours, self.stream("plan"), self.stream("air")))
         self._errands: dict[asyncio.Task[None], None] = {}
         self._away = self.stream("away")
 
@@ -89,7 +89,15 @@ class World:
         for hands in wired.coils.values():
             self.broker.attach(hands.client)
         day = SimulatedDay(
-            self.scenario, plan, self.truth, Screen(self), self.pace, wired.lockers, wired.meters, wired.coils
+            self.scenario,
+            plan,
+            self.truth,
+            Screen(self),
+            self.pace,
+            wired.lockers,
+            wired.meters,
+            wired.coils,
+            fan_coils=wired.fan_coils,
         )
         day.restocker = Restocker(self, day)
         return day

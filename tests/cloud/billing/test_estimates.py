@@ -316,3 +316,23 @@ def test_a_gap_that_was_estimated_is_trued_up_by_the_ratio_of_each_side(cloud: C
     assert amount_of(bills, "2026-11-01/2026-11-02") == Decimal("0.85") * (720 + 120 + 240)
     assert sum(Decimal(line["quantity"]["value"]) for bill in bills for line in bill["lines"]) == 720 + 360 + 960
     assert refusals(trade.bundle(bills[1])) == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_silence_too_short_to_be_estimated_at_midnight_loses_nothing(cloud: CloudTwin, known: bool) -> None:
+    trade = shop(cloud, estimates={"silent_minutes": 180})
+    read_until(trade, 22)
+    bills = [] if known else [trade.close(FIRST, MIDNIGHT)]
+    trade.to(MIDNIGHT, 12)
+    trade.read(22_000 + 28_000)
+    trade.send()
+
+    bills += [trade.close(FIRST, MIDNIGHT)] if known else []
+    bills.append(trade.close(MIDNIGHT, "2026-11-03"))
+    end_read(trade, "2026-11-03", 50_000)
+    bills.append(trade.close("2026-11-03", "2026-11-04"))
+
+    # Two hours before midnight are no silence: they count with the reading that ends them, as ever.
+    assert amount_of(bills, "2026-11-01/2026-11-02") == Decimal("0.85") * 22
+    assert sum(Decimal(line["quantity"]["value"]) for bill in bills for line in bill["lines"]) == 50
+    assert [refusals(trade.bundle(bill)) for bill in bills] == [[], [], []]
