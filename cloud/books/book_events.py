@@ -18,7 +18,7 @@ from cloud.billing.close_period import running
 from cloud.books import entries as accounts
 from cloud.books import repository
 from cloud.books.entries import Entry, Posting, checked, goods_moved, income_account, pair, true_up
-from cloud.books.repository import Moved
+from cloud.books.repository import Moved, Paid
 from cloud.calendar import local_day, midnight, parse_day
 from cloud.credit.decide import net_price_of
 from cloud.database import Tx
@@ -198,16 +198,32 @@ class Booking:
         what = (f"document:{document.document_id}", document.kind, document.issued_on, issued_ms)
         self._book(Entry(*what, document.agreement_id, document.number_text, postings))
 
-    def money(self) -> None:
+    def money(self, now_ms: int) -> None:
         """Payments, whose they are, what they settle, and what the bank took back."""
-        for payment_id, account, customer, unit, minor, day, state, at_ms in repository.payments(
-            self._tx, self._tenant
-        ):
-            came = pair(accounts.cash(account), accounts.UNMATCHED, unit, minor)
-            self._once(f"payment:{payment_id}", "payment", (day, at_ms), "payment", came)
-            if customer and state != "unmatched":
-                placed = pair(accounts.UNMATCHED, accounts.prepaid(customer), unit, minor)
-                self._once(f"matched:{payment_id}", "payment", (day, at_ms), f"payment of {customer}", placed)
+        for paid in repository.payments(self._tx, self._tenant):
+            when = (paid.day, paid.at_ms)
+            came = pair(accounts.cash(paid.account), accounts.UNMATCHED, paid.currency, paid.minor)
+            self._once(f"payment:{paid.payment_id}", "payment", when, "payment", came)
+            if paid.customer and paid.state != "unmatched":
+                placed = pair(accounts.UNMATCHED, accounts.prepaid(paid.customer), paid.currency, paid.minor)
+                self._once(f"matched:{paid.payment_id}", "payment", when, f"payment of {paid.customer}", placed)
+            if paid.state == "returned" and paid.minor > 0:
+                self._returned(paid, now_ms)
+        self._settlements()
+
+    def _returned(self, paid: Paid, now_ms: int) -> None:
+        """A payment that a person says came back has left the account, until the bank's own entry says so itself."""
+        entry_id, when = f"returned:{paid.payment_id}", (local_day(now_ms, "UTC").isoformat(), now_ms)
+        whose = accounts.prepaid(paid.customer) if paid.customer else accounts.UNMATCHED
+        if paid.matched_by == "by_hand":
+            left = pair(accounts.cash(paid.account), whose, paid.currency, -paid.minor)
+            self._once(entry_id, "payment", when, "payment returned", left)
+        elif repository.booked(self._tx, self._tenant, [entry_id]):
+            told = pair(accounts.cash(paid.account), whose, paid.currency, paid.minor)
+            self._once(f"{entry_id}:told", "payment", when, "payment returned, now by the bank's own entry", told)
+
+    def _settlements(self) -> None:
+        """What payments settle, and settle no more."""
         for source, document_id, number, minor, at_ms, undone_ms, customer, unit in repository.allocations(
             self._tx, self._tenant
         ):
@@ -249,7 +265,7 @@ def book(tx: Tx, tenant: str, now_ms: int, *, accrue: bool = False) -> int:
     run.goods()
     run.guarantees()
     run.documents()
-    run.money()
+    run.money(now_ms)
     if accrue:
         run.accruals(now_ms)
     return run.made

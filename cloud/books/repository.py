@@ -163,14 +163,28 @@ def new_documents(tx: Tx, tenant: str) -> list[tuple[Document, int]]:
     return [(_documents.decode(body), issued_ms) for body, issued_ms in rows]
 
 
-def payments(tx: Tx, tenant: str) -> list[tuple[str, str, str, str, int, str, str, int]]:
-    """(id, account, customer, currency, amount, day, state, at) of all payments."""
+class Paid(NamedTuple):
+    """A payment as the books see it."""
+
+    payment_id: str
+    account: str
+    customer: str
+    currency: str
+    minor: int
+    day: str
+    state: str
+    matched_by: str
+    at_ms: int
+
+
+def payments(tx: Tx, tenant: str) -> list[Paid]:
+    """All payments, in the order they became known."""
     rows = tx.all(
-        "SELECT payment_id, account, customer_id, currency, amount_minor, booked_on, state, at_ms FROM payments "
-        "WHERE tenant_id = ? ORDER BY at_ms, payment_id",
+        "SELECT payment_id, account, customer_id, currency, amount_minor, booked_on, state, matched_by, at_ms "
+        "FROM payments WHERE tenant_id = ? ORDER BY at_ms, payment_id",
         (tenant,),
     )
-    return [tuple(row) for row in rows]
+    return [Paid(*row) for row in rows]
 
 
 def allocations(tx: Tx, tenant: str) -> list[tuple[str, str, int, int, int, int | None, str, str]]:

@@ -13,7 +13,7 @@ from typing import Any
 from cloud.books import repository
 from tests.cloud.invoices.test_documents import TAX, invoice_of
 from tests.cloud.payments.test_bank_files import camt, detail, entry
-from tests.cloud.payments.test_payments import imported
+from tests.cloud.payments.test_payments import BACK, imported
 from tests.cloud.trade import FIRST, HOUR, Trade
 from tests.cloud.twins import CloudTwin
 
@@ -150,6 +150,28 @@ def month(trade: Trade) -> None:
     )
     trade.post(f"/v1/payments/{paid[0]['payment_id']}/return", {})
     trade.post("/v1/books/runs?accrue=true", {})
+
+
+def test_a_payment_that_came_back_has_left_the_bank_once_whoever_says_so_first(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    trade.draw()
+    trade.send()
+    trade.close(FIRST, "2026-11-02")
+    paid = imported(trade, camt(entry(details=detail("INV-1", end_to_end="E2E-7"))))[0]
+    there = [money_in(trade)]
+    trade.post(f"/v1/payments/{paid['payment_id']}/return", {})
+    there.append(money_in(trade))
+    back = camt(entry(side="DBIT", ref="B7", details=detail("", end_to_end="E2E-7").replace("</TxDtls>", BACK)))
+
+    assert imported(trade, back)[0]["outcome"] == "returned"
+    assert [*there, money_in(trade)] == [("25.28", True), ("0", False), ("0", False)]
+
+
+def money_in(trade: Trade) -> tuple[str, bool]:
+    """What the books say lies in the bank, and whether anything of it is held for customers."""
+    found = booked(trade)
+    cash = next((shown for (account, _), shown in found.items() if account.startswith("Assets:Cash")), "0")
+    return cash, any(account.startswith("Liabilities:Prepaid") for account, _ in found)
 
 
 def test_beancount_accepts_a_month_and_sees_a_single_cent(cloud: CloudTwin, tmp_path: Path) -> None:
