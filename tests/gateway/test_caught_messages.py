@@ -131,7 +131,7 @@ def test_beside_a_second_phase_a_plain_name_is_the_first_and_no_sum() -> None:
         "current_l1": Decimal("0.44"), "current_l2": Decimal("1.85"), "current_l3": Decimal(0),
     }  # fmt: skip
     assert shown(driver.feed("zigbee2mqtt/m", b'{"power":90,"voltage":null}', 60.0)) == {"power_l1": Decimal(90)}
-    own = meter("zigbee2mqtt", "m", fields={"power": ["power", "W"]})
+    own = meter("zigbee2mqtt", "m", fields={"power": "power W"})
     assert shown(own.feed("zigbee2mqtt/m", said, 0.0))["power"] == 89
 
 
