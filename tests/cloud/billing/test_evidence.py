@@ -311,3 +311,24 @@ def test_a_clock_synchronised_between_two_statements_does_not_date_a_billed_draw
     assert [line["belongs_to"] for line in third["lines"] if line["subject"]] == ["2026-11-01/2026-11-02"]
     assert [one.to for one in load(trade.bundle(third)).statement.head.logs[0].clocks] == [1, 2]
     assert refusals(trade.bundle(third)) == []
+
+
+def test_two_boots_of_copies_of_one_card_may_be_told_one_between_the_other(cloud: CloudTwin) -> None:
+    trade = Trade(cloud)
+    trade.reboot(previous=trade.boot)
+    trade.draw()
+    first, counted = trade.boot, trade.n
+    trade.reboot(previous=first)
+    trade.draw()
+    second = trade.n
+    trade.boot, trade.n = first, counted
+    trade.read(5)
+    trade.draw()
+    trade.boot, trade.n = f"{int(first, 16) + 1:016x}", second
+    trade.draw()
+    trade.send()
+
+    statement = trade.close(FIRST, "2026-11-02")
+
+    assert lines_of(statement)[0] == ("drill-8", "4", "4.80")
+    assert refusals(trade.bundle(statement)) == []
