@@ -69,6 +69,11 @@ YEN = invoice(
 DOCUMENTS = {
     "several rates, a credit, a free line": MIXED,
     "a credit note": CREDIT,
+    "a credit note that completes a rate": invoice(
+        line(1, "-7.47", quantity="-1", unit_price="7.47", percent="7"),
+        taxes=[TaxSum("S", "7", "-7.47", "-0.53")],
+        kind="credit_note", number="CN-000002", preceding=[Preceding("INV-000001", date(2026, 12, 1))],
+    ),
     "a currency without cents": YEN,
     "partly paid": invoice(line(1, "10.00"), taxes=[TaxSum("S", "19", "10.00", "1.90")], paid="5.00"),
     "zero rated": of_category("Z", "0", "0.00"),
