@@ -6,8 +6,9 @@
                       record ── adapter ── bus          without: it only listens, and who speaks is not known
 
 The surprise is that a frame on a bus has no mark: what ends it is silence. A pause of 3.5 characters ends one here too,
-and at least 5 ms, because adapters hand bytes over in lumps. `replay` plays the far end of such a file: it answers each
-question with the next answer that was recorded to it.
+but adapters hand bytes over in lumps, eight at a time or all that came in 16 ms: the time a lump took to travel is no
+pause. Who stands in between sees by the speaker where a frame ends, and can wait longer for its rest. `replay` plays
+the far end of such a file: it answers each question with the next answer that was recorded to it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from firmware_sim.serial_line import LineSpec
 from firmware_sim.strict_toml import ScenarioError
 
 Direction = Literal["host>device", "device>host", "bus"]
-LUMP = 0.005
+LUMP, LUMP_BETWEEN = 0.005, 0.03
 
 
 @dataclass
@@ -42,9 +43,10 @@ class Frame:
 
 @dataclass
 class Splitter:
-    """Puts pieces together to frames, by who said them and by the silence between them."""
+    """Puts pieces together to frames, by who said them and by the silence between them; `char`: seconds of a byte."""
 
     silence: float
+    char: float = 0.0
     frames: list[Frame] = field(default_factory=list)
     _last: float = 0.0
     _begun: float | None = None
@@ -54,7 +56,8 @@ class Splitter:
         if self._begun is None:
             self._begun = now
         last = self.frames[-1] if self.frames else None
-        if last is not None and last.direction == direction and now - self._last <= self.silence:
+        pause = now - len(data) * self.char - self._last
+        if last is not None and last.direction == direction and pause <= self.silence:
             last.data += data
         else:
             answers = last is not None and (last.direction, direction) == ("host>device", "device>host")
@@ -63,9 +66,9 @@ class Splitter:
         self._last = now
 
 
-def silence_of(spec: LineSpec) -> float:
-    """The pause that ends a frame, as an adapter lets one see it."""
-    return max(spec.silence_s, LUMP)
+def silence_of(spec: LineSpec, *, between: bool = False) -> float:
+    """The pause that ends a frame, as an adapter lets one see it; `between`: who speaks is known."""
+    return max(spec.silence_s, LUMP_BETWEEN if between else LUMP)
 
 
 def written(frames: Iterable[Frame], name: str, line: str) -> str:
@@ -97,7 +100,7 @@ def record(
     ``host`` is the master side of a pty: what is heard there goes to the bus and the other way round. ``frames`` is
     filled as they come, so that an interrupt loses none.
     """
-    splitter = Splitter(silence_of(spec), frames)
+    splitter = Splitter(silence_of(spec, between=host >= 0), spec.char_s, frames)
     begun = line_now()
     watched = [one for one in (bus, host, stop) if one >= 0]
     while not until(line_now() - begun, len(splitter.frames)):

@@ -113,7 +113,8 @@ def _plain(one: Reading) -> str:
     if one.scale < 0:
         digits = digits.rjust(1 - one.scale, "0")
         digits = f"{digits[: one.scale]}.{digits[one.scale :]}"
-    return ("-" if one.value < 0 else "") + digits + "0" * max(one.scale, 0)
+    zeros = max(one.scale, 0) if one.value else 0
+    return ("-" if one.value < 0 else "") + digits + "0" * zeros
 
 
 def _spoken(one: dict[str, Any]) -> Iterator[str]:

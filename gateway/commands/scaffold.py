@@ -41,8 +41,10 @@ def new(arguments: argparse.Namespace) -> Outcome:
     written = [str(path.relative_to(root)) for path in paths.values()]
     follow = [
         "Next: write the twin from the data sheet, then the driver; do not look at one while writing the other.",
-        f"Then: ./run test tests/house tests/gateway/test_drivers.py -k {name}",
-        "And:  ./run tally-gateway devices kinds --table > docs/devices.md",
+        "Then: ./run tally-gateway devices kinds --table > docs/devices.md",
+        f"And:  ./run test tests/house; ./run test tests/gateway/test_drivers.py tests/fuzz -k {name}",
+        "Last: what it says of itself in Chinese (gateway/web/locale), and its play on a bad line: a",
+        "      Case in tests/gateway/test_every_kind_pty.py, a device in tests/gateway/test_lines_in_life.py.",
     ]
     return Outcome({"name": name, "files": written}, [*(f"Wrote {path}." for path in written), *follow])
 

@@ -13,7 +13,8 @@ import pytest
 import serial
 
 from firmware_sim.bus_tools import record_bus, replay_bus
-from firmware_sim.recording import Frame, Replay, Splitter, open_pty, written
+from firmware_sim.recording import Frame, Replay, Splitter, open_pty, silence_of, written
+from firmware_sim.serial_line import LineSpec
 from firmware_sim.strict_toml import ScenarioError
 
 QUESTION = bytes.fromhex("01 04 00 00 00 02 71 CB")
@@ -30,6 +31,31 @@ def test_pieces_become_frames_by_silence_and_by_who_speaks() -> None:
     assert [(frame.direction, frame.data, frame.request) for frame in split.frames] == [
         ("host>device", QUESTION, b""), ("device>host", ANSWER, QUESTION), ("device>host", b"\x00", b""),
     ]  # fmt: skip
+
+
+def test_an_answer_that_an_adapter_hands_over_in_lumps_is_one_frame() -> None:
+    spec, answer = LineSpec(baud=9600), bytes(40)
+    by_eight = Splitter(silence_of(spec), spec.char_s)
+    by_time = Splitter(silence_of(spec, between=True), spec.char_s)
+
+    by_time.heard("host>device", QUESTION, 0.0)
+    for end in range(8, 41, 8):
+        by_eight.heard("bus", answer[end - 8 : end], end * spec.char_s)
+    for number, end in enumerate((15, 30, 40), 1):
+        by_time.heard("device>host", answer[end - 15 if end < 40 else 30 : end], 0.1 + 0.016 * number)
+
+    assert [frame.data for frame in by_eight.frames] == [answer]
+    assert [(frame.data, frame.request) for frame in by_time.frames[1:]] == [(answer, QUESTION)]
+
+
+def test_a_question_asked_again_is_another_frame() -> None:
+    spec = LineSpec(baud=300)
+    split = Splitter(silence_of(spec, between=True), spec.char_s)
+
+    split.heard("host>device", QUESTION, 0.0)
+    split.heard("host>device", QUESTION, 8 * spec.char_s + 0.2)
+
+    assert [frame.data for frame in split.frames] == [QUESTION, QUESTION]
 
 
 def test_a_recording_has_the_layout_of_all_vector_files() -> None:

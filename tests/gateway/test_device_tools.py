@@ -22,6 +22,7 @@ from firmware_sim.devices.mbus import MbusMeter
 from firmware_sim.devices.sdm630 import Sdm630
 from gateway.cli import main
 from gateway.commands import finding, kinds, scaffold
+from gateway.drivers.dlt645 import Dlt645
 
 BUS = LineSpec(baud=19200)
 ROOT = Path(__file__).parents[2]
@@ -75,6 +76,18 @@ def test_meters_that_answer_at_once_are_told_apart_by_the_digits_of_their_number
     assert [one["settings"]["secondary"] for one in found] == ["13000001", "13500002", "70000003"]
 
 
+def test_an_address_is_narrowed_by_pairs_from_its_end() -> None:
+    narrower = Dlt645.narrower
+    (first,) = Dlt645.candidates()
+
+    second = narrower(first)[42]
+    third = narrower(second)[3]
+
+    assert (second["address"], third["address"]) == ("AAAAAAAAAA42", "AAAAAAAA0342")
+    assert narrower({"address": "151230011061"}) == []
+
+
+@pytest.mark.slow
 def test_billing_meters_that_answer_at_once_are_told_apart_by_the_end_of_their_addresses(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -244,3 +257,21 @@ def loaded(path: Path) -> Any:
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+def test_a_register_that_counts_in_tens_and_is_at_zero_reads_zero(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "gateway.toml"
+    device = '{ id = "w-1", kind = "dlt645", address = "151230011061", registers = { import_wh = 1 } }'
+    text = CONFIG.format(port=tmp_path / "tty", devices=device).replace("baud = 19200", 'baud = 38400\nparity = "E"')
+    config.write_text(text)
+    meter = Dlt645Meter("151230011061", turn_round_s=0.02)
+
+    code = on_a_bus(
+        tmp_path, ["devices", "test", "--config", str(config), "--json"], LineSpec(baud=38400, parity="E"), [meter]
+    )
+
+    (told,) = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert told["readings"] == {"import_wh": "0 Wh"}
