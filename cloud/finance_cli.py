@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args
 
 from cloud import keyring
 from cloud.api import repository
@@ -22,6 +22,7 @@ from cloud.entropy import Entropy
 from cloud.invoices import repository as documents
 from cloud.payments import bank_csv, camt053
 from cloud.payments.bank_entry import MAX_BYTES
+from cloud.payments.csv_shape import PLAIN, Days, Encoding, Numbers, Shape, columns_in
 from cloud.payments.dun import dun
 from cloud.payments.import_bank_file import import_entries
 from cloud.settings import Settings
@@ -58,6 +59,11 @@ def add_commands(command: Commands, with_store: WithStore) -> None:
     bank.add_argument("tenant", help="the tenant's id")
     bank.add_argument("file", type=Path, help="the file; *.csv is read as CSV, anything else as camt.053")
     bank.add_argument("--account", default="", help="our account, where a CSV does not say it")
+    bank.add_argument("--currency", default="", help="its currency, where a CSV does not say it")
+    bank.add_argument("--numbers", choices=get_args(Numbers), default=PLAIN.numbers, help="how a CSV writes amounts")
+    bank.add_argument("--days", choices=get_args(Days), default=PLAIN.days, help="how a CSV writes days")
+    bank.add_argument("--encoding", choices=get_args(Encoding), default=PLAIN.encoding, help="gb18030 also for GBK")
+    bank.add_argument("--columns", default="", help="a CSV's names of our columns: date=Buchungstag;amount=Betrag")
 
 
 def _close(with_store: WithStore) -> Run:
@@ -108,7 +114,9 @@ def _bank(with_store: WithStore) -> Run:
         with options.file.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
         csv = options.file.suffix.lower() == ".csv"
-        entries = bank_csv.read(raw, options.account) if csv else camt053.read(raw)
+        names = columns_in(options.columns, bank_csv.KNOWN)
+        shape = Shape(options.numbers, options.days, options.encoding, names, options.currency)
+        entries = bank_csv.read(raw, options.account, shape) if csv else camt053.read(raw)
         now_ms = settings.clock().now_ms()
 
         def work(tx: Tx) -> Result:

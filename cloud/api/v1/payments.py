@@ -20,6 +20,7 @@ from cloud.money import MoneyError
 from cloud.payments import bank_csv, camt053, repository
 from cloud.payments.allocate import AllocationRefused, allocate, prepay, return_payment
 from cloud.payments.bank_entry import MAX_BYTES, BankFileError, Entry
+from cloud.payments.csv_shape import Days, Encoding, Numbers, Shape, columns_in
 from cloud.payments.dun import dun
 from cloud.payments.import_bank_file import import_entries
 
@@ -71,11 +72,23 @@ async def imported(
     call: Writing,
     form: Annotated[Literal["camt.053", "csv"], Query(alias="format", description="What the body is.")],
     account: Annotated[str, Query(max_length=64, description="Our account, where a CSV does not say it.")] = "",
+    numbers: Annotated[Numbers, Query(description="How a CSV writes amounts.")] = "1234.56",
+    days: Annotated[Days, Query(description="How a CSV writes days.")] = "YYYY-MM-DD",
+    encoding: Annotated[Encoding, Query(description="How a CSV is encoded; gb18030 also for GBK.")] = "utf-8",
+    columns: Annotated[
+        str,
+        Query(
+            max_length=1000,
+            description="A CSV's names of our columns: date=Buchungstag;amount=Betrag; its others are left out.",
+        ),
+    ] = "",
+    currency: Annotated[str, Query(max_length=3, description="Of a CSV that does not say it.")] = "",
 ) -> Response:
     """Reads a bank statement. The same file twice, or two that overlap, count once."""
     raw = await limited(request, MAX_BYTES)
     try:
-        entries = camt053.read(raw) if form == "camt.053" else bank_csv.read(raw, account)
+        shape = Shape(numbers, days, encoding, columns_in(columns, bank_csv.KNOWN), currency)
+        entries = camt053.read(raw) if form == "camt.053" else bank_csv.read(raw, account, shape)
     except BankFileError as error:
         raise Problem("bank-file", str(error)) from error
 

@@ -6,6 +6,7 @@ import pytest
 
 from cloud.payments import bank_csv, camt053
 from cloud.payments.bank_entry import BankFileError
+from cloud.payments.csv_shape import Encoding, Numbers, Shape, columns_in
 from cloud.payments.matching import Open, match
 
 CAMT = """<?xml version="1.0" encoding="UTF-8"?>
@@ -145,6 +146,57 @@ def test_a_csv_is_read_by_the_names_of_its_columns() -> None:
 def test_a_csv_that_would_have_to_be_guessed_is_refused(row: str) -> None:
     with pytest.raises(BankFileError, match="line 2"):
         bank_csv.read(f"amount;date;currency\n{row}\n".encode())
+
+
+GERMAN = """Auftragskonto;Buchungstag;Betrag;Verwendungszweck;Saldo
+DE89;01.12.2026;1.234,56;RNr INV-000001;9.000,00
+DE89;2.12.2026;-0,00;Abschluss;9.000,00
+DE89;02.12.2026;-12,30;Gebühr;8.987,70
+"""
+CHINESE = """交易日期,金额,摘要\n20261201,"1,234.56",货款 INV-1\n"""
+NAMES = "date=Buchungstag;amount=Betrag;remittance=Verwendungszweck;account=Auftragskonto"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "windows-1252"])
+def test_a_german_csv_is_read_as_whoever_imports_it_says(encoding: Encoding) -> None:
+    shape = Shape("1.234,56", "DD.MM.YYYY", encoding, columns_in(NAMES, bank_csv.KNOWN), "EUR")
+
+    found = bank_csv.read(GERMAN.encode(encoding), "", shape)
+
+    assert [(one.account, one.booked_on, one.amount, one.currency) for one in found] == [
+        ("DE89", "2026-12-01", "1234.56", "EUR"), ("DE89", "2026-12-02", "-12.30", "EUR"),
+    ]  # fmt: skip
+    assert found[1].remittance == "Gebühr"
+
+
+@pytest.mark.parametrize("raw", [CHINESE.encode("gbk"), CHINESE.encode("gb18030")])
+def test_a_chinese_csv_is_read_as_whoever_imports_it_says(raw: bytes) -> None:
+    names = columns_in("date=交易日期;amount=金额;remittance=摘要", bank_csv.KNOWN)
+
+    one = bank_csv.read(raw, "6222", Shape("1,234.56", "YYYYMMDD", "gb18030", names, "CNY"))[0]
+
+    assert (one.booked_on, one.amount, one.currency, one.remittance) == ("2026-12-01", "1234.56", "CNY", "货款 INV-1")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [("1.234,56", "1,234.56"), ("1.234,56", "12.34"), ("1,234.56", "1.234,56"), ("1,234.56", "1,2")],
+)
+def test_a_number_that_is_not_written_as_was_said_is_refused(numbers: Numbers, text: str) -> None:
+    with pytest.raises(BankFileError, match="line 2"):
+        bank_csv.read(f'amount;date;currency\n"{text}";2026-12-01;EUR\n'.encode(), "", Shape(numbers))
+
+
+@pytest.mark.parametrize("text", ["31.02.2026", "1.12.26", "2026-12-01", "12/01/2026"])
+def test_a_day_that_is_not_written_as_was_said_is_refused(text: str) -> None:
+    with pytest.raises(BankFileError, match="line 2"):
+        bank_csv.read(f"amount;date;currency\n1.00;{text};EUR\n".encode(), "", Shape(days="DD.MM.YYYY"))
+
+
+@pytest.mark.parametrize("text", ["day=Tag", "date=", "date=A;amount=a", "date=A;date=B", "x"])
+def test_columns_that_are_not_ours_or_named_twice_are_refused(text: str) -> None:
+    with pytest.raises(BankFileError, match="columns"):
+        columns_in(text, bank_csv.KNOWN)
 
 
 OPEN = [

@@ -36,6 +36,17 @@ def test_a_bank_file_settles_the_invoice_it_names_once(cloud: CloudTwin) -> None
     assert (paid["open"]["amount"], len(paid["settled_by"])) == ("0.00", 1)
 
 
+def test_a_csv_of_another_country_settles_the_invoice_it_names(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    closed(trade)
+    raw = "Tag;Betrag;Zweck\n01.12.2026;25,28;INV-1\n".encode("windows-1252")
+    said = "numbers=1.234,56&days=DD.MM.YYYY&encoding=windows-1252&currency=EUR&account=DE89"
+
+    found = imported(trade, raw, f"csv&{said}&columns=date%3DTag%3Bamount%3DBetrag%3Bremittance%3DZweck")
+
+    assert [(one["outcome"], one["settled_minor"]) for one in found] == [("matched", 2528)]
+
+
 def test_what_is_too_much_is_prepaid_and_settles_the_next_invoice(cloud: CloudTwin) -> None:
     trade = shop(cloud)
     closed(trade)
