@@ -3,6 +3,7 @@
     CI 72  id(4) man(2) version medium access status signature(2)  then  DIF [DIFE..] VIF [VIFE..] data  ...
            DIF: bits 0-3 length, 4-5 function, 6 storage, 7 DIFE follows     DIFE: storage(4) tariff(2) unit(1) more(1)
     CI 73  id(4) access status unit unit counter(4) counter(4)               the old fixed structure
+    CI 76  as 72, and every number of several bytes with its highest byte first (mode 2; old Apator heat meters)
 
 The surprise: a text unit (VIF FC) stands before the VIFEs on some makes and behind them on others, and a VIFE can turn
 a volume into "litres per pulse": a record with such a modifier is another quantity and must not be billed as the plain
@@ -73,8 +74,8 @@ class Telegram(msgspec.Struct, frozen=True):
 
 def parse(ci: int, data: bytes) -> Telegram:
     """What stands behind C, A and CI. Raises BadTelegramError; nothing else."""
-    if ci == 0x72:
-        return _long(data)
+    if ci in (0x72, 0x76):
+        return _long(data, upper=ci == 0x76)
     if ci == 0x7A:
         if len(data) < SHORT_HEADER:
             raise BadTelegramError("header")
@@ -90,12 +91,14 @@ def parse(ci: int, data: bytes) -> Telegram:
     raise BadTelegramError("error" if ci == 0x70 else "ci")
 
 
-def _long(data: bytes) -> Telegram:
+def _long(data: bytes, *, upper: bool) -> Telegram:
     if len(data) < HEADER:
         raise BadTelegramError("header")
+    if upper:
+        data = data[3::-1] + data[5:3:-1] + data[6:10] + data[11:9:-1] + data[HEADER:]
     if _is_encrypted(data[11]):
         raise BadTelegramError("encrypted")
-    records, more, rest = read_records(data[HEADER:])
+    records, more, rest = read_records(data[HEADER:], upper=upper)
     return Telegram(
         data[3::-1].hex().upper(), letters(data[4:6]), data[6], data[7], data[8], data[9], records, more, rest,
     )  # fmt: skip
@@ -135,8 +138,11 @@ def letters(code: bytes) -> str:
     return "".join(chr((number >> shift & 0x1F) + 64) for shift in (10, 5, 0))
 
 
-def read_records(data: bytes) -> tuple[tuple[Record, ...], bool, bytes]:
-    """All records, whether more telegrams follow, the maker's own rest. Raises BadTelegramError: a record overruns."""
+def read_records(data: bytes, *, upper: bool = False) -> tuple[tuple[Record, ...], bool, bytes]:
+    """All records, whether more telegrams follow, the maker's own rest. Raises BadTelegramError: a record overruns.
+
+    `upper`: the highest byte of a value is the first.
+    """
     records: list[Record] = []
     at = 0
     while at < len(data):
@@ -147,19 +153,19 @@ def read_records(data: bytes) -> tuple[tuple[Record, ...], bool, bytes]:
                 continue
             # 0F: the rest is the maker's own; 1F: the same, and another telegram follows.
             return tuple(records), dif == 0x1F, data[at + 1 :]
-        record, at = _record(data, at)
+        record, at = _record(data, at, upper=upper)
         if record is not None:
             records.append(record)
     return tuple(records), False, b""
 
 
-def _record(data: bytes, at: int) -> tuple[Record | None, int]:
+def _record(data: bytes, at: int, *, upper: bool) -> tuple[Record | None, int]:
     dif = data[at]
     storage, tariff, subunit, at = _extensions(data, at)
     meaning, modifiers, at = _meaning(data, at)
     field = dif & 0x0F
     if field == VARIABLE:
-        value, at = _variable(data, at)
+        value, at = _variable(data, at, upper=upper)
     else:
         size = SIZES[field]
         piece = data[at : at + size]
@@ -168,7 +174,7 @@ def _record(data: bytes, at: int) -> tuple[Record | None, int]:
         at += size
         if field in (0, 8):
             return None, at
-        value = _value(field, piece, meaning)
+        value = _value(field, piece[::-1] if upper else piece, meaning)
     scale = meaning.scale
     if isinstance(value, int):
         value *= meaning.factor
@@ -254,7 +260,7 @@ def _words(piece: bytes) -> str:
     return "".join(char for char in piece[::-1].decode("latin-1") if char.isprintable())
 
 
-def _variable(data: bytes, at: int) -> tuple[int | str | None, int]:
+def _variable(data: bytes, at: int, *, upper: bool) -> tuple[int | str | None, int]:
     if at >= len(data):
         raise BadTelegramError("length")
     length = data[at]
@@ -273,6 +279,7 @@ def _variable(data: bytes, at: int) -> tuple[int | str | None, int]:
     if len(piece) < size:
         raise BadTelegramError("length")
     at += size
+    piece = piece[::-1] if upper else piece
     if kind == "text":
         return _words(piece), at
     if kind == "bytes":

@@ -1,6 +1,6 @@
 """More telegrams that were caught in the field and published: M-Bus and P1, whole, in pieces, behind noise, cut.
 
-M-Bus: rscada/libmbus test/test-frames, where ours and pyMeterBus 0.8.5 read the same. P1: athombv/node-dsmr-parser
+M-Bus: rscada/libmbus issues and test/test-frames, where ours and pyMeterBus read the same. P1: athombv/node-dsmr-parser
 tests/telegrams (shortened, their check worked out anew). DTS: mkrasselt1/php-evadts-parser example.
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway import drivers
 from gateway.device_events import DeviceFault, Measured
@@ -104,6 +106,23 @@ MBUS: list[tuple[str, str, str, list[tuple[str, int | str, int, str]]]] = [
      "12345678",
      [("energy", 2850427, 3, "Wh"), ("volume", 703476, -3, "m3"), ("flow", 127, -3, "m3/h"), ("power", 3297, -1, "W"),
       ("flow_temperature", 443, -1, "degC"), ("return_temperature", 251, -1, "degC"), ("error_flags", 0, 0, "")]),
+    # rscada/libmbus issue 150, an Apator ELF: the highest byte first (CI 76); libmbus reads none of it.
+    ("apator_elf",
+     ("68 5F 5F 68 08 01 76 00 61 91 55 00 00 51 04 5A 00 00 00 02 6C 2A 49 0E 0A 00 03 34 06 50 31 0C 13 00 50 67 85"
+     "8C 10 13 00 38 27 99 8C 20 13 00 00 00 00 8C 30 13 00 00 00 00 8C 40 13 00 00 00 00 0A 3B 00 00 0A 2D 00 00"
+     "0A 5A 02 69 0A 5E 02 28 0C 22 00 06 04 22 3C 22 00 03 46 88 04 7E 00 00 42 74 39 16"),
+     "00619155",
+     [("date", "2018-10-09", 0, "date"), ("energy", 334065031, 2, "J"), ("volume", 506785, -3, "m3"),
+      ("flow", 0, -3, "m3/h"), ("power", 0, 2, "W"), ("flow_temperature", 269, -1, "degC"),
+      ("return_temperature", 228, -1, "degC"), ("on_time", 217519200, 0, "s"), ("vif_7e", 17012, 0, "")]),
+    # weetmuts/wmbusmeters issue 435, an Apator water meter on a wire; wmbusmeters says 2024-09-16 16:44.
+    ("apator_water",
+     ("68 56 56 68 08 02 72 28 17 05 00 01 06 03 07 3B F8 00 00 0C 78 28 17 05 00 04 6D 2C 30 10 39 04 13 8D 06 00 00"
+     "02 3B 00 00 44 13 53 06 00 00 42 6C 01 39 02 27 9E 0C 03 FD 17 1E 03 00 04 FF 0A 04 02 01 00 02 FF 0B 97 5B 03"
+     "FF 0C 0E 00 C3 0F 00 03 2B 09 FF 00 02 02 01 00 A7 16"),
+     "00051728",
+     [("fabrication_number", 51728, 0, ""), ("time", "2024-09-16T16:44", 0, "time"), ("volume", 1677, -3, "m3"),
+      ("flow", 0, -3, "m3/h"), ("operating_time", 279072000, 0, "s"), ("error_flags", 798, 0, "")]),
 ]  # fmt: skip
 
 
@@ -130,6 +149,17 @@ def test_a_telegram_that_is_cut_is_refused_or_says_less_and_never_more(frame: st
         except BadTelegramError:
             continue
         assert found == whole[: len(found)]
+
+
+@given(number=st.integers(0, 99_999_999), value=st.integers(-(2**31), 2**31 - 1), size=st.sampled_from([2, 3, 4, 6, 7]))
+def test_the_highest_byte_first_says_what_the_lowest_first_says(number: int, value: int, size: int) -> None:
+    width = {2: 2, 3: 3, 4: 4, 6: 6, 7: 8}[size]
+    data = (value % 2 ** (8 * width)).to_bytes(width, "big")
+    head = [bytes.fromhex(f"{number:08d}"), bytes.fromhex("2C2D"), bytes.fromhex("01040700"), bytes(2)]
+    low = b"".join((head[0][::-1], head[1][::-1], *head[2:], bytes((size, 0x06)), data[::-1]))
+    high = b"".join((*head, bytes((size, 0x06)), data))
+
+    assert mbus_records.parse(0x76, high) == mbus_records.parse(0x72, low)
 
 
 def test_what_is_encrypted_is_refused_and_an_old_signature_is_not() -> None:
