@@ -149,31 +149,38 @@ class _Walk:
         self._before, self._last, self._exchanged, self._fallen = before, entry, False, []
 
     def _judge(self, last: RegisterPoint, entry: RegisterPoint) -> None:
-        judged = step_energy(last, entry, self._rule)
-        if not isinstance(judged, str) and judged[1] and differs(self._declared, self._own[0]):
-            judged = "modulus_differs"
-        if not isinstance(judged, str):
-            self._steps.append(_stepped(last, entry, judged[0], self._rule, self._marks, rolled=judged[1]))
+        if entry.leaf.at < last.leaf.at and self._put_between(entry):
+            return
+        judged = self._step(last, entry)
+        if isinstance(judged, Step):
+            self._steps.append(judged)
             self._accept(entry, last)
-        elif judged != "register_fall" or entry.leaf.at >= last.leaf.at or not self._put_between(entry):
+        else:
             self._hold(last, entry, judged)
+
+    def _step(self, last: RegisterPoint, entry: RegisterPoint) -> Step | HeldReason:
+        """The step from one reading to another, or why the later one is not believed."""
+        judged = step_energy(last, entry, self._rule)
+        if isinstance(judged, str):
+            return judged
+        if judged[1] and differs(self._declared, self._own[0]):
+            return "modulus_differs"
+        return _stepped(last, entry, judged[0], self._rule, self._marks, rolled=judged[1])
 
     def _put_between(self, entry: RegisterPoint) -> bool:
         """Whether a reading that was told late fits between two that were told before it; then it is put there."""
         for at in range(len(self._steps) - 1, -1, -1):
             step = self._steps[at]
-            before = None if step.opens else self._steps[at - 1].point if at else self._opening
+            before = self._steps[at - 1].point if at else self._opening
             if before is not None and before.leaf.at > entry.leaf.at:
                 continue  # it is older than this step
-            if step.rolled or (before is None and (at or self._state is not None)):
-                return False
-            told = [Step(entry, Fraction(0), rolled=False, opens=True)] if before is None else []
-            series = [entry, step.point] if before is None else [before, entry, step.point]
-            parts = self._between(series)
+            parts = self._at_opening(before, entry, step) if step.opens else None
+            if before is not None and not step.opens and not step.rolled:
+                parts = self._between([before, entry, step.point])
             if parts is None:
                 return False
-            self._steps[at : at + 1] = [*told, *parts]
-            if step.point is self._last:
+            self._steps[at : at + 1] = parts
+            if step.point is self._last and not step.opens:
                 self._before = entry
             return True
         # Older than what is read here: what is known of the time before may hold it.
@@ -181,43 +188,64 @@ class _Walk:
         inside = bool(older) and self._before is not None and self._before.leaf.at <= entry.leaf.at
         return inside and self._between(older) is not None
 
-    def _between(self, series: Sequence[RegisterPoint]) -> list[Step] | None:
+    def _at_opening(self, before: RegisterPoint | None, entry: RegisterPoint, opens: Step) -> list[Step] | None:
+        """A reading between the end of one register and the first of the next belongs to the one that it fits."""
+        ended = None if before is None else self._between([before, entry])
+        if ended is not None:
+            return [*ended, opens]
+        begun = self._between([entry, opens.point])
+        return None if begun is None else [Step(entry, Fraction(0), rolled=False, opens=True), *begun]
+
+    def _between(self, series: Sequence[RegisterPoint], *, rolling: bool = False) -> list[Step] | None:
         """The steps of readings that all carry on from one another; None when they do not."""
         steps = []
         for last, point in pairwise(series):
             judged = step_energy(last, point, self._rule)
-            if isinstance(judged, str) or judged[1]:
+            if isinstance(judged, str) or (judged[1] and not rolling):
                 return None
-            steps.append(_stepped(last, point, judged[0], self._rule, self._marks, rolled=False))
+            steps.append(_stepped(last, point, judged[0], self._rule, self._marks, rolled=judged[1]))
         return steps
 
     def _hold(self, last: RegisterPoint, entry: RegisterPoint, why: HeldReason) -> None:
         """It is not believed; unless it confirms a fall, for a reset or for a misread before it."""
         self._held.append(Held(entry, why))
-        if why != "register_fall":
+        if why != "register_fall" or entry.leaf.at < last.leaf.at:
+            return  # what was told late confirms no fall: a register does not begin anew in the past
+        waiting = [*self._fallen, entry]
+        by_time = sorted(waiting, key=lambda one: one.leaf.at)
+        orders = [order for order in (waiting, by_time) if self._between(order, rolling=True) is not None]
+        fallen = self._fallen = orders[0] if orders else [entry]
+        if len(fallen) < CONFIRMED:
             return
-        fits = bool(self._fallen) and not isinstance(step_energy(self._fallen[-1], entry, self._rule), str)
-        self._fallen = [*self._fallen, entry] if fits else [entry]
-        if len(self._fallen) < CONFIRMED:
-            return
-        fallen = self._fallen
         self._held = [one for one in self._held if one.point not in fallen]
-        before = self._before
-        if before is not None and self._carries_on(before, fallen[0]):
-            self._steps, series = self._steps[:-1], [before, *fallen]
+        if self._carried_on(fallen):
             self._held.append(Held(last, "implausible_rise"))
-        else:
-            series = list(fallen)
-            self._steps.append(Step(fallen[0], Fraction(0), rolled=False, opens=True))
-            self._held.append(Held(fallen[0], "register_reset"))
-        for one, point in pairwise(series):
-            judged = step_energy(one, point, self._rule)
-            assert not isinstance(judged, str)
-            self._steps.append(_stepped(one, point, judged[0], self._rule, self._marks, rolled=judged[1]))
-        self._accept(entry, fallen[-2])
+            return
+        self._held.append(Held(fallen[0], "register_reset"))
+        self._steps.append(Step(fallen[0], Fraction(0), rolled=False, opens=True))
+        self._steps += self._between(fallen, rolling=True) or []
+        self._accept(fallen[-1], fallen[-2])
 
-    def _carries_on(self, before: RegisterPoint, point: RegisterPoint) -> bool:
-        return in_kwh(point) >= in_kwh(before) and not isinstance(step_energy(before, point, self._rule), str)
+    def _carried_on(self, fallen: Sequence[RegisterPoint]) -> bool:
+        """Whether the readings that fell carry on from the one before the last, which then was a misread."""
+        if self._before is None:
+            return False
+        kept = (self._steps, self._last, self._before)
+        self._steps, last = self._steps[:-1], self._before
+        self._last, self._before = last, None
+        if self._steps and not self._steps[-1].opens:
+            self._before = self._steps[-2].point if len(self._steps) > 1 else self._opening
+        for entry in fallen:
+            if entry.leaf.at < last.leaf.at and self._put_between(entry):
+                continue
+            step = self._step(last, entry) if in_kwh(entry) >= in_kwh(last) else None
+            if not isinstance(step, Step):
+                self._steps, self._last, self._before = kept
+                return False
+            self._steps.append(step)
+            self._last, self._before, last = entry, last, entry
+        self._exchanged, self._fallen = False, []
+        return True
 
 
 def _stood(state: RegisterState | None) -> tuple[str, bool, Own]:
