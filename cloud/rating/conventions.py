@@ -14,7 +14,8 @@ from cloud.rating.limits import Holds
 if TYPE_CHECKING:
     from cloud.rating.discounts import Discount
     from cloud.rating.limits import Bound, FreeUnits
-    from cloud.rating.usage_terms import UsageTerms
+    from cloud.rating.usage_terms import Source, UsageTerms
+    from cloud.time_windows import TimeWindows
 
 OVER_EDGES: Mapping[Splitting, str] = {
     "by_time": "usage over an interval in which the price changes is shared out by time",
@@ -22,12 +23,13 @@ OVER_EDGES: Mapping[Splitting, str] = {
     "at_end": "usage over an interval in which the price changes has the price at which it ends",
 }
 LATER_READING = "what a meter counted between two readings belongs to the period of the later one"
+DAYS_OF_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 BY_PART = ", by the part of the period"
 
 
 def of_usage(terms: UsageTerms) -> list[str]:
     """Every convention that all charges on usage may have."""
-    said = list(_quantity(terms))
+    said = [*of_source(terms.source), *_quantity(terms), *of_discounts(terms.discounts)]
     said += of_bounds(terms.minimum, terms.maximum)
     if terms.minimum is not None or terms.maximum is not None:
         said.append(f"minimum and maximum apply {terms.bounds_apply.replace('_', ' ')}")
@@ -46,6 +48,36 @@ def of_usage(terms: UsageTerms) -> list[str]:
     if terms.source.measure == "energy":
         said.append(LATER_READING)
     return said
+
+
+def of_source(source: Source) -> list[str]:
+    """Which uses are counted at all."""
+    said = [f"counts only what is of type {', '.join(source.types)}"] if source.types else []
+    return said + [
+        f"counts only where {label} is {', '.join(values)}" for label, values in sorted(source.where.items()) if values
+    ]
+
+
+def of_discounts(discounts: Sequence[Discount]) -> list[str]:
+    """What is taken off, in this order."""
+    return [
+        f"discount {place} of {one.percent} percent" if one.percent is not None
+        else f"discount {place} of {one.amount}{BY_PART if one.prorated else ''}"
+        for place, one in enumerate(discounts, 1)
+    ]  # fmt: skip
+
+
+def of_windows(windows: TimeWindows) -> list[str]:
+    """Which hours belong to which window."""
+    said = []
+    for rule in windows.rules:
+        days = ", ".join(DAYS_OF_WEEK[day - 1] for day in rule.weekdays) if rule.weekdays else "every day"
+        seasons = ", ".join(rule.seasons) if rule.seasons else "every season"
+        holidays = {"like_any_day": "like any day", "never": "left out", "only": "only"}[rule.holidays]
+        said.append(f"window {rule.window} from {rule.from_} to {rule.to}, {days}, {seasons}, on holidays {holidays}")
+    said.append(f"window {windows.otherwise} at every other hour")
+    said += [f"season {one.name} from {one.first} to {one.last}" for one in windows.seasons]
+    return said + ([f"holidays are {', '.join(windows.holidays)}"] if windows.holidays else [])
 
 
 def of_holds(limits: Mapping[str, Sequence[Discount | FreeUnits | Bound | None]]) -> list[str]:

@@ -67,6 +67,14 @@ CHARGES: list[dict[str, Any]] = [
     *({"kind": "time_of_use", "windows": {"rules": [{"window": "night", "from": "22:00", "to": "06:00"}],
        "over_midnight": one}, "prices": {"night": "1", "other": "2"}, "source": EVENTS}
       for one in ("day_it_began", "own_day")),
+    *({"kind": "time_of_use", "source": EVENTS | {"where": {"agent": ["a: b", "c"]}},
+       "prices": {"peak": "1", "off": "2"}, "windows": {"rules": [{"window": "peak", "from": "08:00", "to": "20:00", "holidays": holidays} | more],
+                   "otherwise": "off", "holidays": ["2026-12-25", "2026-12-26"],
+                   "seasons": [{"name": "winter", "first": "11-01", "last": "03-31"}]}}
+      for holidays in ("like_any_day", "never", "only")
+      for more in ({}, {"weekdays": [1, 7], "seasons": ["winter"]})),
+    {"kind": "flat", "amount": "9",
+     "discounts": [{"percent": "5"}, {"amount": "3"}, {"amount": "1", "prorated": True}]},
     {"kind": "monthly_fee", "amount": "5"},
     {"kind": "commitment", "minimum": {"amount": "5"}, "maximum": {"amount": "9", "prorated": True}},
 ]  # fmt: skip
@@ -108,6 +116,8 @@ def said() -> list[str]:
     more = {"tax": {"rules": [{"category": "S", "percent": "19"}]}, "estimates": {"silent_minutes": 60}}
     every.append(AgreementTerms.model_validate(plain | more | {"charges": CHARGES[:1]}))
     every += [AgreementTerms.model_validate(plain | one | {"charges": CHARGES[:1]}) for one in AGREED]
+    covering = {"kind": "commitment", "minimum": {"amount": "5"}, "covers": [0]}
+    every.append(AgreementTerms.model_validate(plain | {"charges": [CHARGES[0], covering]}))
     every += [terms_of(number) for number in range(20)]
     of_documents = [
         "coupon TEN", "rest of coupon TEN", "what is left of the coupon is not carried on (0.00 of 5.00)",

@@ -44,7 +44,14 @@ class Terms(ChargeTerms):
 
     def options(self) -> list[str]:
         """The conventions in words."""
-        return [*of_bounds(self.minimum, self.maximum), f"part of a period: {self.proration.in_words()}"]
+        covered = "all charges of the period"
+        if self.covers is not None:
+            covered = f"the charges {', '.join(map(str, self.covers))}, counted from 0"
+        return [
+            f"over {covered}",
+            *of_bounds(self.minimum, self.maximum),
+            f"part of a period: {self.proration.in_words()}",
+        ]
 
 
 def refuse_unknown_positions(charges: Sequence[ChargeTerms]) -> None:

@@ -14,7 +14,7 @@ import msgspec
 from pydantic import Field, ValidationInfo, model_validator
 
 from cloud.calendar import Proration
-from cloud.rating.conventions import of_holds
+from cloud.rating.conventions import of_discounts, of_holds
 from cloud.rating.discounts import Discounts, keep_spent, spent_before, taken_off
 from cloud.rating.limits import Holds, with_holds
 from cloud.rating.line_amounts import price_line, ratio_line
@@ -46,7 +46,9 @@ class Terms(ChargeTerms):
 
 
 def _held(discounts: Discounts) -> list[str]:
-    return of_holds({"a discount of an amount": [one for one in discounts if one.amount is not None]})
+    return of_discounts(discounts) + of_holds(
+        {"a discount of an amount": [one for one in discounts if one.amount is not None]}
+    )
 
 
 def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:

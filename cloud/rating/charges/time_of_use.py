@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 import msgspec
 from pydantic import Field, model_validator
 
+from cloud.rating.conventions import of_windows
 from cloud.rating.discounts import spent_before
 from cloud.rating.intervals import cut_by_windows
 from cloud.rating.lines import Line, Measured, Pricing, exact_price
@@ -53,7 +54,8 @@ class Terms(UsageTerms):
             "at_start": "counted in the window in which it begins",
             "at_end": "counted in the window in which it ends",
         }
-        said = [*super().options(), f"usage over an interval that crosses a window's edge is {words[self.split]}"]
+        said = [*super().options(), *of_windows(self.windows)]
+        said.append(f"usage over an interval that crosses a window's edge is {words[self.split]}")
         if any(rule.to <= rule.from_ for rule in self.windows.rules):
             own = self.windows.over_midnight == "own_day"
             said.append(f"hours after midnight go by {'their own day' if own else 'the day on which the window began'}")

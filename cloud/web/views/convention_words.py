@@ -14,7 +14,7 @@ from cloud.web.languages import Words
 from cloud.web.views.statement import rounding_modes, rounding_rule
 
 _PLACE = re.compile(r"%\\\((\w+)\\\)s")
-_FREE = re.compile(r"<(label|labels|marks|names|order|start|end|type|types)>\[\^:\]")
+_FREE = re.compile(r"<(label|labels|marks|names|order|start|end|type|types|values)>\[\^:\]")
 
 
 def convention(words: Words, stated: str) -> str:
@@ -94,6 +94,11 @@ def _words(_: Callable[[str], str]) -> dict[str, str]:
         "mean": _("mean"),
         "greatest": _("greatest"),
         "least": _("least"),
+        "every day": _("every day"),
+        "every season": _("every season"),
+        "like any day": _("like any day"),
+        "left out": _("left out"),
+        "only": _("only"),
         "missed": _("missed"),
         "met": _("met"),
         "not judged": _("not judged"),
@@ -157,6 +162,17 @@ def _sentences_of_usage(_: Callable[[str], str]) -> tuple[str, ...]:
 
 def _sentences_of_prices(_: Callable[[str], str]) -> tuple[str, ...]:
     return (
+        _("counts only what is of type %(types)s"),
+        _("counts only where %(label)s is %(values)s"),
+        _("discount %(place)s of %(percent)s percent"),
+        _("discount %(place)s of %(amount)s, by the part of the period"),
+        _("discount %(place)s of %(amount)s"),
+        _("over all charges of the period"),
+        _("over the charges %(positions)s, counted from 0"),
+        _("window %(window)s from %(start)s to %(end)s, %(days)s, %(seasons)s, on holidays %(holidays)s"),
+        _("window %(window)s at every other hour"),
+        _("season %(season)s from %(start)s to %(end)s"),
+        _("holidays are %(days)s"),
         _("minimum and maximum apply %(when)s"),
         _("%(what)s holds once for the whole period, also when the price changes in it"),
         _("%(what)s holds anew for each price inside a period"),
