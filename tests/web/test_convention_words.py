@@ -68,7 +68,8 @@ CHARGES: list[dict[str, Any]] = [
        "over_midnight": one}, "prices": {"night": "1", "other": "2"}, "source": EVENTS}
       for one in ("day_it_began", "own_day")),
     *({"kind": "time_of_use", "source": EVENTS | {"where": {"agent": ["a: b", "c"]}},
-       "prices": {"peak": "1", "off": "2"}, "windows": {"rules": [{"window": "peak", "from": "08:00", "to": "20:00", "holidays": holidays} | more],
+       "prices": {"peak": "1", "off": "2"},
+       "windows": {"rules": [{"window": "peak", "from": "08:00", "to": "20:00", "holidays": holidays} | more],
                    "otherwise": "off", "holidays": ["2026-12-25", "2026-12-26"],
                    "seasons": [{"name": "winter", "first": "11-01", "last": "03-31"}]}}
       for holidays in ("like_any_day", "never", "only")
