@@ -91,6 +91,13 @@ def _words(_: Callable[[str], str]) -> dict[str, str]:
         "after discounts": _("after discounts"),
         "before discounts": _("before discounts"),
         "exact": _("exact"),
+        **_words_of_agreements(_),
+        **rounding_modes(_),
+    }
+
+
+def _words_of_agreements(_: Callable[[str], str]) -> dict[str, str]:
+    return {
         "mean": _("mean"),
         "greatest": _("greatest"),
         "least": _("least"),
@@ -115,7 +122,6 @@ def _words(_: Callable[[str], str]) -> dict[str, str]:
         "a discount of an amount": _("a discount of an amount"),
         "the free part of the events": _("the free part of the events"),
         "rounded": _("rounded"),
-        **rounding_modes(_),
     }
 
 
