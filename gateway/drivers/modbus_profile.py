@@ -159,6 +159,9 @@ def _mistakes(profile: Profile) -> Iterator[tuple[str, str]]:
             yield place, f"needs {register.width} registers and a read may have {profile.most}"
         if register.energy and register.unit not in ("Wh", "kWh", "MWh", "varh", "kvarh", "VAh", "kVAh"):
             yield place, "energy is in Wh, kWh, MWh, varh, kvarh, VAh or kVAh"
+        if register.decimals and (register.decimals + register.scale) % 3:
+            # Kilo to one is meant with 3; anything else would be ten or a hundred times too much, and look right.
+            yield place, f"decimals = {register.decimals} makes smaller steps: say scale = {-register.decimals} as well"
         if register.check and register.check[0] > register.check[1]:
             yield place, "check is [lowest, highest], in the register's own steps"
     if profile.identity and not profile.identity.width:

@@ -263,6 +263,7 @@ gives = { import_wh = "12345670 Wh" }
         ("table = 3", "table = 3\nmost = 1", "needs 2 registers"),
         ('name = "import_wh"', 'name = "Import Wh"', "small letters"),
         ('model = "A meter"', "", "model"),
+        ("scale = 1", "scale = 1\ndecimals = 1", "say scale = -1 as well"),
         ("scale = 1", "scale = 1\nscael = 1", "scael"),
     ],
 )
