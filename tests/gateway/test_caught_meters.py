@@ -1,7 +1,7 @@
 """Answers of DL/T 645-2007 meters, as others published them: blocks, registers a meter does not have, a refusal.
 
 Sources: public parsers and readers of the field (a Python and a Java block reader, a PLC module's log, a Go and a C#
-test). The demand is that of a public C# client's test.
+test; a Java parser, a Qt reader, a test bench's server). The demand is that of a public C# client's test.
 """
 
 from __future__ import annotations
@@ -30,6 +30,19 @@ ANSWERED: list[tuple[str, str, dict[str, tuple[int, int, str]]]] = [
     ("import_wh", "FEFE 68129078563412 689108 33333433 89674533 5416", {"import_wh": (123_456, 1, "Wh")}),
     ("voltage_all", "68120000001020 68910A 33323435 8955 3232 3232 2116", {"voltage_l1": (2256, -1, "V")}),
     ("power_factor", "FEFE 68610100000000 689106 33333935 3438 0916", {"power_factor": (501, -3, "1")}),
+    # What a public Java parser prints for meter 000000000161: 4.999 A, 0.2512 kW, 0.4331 kvar, 0.5006 kVA.
+    ("current_l1", "68610100000000 689107 33343535 CC7C33 1616", {"current_l1": (4999, -3, "A")}),
+    ("power", "68610100000000 689107 33333635 455833 6B16", {"power": (2512, -1, "W")}),
+    ("reactive_power", "68610100000000 689107 33333735 647633 A916", {"reactive_power": (4331, -1, "var")}),
+    ("apparent_power", "68610100000000 689107 33333835 398333 8C16", {"apparent_power": (5006, -1, "VA")}),
+    # One meter of a public Qt reader, read in a row: 230.93 kWh are 0 + 0 + 221.76 + 9.17.
+    ("import_wh", "FEFEFEFE 68185560060000 689108 33333433 C6633533 9A16", {"import_wh": (23093, 1, "Wh")}),
+    ("import_t3_wh", "FEFEFEFE 68185560060000 689108 33363433 A9543533 7116", {"import_t3_wh": (22176, 1, "Wh")}),
+    ("import_t4_wh", "FEFEFEFE 68185560060000 689108 33373433 4A3C3333 F916", {"import_t4_wh": (917, 1, "Wh")}),
+    # A test bench's meter says 1.29 = 0.62 + 0.6 + 0.03 + 0.02 kWh (rounded down each), and 198.56 are left.
+    ("import_wh_all",
+     "68120000001020 689118 33323433 5C343333 95333333 93333333 36333333 35333333 7416", block(129, 62, 60, 3, 2)),
+    ("credit_money", "68120000001020 689108 3335C333 89CB3433 C416", {"credit_money": (19856, -2, "CNY")}),
 ]  # fmt: skip
 # Printed with 5B where 5D is right.
 SPOILT = "68020000001020 689118 33323433 675C3333 993A3333 48393333 B3373333 A4433333 5B16"
