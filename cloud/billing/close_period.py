@@ -105,7 +105,7 @@ def close_locked(
             opening=gathered.chain.opening,
             void=None if newest is None else repository.last_void(tx, tenant, agreement_id, span.first, span.end),
         ),
-        logs=ranges(tx, tenant, gathered, span),
+        logs=ranges(tx, tenant, gathered, span, agreement.versions),
         settlement=settlement,
         verdicts=verdicts,
         cutoff_at=now_ms,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 import msgspec
@@ -192,12 +193,17 @@ def cut_of(index: int, ends: Sequence[int]) -> int:
     return ends[at] if at < len(ends) else ends[-1]
 
 
-def carry_index(facts: Iterable[Fact], log: int, end: int, period_end_ms: int) -> int:
-    """The first leaf of a log that a later period needs; ``end`` when there is none."""
+def carry_index(
+    facts: Iterable[Fact], log: int, end: int, period_end_ms: int, kept: AbstractSet[LeafRef] = frozenset()
+) -> int:
+    """The first leaf of a log that a later period needs: its own, or one of those ``kept`` for it; ``end`` when there
+    is none.
+    """
     later = (
         fact.leaf.index
         for fact in facts
-        if fact.leaf.log == log and fact.leaf.at >= period_end_ms and is_needed_kind(fact.record)
+        if fact.leaf.log == log
+        and ((fact.leaf.at >= period_end_ms and is_needed_kind(fact.record)) or fact.leaf in kept)
     )
     return min(later, default=end)
 

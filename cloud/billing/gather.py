@@ -37,6 +37,7 @@ from cloud.billing.repository import LogRow, Place
 from cloud.billing.scope import devices_of
 from cloud.billing.statement import EventRange, Head, newcomers
 from cloud.billing.usage import event_fact, look_back_ms
+from cloud.billing.verdicts import kept_by
 from cloud.billing.witnessed_ranges import witnessed_until
 from cloud.calendar import Period
 from cloud.database import Tx
@@ -168,12 +169,13 @@ def event_range(tx: Tx, tenant: str, gathered: Gathered, versions: Sequence[Vers
     return EventRange(events.last_serial(tx, tenant), len(told), root_of(told))
 
 
-def ranges(tx: Tx, tenant: str, gathered: Gathered, period: Period) -> list[LogRange]:
+def ranges(tx: Tx, tenant: str, gathered: Gathered, period: Period, versions: Sequence[Version]) -> list[LogRange]:
     """The ranges as a statement of this period states them."""
     found = []
+    kept = kept_by(versions, gathered.facts, period)
     for position, source in enumerate(gathered.sources):
         inside = [fact for fact in gathered.facts if fact.leaf.log == position and fact.leaf.index >= source.start]
-        carry = carry_index(inside, position, source.end, period.to_ms)
+        carry = carry_index(inside, position, source.end, period.to_ms, kept)
         found.append(
             LogRange(
                 log=source.row.log_id,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Generic, Literal, NamedTuple, TypeVar
@@ -18,26 +18,17 @@ import msgspec
 
 from cloud.billing.facts import Fact
 from cloud.billing.guarantee_hours import Span, agreed_hours
-from cloud.billing.guarantee_terms import Exclusion, GuaranteeTerms
+from cloud.billing.guarantee_spells import Agreed, Excluded, events_of, excluded_of
+from cloud.billing.guarantee_terms import GuaranteeTerms
 from cloud.money import plain, rounded
 from cloud.rating.events import CountedEvent
 from cloud.rating.terms_fields import exact
 from wire.ids import RecordKey
 from wire.log import leaf_hash, root
-from wire.records import DeviceEvent, Window, encode
+from wire.records import Window, encode
 
 SHARE_PLACES = 6
-MINUTE_MS = 60_000
 Outcome = Literal["met", "missed", "not_judged"]
-
-
-class Agreed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Time that both sides agree not to count (maintenance, a works holiday): ms UTC, why, and who says so."""
-
-    from_ms: int
-    to_ms: int
-    cause: str
-    who: str
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,11 +79,13 @@ def judge(
     hours = agreed_hours(terms, days, zone)
     begin, end = (hours[0].begin, hours[-1].end) if hours else (0, 0)
     windows = _windows(terms, facts, begin, end)
-    events = _events(terms, facts)
-    excluded = _excluded(terms, events, agreed, end)
+    events = events_of(terms, facts)
+    excluded = excluded_of(terms, events, agreed, end)
+    before = {leaf for one in excluded if one.end > begin for leaf in one.leaves}
     series, unusable = _series(terms, windows, begin, end)
     heaps = _heaps(terms, hours, excluded, series)
-    used = sorted({fact.leaf: fact for fact in (*windows, *events) if begin <= fact.leaf.at}.items())
+    told = (*windows, *events)
+    used = sorted({fact.leaf: fact for fact in told if begin <= fact.leaf.at or fact.leaf in before}.items())
     hashes = [leaf_hash(encode(fact.record)) for _, fact in used if not isinstance(fact.record, CountedEvent)]
     return _verdict(terms, days, heaps, unusable=unusable, agreed=agreed, hashes=hashes)
 
@@ -125,54 +118,6 @@ def _windows(terms: GuaranteeTerms, facts: Iterable[Fact], begin: int, end: int)
     return found
 
 
-def _events(terms: GuaranteeTerms, facts: Iterable[Fact]) -> list[Fact]:
-    wanted = {(one.device, event) for one in terms.exclusions for event in (one.begins, one.ends)}
-    seen: set[RecordKey] = set()
-    found = []
-    for fact in sorted(facts, key=lambda one: (one.leaf.at, one.leaf)):
-        record = fact.record
-        if isinstance(record, DeviceEvent) and (record.src, record.event) in wanted and record.key not in seen:
-            seen.add(record.key)
-            found.append(fact)
-    return found
-
-
-class _Excluded(NamedTuple):
-    begin: int
-    end: int
-    cause: str
-
-
-def _excluded(terms: GuaranteeTerms, events: Sequence[Fact], agreed: Iterable[Agreed], end: int) -> list[_Excluded]:
-    found = [_Excluded(one.from_ms, one.to_ms, one.cause) for one in agreed]
-    for exclusion in terms.exclusions:
-        found += _spells(exclusion, events, end)
-    return sorted(found)
-
-
-def _spells(exclusion: Exclusion, events: Sequence[Fact], end: int) -> Iterator[_Excluded]:
-    """From each beginning to the first end after it; one that never ends lasts as long as the terms allow."""
-    open_since: int | None = None
-    settles, longest = exclusion.settles_minutes * MINUTE_MS, exclusion.at_most_minutes * MINUTE_MS
-    for fact in events:
-        record = fact.record
-        if not isinstance(record, DeviceEvent) or record.src != exclusion.device:
-            continue
-        if exclusion.slot and record.slot != exclusion.slot:
-            continue
-        at = fact.leaf.at
-        if open_since is not None and record.event == exclusion.ends:
-            yield _Excluded(open_since, min(at, open_since + longest) + settles, exclusion.cause)
-            open_since = None
-        elif record.event == exclusion.begins:
-            if open_since is not None and at >= open_since + longest:
-                yield _Excluded(open_since, open_since + longest + settles, exclusion.cause)
-                open_since = None
-            open_since = at if open_since is None else open_since
-    if open_since is not None:
-        yield _Excluded(open_since, min(open_since + longest + settles, max(end, open_since)), exclusion.cause)
-
-
 def _series(
     terms: GuaranteeTerms, windows: Sequence[Fact], begin: int, end: int
 ) -> tuple[dict[str, list[_Known]], int]:
@@ -203,7 +148,7 @@ def _series(
     return series, unusable
 
 
-S = TypeVar("S", Span, _Known, _Excluded)
+S = TypeVar("S", Span, _Known, Excluded)
 
 
 class _Heaps(msgspec.Struct):
@@ -215,7 +160,7 @@ class _Heaps(msgspec.Struct):
 
 
 def _heaps(
-    terms: GuaranteeTerms, hours: Sequence[Span], excluded: Sequence[_Excluded], series: dict[str, list[_Known]]
+    terms: GuaranteeTerms, hours: Sequence[Span], excluded: Sequence[Excluded], series: dict[str, list[_Known]]
 ) -> _Heaps:
     """Every moment inside the hours onto its heap. Nothing changes between two borders, so one look each is enough."""
     borders = {edge for span in hours for edge in span}

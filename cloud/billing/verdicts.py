@@ -6,8 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from cloud.agreements.terms import Version
 from cloud.billing.facts import Fact
-from cloud.billing.guarantee import Agreed, Verdict, judge
+from cloud.billing.guarantee import Verdict, judge
+from cloud.billing.guarantee_spells import Agreed, kept_for_later
 from cloud.calendar import Period
+from cloud.rating.lines import LeafRef
+
+
+def kept_by(versions: Sequence[Version], facts: Sequence[Fact], period: Period) -> set[LeafRef]:
+    """The leaves of a period that verdicts of the next one need."""
+    guarantees = [one for version in versions for one in version.terms.guarantees or []]
+    return kept_for_later(guarantees, facts, period.to_ms)
 
 
 def verdicts_of(

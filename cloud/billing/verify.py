@@ -14,11 +14,11 @@ import msgspec
 from cloud.agreements.terms import AgreementTerms, Version, parse_terms
 from cloud.billing.bundle import Bundle, LogEvidence
 from cloud.billing.corrections import Chain, settle_with_deltas
-from cloud.billing.facts import Fact, LogRange, carry_index
+from cloud.billing.facts import Fact, carry_index
 from cloud.billing.scope import devices_of
 from cloud.billing.settle import Settlement
 from cloud.billing.statement import ENGINE, Head, Statement, digest, note_text, statement_id, unsigned, version_refs
-from cloud.billing.verdicts import verdicts_of
+from cloud.billing.verdicts import kept_by, verdicts_of
 from cloud.billing.verify_agreement import check_agreement
 from cloud.billing.verify_chain import check_chain, check_since
 from cloud.billing.verify_events import check_events
@@ -102,7 +102,7 @@ def _check(bundle: Bundle, trust: Trust, findings: list[Finding]) -> None:
         _check_verdicts(bundle.statement, versions, facts, findings)
         findings += openings(chain.opening, facts)
         findings += compare(bundle.statement, settlement, [log.origin for log in bundle.statement.head.logs])
-        _check_ranges(bundle.statement.head, facts, readers, findings)
+        _check_ranges(bundle.statement.head, versions, facts, readers, findings)
     findings += check_proofs(bundle)
 
 
@@ -236,17 +236,21 @@ def _check_verdicts(
         _wrong(findings, "a verdict on a guarantee is missing or superfluous")
 
 
-def _check_ranges(head: Head, facts: Sequence[Fact], readers: Sequence[LogReader], findings: list[Finding]) -> None:
+def _check_ranges(
+    head: Head,
+    versions: Sequence[Version],
+    facts: Sequence[Fact],
+    readers: Sequence[LogReader],
+    findings: list[Finding],
+) -> None:
     """What the next statement will build on: where it begins, the counters there, and the clocks of the boots."""
+    kept = kept_by(versions, facts, head.period)
     for position, (stated, reader) in enumerate(zip(head.logs, readers)):  # noqa: B905 -- compared when they were read
         follows = reader.builds_on() == (stated.counters, stated.clocks)
-        if not _carries(stated, facts, position, head) or not follows:
+        inside = [fact for fact in facts if fact.leaf.index >= stated.from_]
+        carry = carry_index(inside, position, stated.to, head.period.to_ms, kept)
+        if carry != stated.carry or not follows:
             _wrong(findings, "carry, counters or clocks do not follow from the leaves", f"log {stated.origin}")
-
-
-def _carries(stated: LogRange, facts: Sequence[Fact], position: int, head: Head) -> bool:
-    inside = [fact for fact in facts if fact.leaf.index >= stated.from_]
-    return carry_index(inside, position, stated.to, head.period.to_ms) == stated.carry
 
 
 def _fingerprints(vkeys: Sequence[str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cloud.billing.guarantee import Agreed
+from cloud.billing.guarantee_spells import Agreed
 from cloud.database import Tx
 
 _COLUMNS = (

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cloud.agreements import repository as agreements
 from cloud.api.access import Reading, Writing
 from cloud.api.problems import Problem, define, responses
-from cloud.billing.guarantee import Agreed
+from cloud.billing.guarantee_spells import Agreed
 from cloud.database import Tx
 from cloud.guarantees import repository
 from cloud.guarantees.repository import VerdictRow

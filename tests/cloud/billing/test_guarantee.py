@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cloud.billing.facts import Fact
-from cloud.billing.guarantee import Agreed, Verdict, credit_amount, judge
+from cloud.billing.guarantee import Verdict, credit_amount, judge
+from cloud.billing.guarantee_spells import Agreed
 from cloud.billing.guarantee_terms import GuaranteeTerms
 from cloud.calendar import midnight, parse_day
 from cloud.rating.lines import LeafRef

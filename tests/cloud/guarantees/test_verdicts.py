@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,22 @@ def test_open_doors_and_agreed_maintenance_do_not_count(cloud: CloudTwin) -> Non
     verdict = verdicts(trade)[0]["proposed"]
     assert (verdict["outcome"], verdict["excluded"]) == ("met", {"door": 3 * HOUR, "filter": 3 * HOUR})
     assert refusals(trade.bundle(statement)) == []
+
+
+def test_a_door_that_is_open_over_the_end_of_a_period_excludes_the_time_on_both_sides(cloud: CloudTwin) -> None:
+    trade = shop(cloud)
+    windows(trade, 23, 20)
+    trade.gateway.keep(DeviceEvent(**trade.said("cab-9", event="door_open")))
+    windows(trade, 7, 80)
+    trade.gateway.keep(DeviceEvent(**trade.said("cab-9", event="door_closed")))
+    windows(trade, 42, 20)
+    trade.send()
+
+    bills = [trade.close(first, end) for first, end in pairwise((FIRST, "2026-11-02", "2026-11-03", "2026-11-04"))]
+
+    excluded = [(one["proposed"]["outcome"], one["proposed"]["excluded"]) for one in verdicts(trade)]
+    assert excluded == [("met", {"door": HOUR}), ("met", {"door": 6 * HOUR}), ("met", {})]
+    assert [refusals(trade.bundle(bill)) for bill in bills] == [[], [], []]
 
 
 def test_a_void_statement_withdraws_its_verdict_and_the_next_revision_proposes_anew(cloud: CloudTwin) -> None:
