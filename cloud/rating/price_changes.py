@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cloud.rating.bounds import BOUNDS, bounded
 from cloud.rating.charges import flat
 from cloud.rating.kept import Kept
 from cloud.rating.limits import Holds
 from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_of
-from cloud.rating.usage_terms import BOUNDS, UsageTerms, bounded
+from cloud.rating.usage_terms import UsageTerms
 
 if TYPE_CHECKING:
     from cloud.rating.rate_period import PriceVersion

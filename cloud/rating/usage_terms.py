@@ -16,21 +16,21 @@ from typing import Annotated, Literal, NamedTuple, Self
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
-from cloud.calendar import Proration, Share, share
+from cloud.calendar import Proration, Share
 from cloud.money import rounded, short_text
+from cloud.rating.bounds import bound_lines, ratio_held
 from cloud.rating.conventions import of_usage
 from cloud.rating.discounts import Discounts, Spent, keep_spent, spent_before, taken_off
 from cloud.rating.intervals import Splitting
-from cloud.rating.limits import FreeUnits, HeldBound, Holds, refuse_crossed, with_holds
+from cloud.rating.limits import FreeUnits, HeldBound, refuse_crossed, with_holds
 from cloud.rating.line_amounts import price_line
-from cloud.rating.lines import ChargeTerms, Effect, Line, Measured, Pricing, Step, exact_price, number
+from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, Step, exact_price, number
 from cloud.rating.terms_fields import Id, Positive, Price, is_stored
 from cloud.rating.uses import Function
 from cloud.rating.validity import Validity
 
 Measure = Literal["quantity", "pieces", "energy", "events", "runtime", "area"]
 Bucket = Literal["hour", "day", "week", "month"]
-ONE_PERIOD = "period"
 
 
 class Part(BaseModel):
@@ -165,24 +165,6 @@ class Billable(NamedTuple):
 PriceQuantity = Callable[[Fraction, Fraction, str], list[Row]]
 
 
-_WHOLE = Share(1, 1, Fraction(1))
-
-
-def share_of(measured: Measured, proration: Proration, pricing: Pricing) -> Share:
-    """The part of the whole period that what was measured makes up."""
-    if measured.whole is None or measured.actual is None:
-        return _WHOLE
-    return share((measured.from_ms, measured.to_ms), measured.whole, measured.actual, proration, pricing.zone)
-
-
-def ratio_held(measured: Measured, terms: UsageTerms, pricing: Pricing, holds: Holds | None) -> Fraction:
-    """The part of the period for a prorated limit: of the stretch, or of all stretches for which it holds once."""
-    kept = measured.kept
-    if kept is not None and holds == "for_the_period":
-        measured = msgspec.structs.replace(measured, from_ms=kept.span[0], to_ms=kept.span[1])
-    return share_of(measured, terms.proration, pricing).ratio
-
-
 def billable(measured: Measured, terms: UsageTerms, pricing: Pricing) -> Billable:
     """The aggregated quantity freed, converted and rounded by the terms; with what an earlier version had of it."""
     if terms.is_plain or (terms.free_units is None and terms.convert is None and terms.round_quantity is None):
@@ -191,7 +173,7 @@ def billable(measured: Measured, terms: UsageTerms, pricing: Pricing) -> Billabl
     if terms.free_units is not None:
         free = exact_price(terms.free_units.quantity)
         if terms.free_units.prorated:
-            free *= ratio_held(measured, terms, pricing, terms.free_units.holds)
+            free *= ratio_held(measured, terms.proration, pricing, terms.free_units.holds)
         free = _left_of(free, measured, terms)
     before = _through(measured.before, free, terms) if measured.before else (Fraction(0), Fraction(0))
     whole = _through(measured.before + measured.quantity, free, terms)
@@ -269,7 +251,9 @@ def amount_lines(
         return [line_of(kind, measured, rows, exact, pricing)]
     rows = list(rows)
     before = spent_before(measured, terms.discounts) if spent is None else spent
-    offs = taken_off(terms.discounts, exact, lambda holds: ratio_held(measured, terms, pricing, holds), before)
+    offs = taken_off(
+        terms.discounts, exact, lambda holds: ratio_held(measured, terms.proration, pricing, holds), before
+    )
     keep_spent(measured, terms.discounts, offs)
     for discount, off in zip(terms.discounts, offs, strict=True):
         exact -= off
@@ -301,55 +285,3 @@ def line_of(kind: str, measured: Measured, rows: Sequence[Row], exact: Fraction,
     average = exact / measured.quantity if measured.quantity else Fraction(0)
     line = price_line(measured, kind, short_text(average.numerator, average.denominator, 12), exact, pricing)
     return msgspec.structs.replace(line, steps=[*measured.rows, *(row.step for row in rows)])
-
-
-def bound_lines(
-    measured: Measured, terms: UsageTerms, pricing: Pricing, lines: Sequence[Line], exact: Fraction
-) -> list[Line]:
-    """The line that is missing to the minimum (true-up) or goes beyond the maximum (negative); none of a bound that
-    waits for the other stretches of the period.
-    """
-    due = exact
-    if pricing.rounding.place == "line" and terms.bounds_apply == "after_discounts":
-        due = sum((Fraction(line.amount) for line in lines), Fraction(0))
-    waits = measured.kept.waits if measured.kept is not None else ()
-    held = {"minimum": terms.minimum, "maximum": terms.maximum}
-    own = [
-        effect
-        for effect, bound in held.items()
-        if not (effect in waits and bound is not None and bound.holds == "for_the_period")
-    ]
-    return bounded(measured, terms, pricing, due, own)
-
-
-def bounded(
-    measured: Measured, terms: UsageTerms, pricing: Pricing, due: Fraction, effects: Sequence[str]
-) -> list[Line]:
-    """The lines that bring what is due up to the minimum or down to the maximum."""
-    found = []
-    for effect in effects:
-        bound = terms.minimum if effect == "minimum" else terms.maximum
-        if bound is None:
-            continue
-        limit = exact_price(bound.amount)
-        if bound.prorated:
-            limit *= share_of(measured, terms.proration, pricing).ratio
-        missing = limit - due
-        if (missing > 0) if effect == "minimum" else (missing < 0):
-            found.append(bound_line(effect, measured, limit, missing, pricing))
-    return found
-
-
-def bound_line(effect: str, measured: Measured, limit: Fraction, missing: Fraction, pricing: Pricing) -> Line:
-    """A line that brings what is due up or down to a limit."""
-    bare = msgspec.structs.replace(
-        measured,
-        quantity=Fraction(1), unit=ONE_PERIOD, effect=_EFFECTS[effect], leaves=(), registers=(), evidence=None,
-        window="",
-    )  # fmt: skip
-    line = price_line(bare, effect, short_text(missing.numerator, missing.denominator, 12), missing, pricing)
-    return msgspec.structs.replace(line, name=f"{effect} {short_text(limit.numerator, limit.denominator, 12)}")
-
-
-_EFFECTS: dict[str, Effect] = {"minimum": "minimum", "maximum": "maximum"}
-BOUNDS = tuple(_EFFECTS)

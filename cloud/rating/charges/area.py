@@ -14,10 +14,11 @@ import msgspec
 from pydantic import Field, ValidationInfo, model_validator
 
 from cloud.calendar import Day, Proration, local_day, midnight
+from cloud.rating.bounds import share_of
 from cloud.rating.line_amounts import price_line
 from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price, number
 from cloud.rating.terms_fields import Id, Positive, Price, is_stored
-from cloud.rating.usage_terms import Part, part_of_period, share_of
+from cloud.rating.usage_terms import Part, part_of_period
 
 KIND = "area"
 MEASURE = "period"

@@ -13,11 +13,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationInfo, model_validator
 
 from cloud.calendar import Proration
+from cloud.rating.bounds import bound_line, share_of
 from cloud.rating.conventions import of_bounds
 from cloud.rating.limits import Bound, refuse_crossed
 from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_of, exact_price
 from cloud.rating.terms_fields import is_stored
-from cloud.rating.usage_terms import bound_line, share_of
 
 KIND = "commitment"
 MEASURE = "lines"

@@ -14,13 +14,14 @@ import msgspec
 from pydantic import Field, ValidationInfo, model_validator
 
 from cloud.calendar import Proration
+from cloud.rating.bounds import ONE_PERIOD, ratio_held, share_of
 from cloud.rating.conventions import of_discounts, of_holds
 from cloud.rating.discounts import Discounts, keep_spent, spent_before, taken_off
-from cloud.rating.limits import Holds, with_holds
+from cloud.rating.limits import with_holds
 from cloud.rating.line_amounts import price_line, ratio_line
 from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Positive, Price, is_stored
-from cloud.rating.usage_terms import ONE_PERIOD, Row, part_of_period, share_of
+from cloud.rating.usage_terms import Row, part_of_period
 
 KIND = "flat"
 MEASURE = "period"
@@ -63,7 +64,7 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
         rows = [] if part.ratio == 1 else [part_of_period(part, terms.proration.count)]
         return [ratio_line(served, KIND, terms.amount, ratio, pricing, [row.step for row in rows])]
     exact = exact_price(terms.amount) * exact_price(terms.quantity) * part.ratio
-    offs = taken_off(terms.discounts, exact, lambda holds: _ratio(measured, terms, pricing, holds),
+    offs = taken_off(terms.discounts, exact, lambda holds: ratio_held(measured, terms.proration, pricing, holds),
                      spent_before(measured, terms.discounts))  # fmt: skip
     keep_spent(measured, terms.discounts, offs)
     exact -= sum(offs, Fraction(0))
@@ -71,10 +72,3 @@ def charge(measured: Measured, terms: Terms, pricing: Pricing) -> list[Line]:
     rows = [part_of_period(part, terms.proration.count)]
     rows += [Row(discount.words, None, "", "", None) for discount in terms.discounts]
     return [msgspec.structs.replace(line, steps=[row.step for row in rows])]
-
-
-def _ratio(measured: Measured, terms: Terms, pricing: Pricing, holds: Holds | None) -> Fraction:
-    kept = measured.kept
-    if kept is not None and holds == "for_the_period":
-        measured = msgspec.structs.replace(measured, from_ms=kept.span[0], to_ms=kept.span[1])
-    return share_of(measured, terms.proration, pricing).ratio

@@ -14,10 +14,10 @@ import msgspec
 from pydantic import Field, model_validator
 
 from cloud.money import short_text
+from cloud.rating.bounds import ONE_PERIOD
 from cloud.rating.line_amounts import price_line
 from cloud.rating.lines import ChargeTerms, Line, Measured, Pricing, RatingError, exact_price
 from cloud.rating.terms_fields import Positive
-from cloud.rating.usage_terms import ONE_PERIOD
 
 KIND = "progressive_billing"
 MEASURE = "lines"

@@ -14,12 +14,13 @@ from typing import Annotated, Literal, Self
 import msgspec
 from pydantic import Field, model_validator
 
+from cloud.rating.bounds import bound_lines
 from cloud.rating.conventions import of_windows
 from cloud.rating.discounts import spent_before
 from cloud.rating.intervals import cut_by_windows
 from cloud.rating.lines import Line, Measured, Pricing, exact_price
 from cloud.rating.terms_fields import Price
-from cloud.rating.usage_terms import Row, UsageTerms, amount_lines, billable, bound_lines
+from cloud.rating.usage_terms import Row, UsageTerms, amount_lines, billable
 from cloud.rating.uses import Use, total
 from cloud.time_windows import Name, TimeWindows, windows_between
 
