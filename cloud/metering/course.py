@@ -175,9 +175,9 @@ class _Walk:
             if before is not None and before.leaf.at > entry.leaf.at:
                 continue  # it is older than this step
             parts = self._at_opening(before, entry, step) if step.opens else None
-            if before is not None and not step.opens and not step.rolled:
-                parts = self._between([before, entry, step.point])
-            if parts is None:
+            if before is not None and not step.opens:
+                parts = self._between([before, entry, step.point], rolling=step.rolled)
+            if parts is None or sum(part.rolled for part in parts) != step.rolled:
                 return False
             self._steps[at : at + 1] = parts
             if step.point is self._last and not step.opens:

@@ -32,6 +32,13 @@ def test_a_late_reading_is_put_between_its_neighbours_in_time() -> None:
     assert reasons(found) == []
 
 
+def test_a_late_reading_on_either_side_of_a_wrap_is_put_there() -> None:
+    for late, steps in (((1, 995), [(0, -1), (1, 5), (3, 15)]), ((2, 4), [(0, -1), (2, 14), (3, 6)])):
+        found = course((0, 990), (3, 10), late, strict=True)
+
+        assert (shown(found), [step.rolled for step in found.steps].count(True)) == (steps, 1)
+
+
 def test_a_reading_from_before_the_first_one_opens_the_register() -> None:
     assert shown(course((3, 100), (1, 90), (4, 105))) == [(1, -1), (3, 10), (4, 5)]
 
