@@ -286,7 +286,10 @@ class Rounds:
         fit = request is None
         request = driver.request(turn.wants) if fit else None
         if begun and request and request.data != begun[0].say.data:
-            # An answer was lost meanwhile, and the driver words its questions in another way for a while.
+            # An answer was lost meanwhile, and the driver words its questions in another way for a while. What came to
+            # the old words may be that answer, and the one to them may still be under way.
+            if hasattr(driver, "gave_up"):
+                driver.gave_up(begun[0].say.data, begun[1][1].at)
             self._remember(turn, None)
             return
         usual, heard = None, begun[1] if begun else None

@@ -25,14 +25,13 @@ from gateway.drivers.air_marks import AirMarks
 from gateway.drivers.modbus_profile import Profile, Ratio, Register, decoded, ordered, worth
 from gateway.drivers.modbus_repeats import Repeats, reader
 from gateway.drivers.modbus_rtu import Answer, Refusal, RtuMaster
+from gateway.drivers.modbus_strays import Strays
 
 IDENTITY, CT, PT = "#identity", "#ct", "#pt"
 # Powers of ten from a unit of energy to kilo, by its first letter.
 KILO = {"k": 0, "M": 3}
 # Codes by which a meter says that it has no such register.
 UNKNOWN = (1, 2, 3)
-# How long an answer that was given up may still come.
-STRAY_SECONDS = 5.0
 # Questions whose answers are remembered.
 QUESTIONS = 16
 METER_SECONDS, AIR_SECONDS, AIR_WINDOW = 900.0, 10.0, 600
@@ -88,7 +87,7 @@ class ModbusMeter:
         self._asked: tuple[Want, ...] = ()
         self._first = 0
         self._now = 0.0
-        self._lost: dict[tuple[int, int], tuple[int, float]] = {}
+        self._lost = Strays()
         self._parts: deque[tuple[Want, ...]] = deque()
         self._narrow = False
         self._planned: tuple[Sequence[Want], tuple[tuple[Want, ...], ...]] = ((), ())
@@ -164,11 +163,13 @@ class ModbusMeter:
         refusal = self._master.expired()
         if refusal is not None:
             return self._refused(refusal)
-        sent = self._master.sent
-        if len(sent) >= 6:
-            self._lost[sent[1], int.from_bytes(sent[4:6], "big")] = self._first, now
+        self.gave_up(self._master.sent, now)
         self._parts.clear()
         return []
+
+    def gave_up(self, sent: bytes, now: float) -> None:
+        """A question of ours whose answer nobody waits for any more."""
+        self._lost.gave_up(sent, now)
 
     def restarted(self) -> None:
         """The meter may be another one now, and its power may have been away: ask everything again."""
@@ -198,10 +199,8 @@ class ModbusMeter:
         self._first = min(want.address for want in wants)
         count = max(want.address + want.width for want in wants) - self._first
         table = wants[0].table
-        self._lost = {shape: lost for shape, lost in self._lost.items() if self._now - lost[1] < STRAY_SECONDS}
         longest = min(self.limits.most, 0x10000 - self._first)
-        while self._lost.get((table, count), (self._first, 0))[0] != self._first and count + 2 <= longest:
-            count += 2
+        count = self._lost.count(table, self._first, count, longest, self._now)
         sent = self._master.ask(modbus_rtu.read(self.settings.unit, table, self._first, count))
         usual = modbus_rtu.answer_bytes(sent)
         echo = len(sent) if self._master.echoes else 0

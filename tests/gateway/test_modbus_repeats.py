@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gateway import block_reads, drivers, recording
 from gateway.device_events import DeviceFault, Measured
 from gateway.drivers import modbus_rtu
+from gateway.drivers.modbus_strays import Strays
 from gateway.recording import Stamp
 
 PROFILES = sorted(path.stem for path in Path(drivers.__file__).parent.glob("**/*.toml"))
@@ -45,7 +46,7 @@ def test_whatever_the_answers_they_say_the_same_looked_at_one_by_one(profile: st
             asked(together, block)
             together._master.answered = True
             together._parts.clear()
-            together._lost.clear()
+            together._lost = Strays()
             # First anything at all, faults among it; then what a sound meter says.
             wild = [chance.choice(WORDS) if chance.random() < 0.7 else chance.randbytes(2) for _ in range(sent[5])]
             words = wild if at < 4 else [bytes((0, chance.randrange(3))) for _ in wild]
