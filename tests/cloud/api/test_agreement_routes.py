@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
+from cloud.agreements.terms import parse_terms
+from cloud.billing.bundle import load
+from cloud.billing.verify import Trust, verify
 from tests.cloud.trade import FIRST, TERMS, Trade
 from tests.cloud.twins import CloudTwin
 
@@ -167,3 +171,32 @@ def test_every_body_of_these_routes_has_an_example(cloud: CloudTwin) -> None:
     schemas = document["components"]["schemas"]
     for name in ("AgreementIn", "PartyIn", "SiteIn", "ItemIn", "PlanogramIn", "BadgesIn", "PeriodIn"):
         assert schemas[name].get("examples"), name
+
+
+def test_terms_stored_before_their_contradiction_was_known_are_shown_billed_printed_and_verified(
+    cloud: CloudTwin,
+) -> None:
+    trade = Trade(cloud)
+    events = {"measure": "events", "types": ["click"]}
+    crossed = {"minimum": {"amount": "9"}, "maximum": {"amount": "5"}}
+    told = {name: value for name, value in TERMS.items() if name != "agreement_id"} | {"charges": [
+        {"kind": "dynamic", "source": events, "convert": {"unit": "k"}},
+        {"kind": "standard", "unit_price": "1", "source": events} | crossed,
+    ]}  # fmt: skip
+    stored = parse_terms(json.dumps(told))
+    cloud.run(
+        lambda tx: tx.run(
+            "UPDATE agreement_versions SET terms = ?, terms_hash = ? WHERE tenant_id = ?",
+            (stored.canonical().decode(), stored.hash, cloud.tenant),
+        )
+    )
+
+    (shown,) = trade.get("/v1/agreements")["items"]
+    closed = trade.close(FIRST, "2026-11-02")
+    bundle = cloud.ask("GET", f"/v1/statements/{closed['statement_id']}/bundle").content
+    paper = cloud.ask("GET", f"/v1/statements/{closed['statement_id']}/paper?lang=zh-CN")
+
+    assert (shown["versions"][0]["terms_hash"], paper.status_code) == (stored.hash, 200)
+    assert [line["amount"]["amount"] for line in closed["lines"]] == ["0.00", "0.00", "9.00"]
+    assert verify(load(bundle), Trust()).verified
+    assert cloud.ask("POST", "/v1/agreements", TERMS | {"agreement_id": "new"} | told).status_code == 422
