@@ -42,9 +42,9 @@ class CreditTerms(BaseModel):
     """Grades from the lowest score up; below the lowest, everything is paid at the order.
 
     ``reserved_minutes``: how long a decision holds for a draw that nobody confirms. ``suspended_after_days``: use on
-    credit ends when a document is overdue by so many days, and begins again when none is. ``accrue_minutes``: how old
-    the figure of what services have run up may be (60 when left out). ``share_days``: a gateway that was not heard of
-    for so long gives nothing on its own any more (no end when left out).
+    credit ends when a document is overdue by more than so many days, and begins again when none is.
+    ``accrue_minutes``: how old the figure of what services have run up may be (60 when left out). ``share_days``: a
+    gateway that was not heard of for so long gives nothing on its own any more (no end when left out).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
