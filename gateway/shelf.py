@@ -118,9 +118,11 @@ class Shelf:
                 place.jams, place.off = 0, False
                 self._lots(place, record)
             case Count():
+                # A card that was put back to an older image counted before it knew what it had recorded itself.
+                unknowing = record.position not in ("", self.look(record.src, record.slot).last)
                 place = self._place(record.src, record.slot, record)
                 place.on_hand = record.qty
-                place.doubtful = False
+                place.doubtful = unknowing
                 place.jams, place.off = 0, False
                 place.passed |= place.unverified
                 place.unverified.clear()

@@ -16,7 +16,8 @@ from gateway.journal.sealing import LogState, frontier_at, read_log
 RULE = "cosigned, backed up by the cloud, and old"
 AT_ONCE = 5000
 KEEP_GOODS = (
-    "INSERT OR IGNORE INTO goods SELECT r.ep, r.src, r.n, r.id, r.leaf FROM entries e "
+    "INSERT OR IGNORE INTO goods SELECT r.ep, r.src, r.n, "
+    "(SELECT max(0, coalesce(max(id), 0)) FROM goods) + row_number() OVER (ORDER BY e.idx), r.leaf FROM entries e "
     "JOIN records r ON r.id = e.record "
     "WHERE e.log = ? AND e.idx < ? AND (json_extract(CAST(r.leaf AS TEXT), '$.k') IN "
     "('draw', 'draw_resolved', 'reversal', 'refill', 'count', 'return', 'loan', 'loan_back') "

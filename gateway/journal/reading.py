@@ -16,9 +16,12 @@ NEXT_BOOT = (
     "SELECT min(ep) FROM (SELECT min(ep) AS ep FROM records WHERE ep > ? "
     "UNION ALL SELECT min(ep) FROM goods WHERE ep > ?)"
 )
+# Where a boot's first record stands: among the pruned, or in a log, or else by when it was written. After a restore the
+# mirror's records are written last, and are the oldest.
 FIRST_OF = (
-    "SELECT min(id) FROM (SELECT min(id) AS id FROM goods WHERE ep = ? AND src = ? UNION ALL "
-    "SELECT id FROM (SELECT id FROM records WHERE ep = ? AND src = ? ORDER BY n LIMIT 1))"
+    "SELECT * FROM (SELECT 0, min(id), 0 FROM goods WHERE ep = ? AND src = ? HAVING count(*) UNION ALL "
+    "SELECT * FROM (SELECT CASE WHEN e.log IS NULL THEN 2 ELSE 1 END, coalesce(e.log, r.id), coalesce(e.idx, 0) "
+    "FROM records r LEFT JOIN entries e ON e.record = r.id WHERE r.ep = ? AND r.src = ? ORDER BY r.n LIMIT 1)) LIMIT 1"
 )
 SAID = (
     "SELECT n, leaf FROM goods WHERE ep = ? AND src = ? AND n > ? UNION ALL "
@@ -83,10 +86,10 @@ def _unsealed(db: sqlite3.Connection, floor: int) -> tuple[int, int | None]:
 
 def boots_of(db: sqlite3.Connection, device: str) -> list[str]:
     """The boots in which this device said something, in order; asks the key's index, not the records."""
-    found: list[tuple[int, str]] = []
+    found: list[tuple[tuple[int, int, int], str]] = []
     boot = db.execute(FIRST_BOOT).fetchone()[0]
     while boot is not None:
-        first = db.execute(FIRST_OF, (boot, device, boot, device)).fetchone()[0]
+        first = db.execute(FIRST_OF, (boot, device, boot, device)).fetchone()
         if first is not None:
             found.append((first, boot))
         boot = db.execute(NEXT_BOOT, (boot, boot)).fetchone()[0]

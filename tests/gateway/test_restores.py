@@ -1,4 +1,4 @@
-"""Crashes between any two steps, restored images on either side, forks, pruning: nothing lost, nothing doubled."""
+"""Crashes between any two steps, restored images on either side, forks: nothing lost, nothing doubled."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ import pytest
 from gateway import boot
 from gateway.journal import sealing
 from gateway.journal.store import Journal
-from gateway.shelf import Shelf
-from gateway.uplink import Uplink
 from tests.gateway.desk import (
     BOOT,
     IDENTITY,
@@ -34,7 +32,6 @@ from tests.gateway.desk import (
     play,
     reading,
     readings,
-    refill,
 )
 from tests.gateway.fake_cloud import FakeCloud
 from wire.ids import RecordKey
@@ -223,94 +220,6 @@ def test_a_fork_stops_the_sync_and_keeps_both_notes(tmp_path: Path) -> None:
             assert uplink.status().frozen
 
         assert len(cloud.leaves) == 6
-
-    play(main())
-
-
-def test_only_what_is_cosigned_backed_up_and_old_is_pruned(tmp_path: Path) -> None:
-    async def main() -> None:
-        cloud = new_cloud()
-        async with a_journal(tmp_path) as journal, an_uplink(journal, cloud) as uplink:
-            for number in range(4):
-                await journal.append(readings(10, first=10 * number))
-                await cosigned(uplink, 10 * number + 10)
-                cloud.seconds += 40 * 86_400
-            assert await uplink.prune(90) == 0
-
-            cloud.backed_up = 20
-            await journal.append([reading(99)])
-            await cosigned(uplink, 41)
-            assert await uplink.prune(90) == 20
-
-            await journal.append([reading(100)])
-            await cosigned(uplink, 42)
-            rows = await journal.read(lambda db: db.execute("SELECT min(idx), count(*) FROM entries").fetchone())
-
-        assert rows == (20, 22)
-
-    play(main())
-
-
-def test_what_comes_after_everything_was_pruned_is_sent_too(tmp_path: Path) -> None:
-    async def main() -> None:
-        cloud = new_cloud()
-        async with a_journal(tmp_path) as journal, an_uplink(journal, cloud) as uplink:
-            await journal.append(readings(5))
-            await cosigned(uplink, 5)
-            cloud.backed_up = 5
-            uplink.ask_again()
-            await pass_time(60)
-            await uplink.prune(0)
-            await journal.append(readings(2, first=5))
-            await cosigned(uplink, 7)
-
-        assert once_each(cloud)
-
-    play(main())
-
-
-def test_a_shelf_keeps_its_stock_when_its_records_are_pruned(tmp_path: Path) -> None:
-    async def stock(journal: Journal) -> int | None:
-        shelf = Shelf()
-        await boot.remember(journal, ["cab-1"], shelf.apply)
-        return shelf.look("cab-1", "7").on_hand
-
-    async def main() -> None:
-        cloud = new_cloud()
-        async with a_journal(tmp_path) as journal, an_uplink(journal, cloud) as uplink:
-            await journal.append([refill(10), draw(), *readings(5)])
-            await cosigned(uplink, 7)
-            cloud.seconds, cloud.backed_up = cloud.seconds + 100 * 86_400, 7
-            await journal.append([draw()])
-            await cosigned(uplink, 8)
-            before = await stock(journal)
-            assert await uplink.prune(90) == 7
-
-            assert (before, await stock(journal)) == (8, 8)
-
-    play(main())
-
-
-def test_a_pruned_log_still_answers_a_restored_cloud(tmp_path: Path) -> None:
-    async def main() -> None:
-        cloud = new_cloud()
-        async with a_journal(tmp_path) as journal, an_uplink(journal, cloud) as uplink:
-            await fill(journal, uplink, cloud)
-            cloud.restore(30)
-            await journal.append([reading(100)])
-            await cosigned(uplink, 42)
-
-        assert once_each(cloud)
-
-    async def fill(journal: Journal, uplink: Uplink, cloud: FakeCloud) -> None:
-        for number in range(4):
-            await journal.append(readings(10, first=10 * number))
-            await cosigned(uplink, 10 * number + 10)
-            cloud.seconds += 40 * 86_400
-        cloud.backed_up = 20
-        await journal.append([reading(99)])
-        await cosigned(uplink, 41)
-        assert await uplink.prune(90) == 20
 
     play(main())
 
