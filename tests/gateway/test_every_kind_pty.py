@@ -195,8 +195,12 @@ async def audits(site: Behind) -> None:
 
 
 async def weighs(site: Behind) -> None:
-    """Hands take pieces."""
-    await site.clock.sleep(3)
+    """Hands take pieces, once it is known how much lay there: before that nobody can tell what is missing."""
+
+    async def known() -> bool:
+        return "weight_known" in [one.event for one in await site.records(DeviceEvent)]
+
+    assert await site.soon(known)
     left = 0
     for count in (1, 2, 1):
         site.twin.take(site.line.now, count)
