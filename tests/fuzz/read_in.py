@@ -52,7 +52,6 @@ READ_IN: dict[str, str] = {
     "cloud/payments/bank_csv.py": "bank CSV",
     "cloud/payments/camt053.py": "camt.053",
     "cloud/payments/coupons.py": OWN_BASE,
-    "cloud/payments/csv_shape.py": "bank CSV",
     "cloud/rating/price.py": "tally-cloud price",
     "cloud/rating/price_cases.py": "tally-cloud price",
     "cloud/replenishment/repository.py": OWN_BASE,
