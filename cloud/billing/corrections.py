@@ -88,7 +88,13 @@ def _scope(period: Period, versions: Sequence[Version], chain: Chain) -> Scope:
 
 def _before(scope: Scope, head: Head) -> Scope:
     """The same settlement as an earlier statement saw it: up to the end of its period, by the terms of that time."""
-    return replace(scope, until_ms=head.period.to_ms, versions=scope.versions[: len(head.versions)], open=False)
+    return replace(
+        scope,
+        until_ms=head.period.to_ms,
+        versions=scope.versions[: len(head.versions)],
+        open=False,
+        stood=tuple(head.registers),
+    )
 
 
 def _known(facts: Sequence[Fact], head: Head) -> list[Fact]:

@@ -13,7 +13,7 @@ from cloud.billing.pieces import Doubt
 from cloud.billing.register_facts import disputed, told_of
 from cloud.billing.scope import Scope, shown_days
 from cloud.metering.course import follow, point_before
-from cloud.metering.estimate import Bridged, Estimating, Move, basis_after, bridge, moves_of
+from cloud.metering.estimate import Basis, Bridged, Estimating, Move, basis_after, bridge, moves_of
 from cloud.metering.usage import (
     HOUR_MS,
     Course,
@@ -88,11 +88,19 @@ def _bridged(scope: Scope, rule: MeterRule, state: RegisterState | None, course:
     """The steps, and where the agreement has estimates the long gaps among them and after them."""
     if not any(version.terms.estimates for version in scope.versions):
         return Bridged(course.steps, moves_of(state, course.steps))
-    basis = basis_after(state, course.steps, _estimates_at(scope))
+    basis = _basis(scope, state, course)
     found = bridge(state, course.steps, course.ahead[0] if course.ahead else None, basis, _estimating(scope, rule))
     # What of a gap lies before the periods that are settled is on an earlier statement.
     moves = [move for move in found.moves if move.whole or move.until > scope.begins_ms]
     return msgspec.structs.replace(found, moves=moves)
+
+
+def _basis(scope: Scope, state: RegisterState | None, course: Course) -> Basis | None:
+    """What an estimate goes by: of a statement that is settled again, what it went by itself."""
+    for stood in scope.stood:
+        if course.state is not None and stood.point == course.state.point:
+            return Basis(stood.since, Fraction(stood.energy)) if stood.energy else None
+    return basis_after(state, course.steps, _estimates_at(scope))
 
 
 def _estimating(scope: Scope, rule: MeterRule) -> Estimating:

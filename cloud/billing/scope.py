@@ -21,7 +21,8 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     because of what came late; ``until_ms``: where it ends (0: with the period). ``settled``: for each log, the index up
     to which the statements before ``since_ms`` held its leaves; ``first``: the one at which its range begins, before
     which nothing was left to settle. ``registers``: where those left the meters. ``open``: the period is still running,
-    so that a silent meter is not silent at its end.
+    so that a silent meter is not silent at its end. ``stood``: where an earlier statement, which is settled again as it
+    was, left the meters: what it estimated by is theirs.
     """
 
     period: Period
@@ -33,6 +34,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     since_ms: int = 0
     until_ms: int = 0
     open: bool = False
+    stood: tuple[RegisterState, ...] = ()
 
     @property
     def begins_ms(self) -> int:

@@ -164,3 +164,22 @@ def test_readings_told_late_are_no_reset(cloud: CloudTwin) -> None:
     trade.send()
 
     assert kwh([close(trade, 1)]) == {FIRST: Decimal(8)}
+
+
+def test_an_estimate_is_taken_back_as_it_was_billed_also_when_its_basis_was_corrected_with_it(cloud: CloudTwin) -> None:
+    trade = shop(cloud, estimates={"silent_minutes": 120})
+    bills = []
+    # A statement that corrects the day before estimates by what it knows of that day, the day before did not.
+    days = [
+        [(0, 2303), (20, 2333)],
+        [(1, 2347), (13, 2386), (16, 2393)],
+        [(0, 2418), (7, 2440), (12, 2456)],
+        [(6, 2513)],
+    ]
+    for day, readings in enumerate(days, 1):
+        read(trade, day, *((hour, 1000 * value) for hour, value in readings))
+        bills.append(close(trade, day))
+
+    # The register at noon, and twelve of eighteen hours to the next reading.
+    assert kwh(bills)[DAYS[2]] == Decimal(2456 - 2418) + Decimal(2513 - 2456) * 12 / 18
+    assert sound(trade, bills)
