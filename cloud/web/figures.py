@@ -6,6 +6,7 @@ the digits that were measured; Babel only groups and places them. A time is alwa
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from babel.numbers import format_currency, format_decimal
 
 from cloud.calendar import instant, zone
 from cloud.web.languages import Words
+
+_WEIGHTED = re.compile(r"(\d+(?:\.\d+)?) x (\d+(?:\.\d+)?) / 3600")
 
 
 class Moment(NamedTuple):
@@ -48,12 +51,24 @@ def unit_name(words: Words, unit: str) -> str:
         return _("pc")
     if unit == "d":
         return _("days")
-    return unit
+    named = {"period": _("period"), "unit": _("unit"), "event": _("event"), "package": _("package")}
+    return named.get(unit, unit)
 
 
 def money(words: Words, amount: Decimal, currency: str) -> str:
     """An amount with its currency, all digits kept."""
     return format_currency(amount, currency, locale=words.locale, decimal_quantization=False)
+
+
+def price(words: Words, text: str, currency: str) -> str:
+    """A price as a line or row states it: an amount, a percentage, or a sum (``0.6 x 0.5 / 3600``: of a weighted hour
+    for each second).
+    """
+    weighted = _WEIGHTED.fullmatch(text)
+    if weighted:
+        each = money(words, Decimal(weighted[2]), currency)
+        return f"{number(words, Decimal(weighted[1]))} \N{MULTIPLICATION SIGN} {each} / {number(words, 3600)}"
+    return text if text.endswith("%") else money(words, Decimal(text), currency)
 
 
 def moment(words: Words, at_ms: int, zone_name: str) -> Moment:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from cloud.calendar import Period
 from cloud.rating.lines import Line
 from cloud.web.facts import Bill, ClosedBill
-from cloud.web.figures import Moment, border, long_day, money
+from cloud.web.figures import Moment, border, long_day, money, price
 from cloud.web.languages import Words
 from cloud.web.views import line_words
 
@@ -104,7 +104,7 @@ def line_rows(
             what=line_words.what(words, line, names),
             where=names.get(line.device, line.device),
             quantity=line_words.amount_of(words, line),
-            price=money(words, Decimal(line.unit_price), currency),
+            price=price(words, line.unit_price, currency),
             amount=money(words, Decimal(line.amount), currency),
             basis=line_words.basis(words, line),
             notes=line_words.notes(words, line, period, currency),

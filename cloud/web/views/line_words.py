@@ -13,21 +13,50 @@ from decimal import Decimal
 
 from cloud.calendar import Period
 from cloud.rating.lines import Line, Step, plain_register
-from cloud.web.figures import long_day, money, number, quantity
+from cloud.web.figures import long_day, money, number, price, quantity
 from cloud.web.languages import Words
 
+# What is billed by the item or register that was used, and called by it.
+GOODS = (
+    "per_piece", "standard", "graduated", "volume", "package", "percentage", "graduated_percentage", "dynamic",
+    "bucketed_maximum",
+)  # fmt: skip
 _TIER = re.compile(r"tier (\d+)\Z")
 _TIER_FLAT = re.compile(r"tier (\d+) flat\Z")
 _PACKAGES = re.compile(r"packages of (.+)\Z")
 _FREE = re.compile(r"free units \((.+)\)\Z")
 _PART = re.compile(r"part of the period: (\S+) of (\S+) (\S+)\Z")
+_BOUND = re.compile(r"(minimum|maximum) (-?\d+(?:\.\d+)?)")
+_EARLY = re.compile(r"already asked for in (\d+) early bills")
+_PERCENT_OFF = re.compile(r"discount (\S+) %\Z")
+_OFF = re.compile(r"discount (\S+)\Z")
+_SPEED = re.compile(r"speed ([^,]+)(?:, coil ([^,]+))?(?:, ([^,]+))?\Z")
 _OWN_PRICES = re.compile(r"(\d+) events, each at its own price\Z")
 
 
 def what(words: Words, line: Line, names: Mapping[str, str]) -> str:
     """What a line bills: its own name, else the item, else the kind of charge."""
     _ = words.gettext
-    kinds = {
+    effects = {
+        "minimum": _("Up to the agreed minimum"),
+        "maximum": _("Down to the agreed maximum"),
+        "progressive": _("Billed in advance"),
+    }
+    subject = names.get(line.subject, line.subject)
+    named = _own_name(words, line.name)
+    billed = subject if line.kind in GOODS and subject else charge_words(words, line.kind)
+    said = named or effects.get(line.effect) or billed
+    parts = [said]
+    if line.window:
+        parts.append(line.window)
+    parts += [f"{name}: {value}" for name, value in line.group.items()]
+    return ", ".join(parts)
+
+
+def charge_words(words: Words, kind: str) -> str:
+    """A kind of charge in the reader's language; as it is where it has no words."""
+    _ = words.gettext
+    return {
         "energy": _("Energy"),
         "monthly_fee": _("Monthly fee"),
         "flat": _("Flat fee"),
@@ -36,19 +65,28 @@ def what(words: Words, line: Line, names: Mapping[str, str]) -> str:
         "time_of_use": _("Usage by time of day"),
         "commitment": _("Agreed amount"),
         "progressive_billing": _("Billed in advance"),
-    }
-    effects = {
-        "minimum": _("Up to the agreed minimum"),
-        "maximum": _("Down to the agreed maximum"),
-        "progressive": _("Billed in advance"),
-    }
-    subject = names.get(line.subject, line.subject)
-    said = line.name or effects.get(line.effect) or kinds.get(line.kind) or subject or line.kind
-    parts = [said]
-    if line.window:
-        parts.append(line.window)
-    parts += [f"{name}: {value}" for name, value in line.group.items()]
-    return ", ".join(parts)
+        "per_piece": _("Pieces"),
+        "standard": _("Usage"),
+        "graduated": _("Usage by tiers"),
+        "volume": _("Usage at the tier of its total"),
+        "package": _("Usage in packages"),
+        "percentage": _("Percentage"),
+        "graduated_percentage": _("Percentage by tiers"),
+        "dynamic": _("Events, each at its own price"),
+        "bucketed_maximum": _("Peaks"),
+    }.get(kind, kind)
+
+
+def _own_name(words: Words, name: str) -> str:
+    """What the charge is called by its agreement, and what a line is called that holds it in its bounds."""
+    _ = words.gettext
+    if found := _BOUND.fullmatch(name):
+        amount = number(words, Decimal(found[2]))
+        said = _("Up to the minimum of %(amount)s", amount=amount)
+        return said if found[1] == "minimum" else _("Down to the maximum of %(amount)s", amount=amount)
+    if found := _EARLY.fullmatch(name):
+        return _("already asked for in %(count)s early bills", count=found[1])
+    return name
 
 
 def amount_of(words: Words, line: Line) -> str:
@@ -78,9 +116,7 @@ def step_row(words: Words, step: Step, currency: str) -> str:
     if step.quantity:
         row += f": {quantity(words, Decimal(step.quantity), step.unit)}"
     if step.unit_price:
-        percent = step.unit_price.endswith("%")
-        price = step.unit_price if percent else money(words, Decimal(step.unit_price), currency)
-        row += f" \N{MULTIPLICATION SIGN} {price}"
+        row += f" \N{MULTIPLICATION SIGN} {price(words, step.unit_price, currency)}"
     if step.amount:
         row += f" = {money(words, Decimal(step.amount), currency)}"
     return row
@@ -96,6 +132,8 @@ def step_words(words: Words, said: str) -> str:
         "least and most for each event": _("least and most for each event"),
         "no running": _("no running"),
         "converted": _("converted"),
+        "rounded": _("rounded"),
+        "free, converted or rounded": _("free, converted or rounded"),
         "billed before": _("billed before"),
         "measured before": _("measured before"),
         "in": _("in so much time"),
@@ -116,12 +154,24 @@ def step_words(words: Words, said: str) -> str:
                 "part of the period: %(part)s of %(whole)s %(unit)s", part=found[1], whole=found[2], unit=found[3]
             ),
         ),
+        (_PERCENT_OFF, lambda found: _("discount of %(percent)s %%", percent=found[1])),
+        (_OFF, lambda found: _("discount of %(amount)s", amount=found[1])),
+        (_SPEED, lambda found: _speed(words, found)),
         (_OWN_PRICES, lambda found: _("%(count)s events, each at its own price", count=found[1])),
     )
     for pattern, sentence in patterns:
         if found := pattern.match(said):
             return sentence(found)
     return plain.get(said, said)
+
+
+def _speed(words: Words, found: re.Match[str]) -> str:
+    """A speed of a fan, the coil it blew through and the season, as far as they are known."""
+    _ = words.gettext
+    speed = _("unknown") if found[1] == "unknown" else found[1]
+    said = [_("speed %(speed)s", speed=speed)]
+    said += [_("coil %(coil)s", coil=found[2])] if found[2] else []
+    return ", ".join([*said, found[3]] if found[3] else said)
 
 
 def _unusual(words: Words, line: Line, period: Period) -> list[str]:

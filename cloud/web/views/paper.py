@@ -30,7 +30,7 @@ from cloud.rating.lines import Line, plain_register
 from cloud.web.figures import long_day, money, number, quantity
 from cloud.web.languages import Words
 from cloud.web.views.convention_words import convention
-from cloud.web.views.line_words import what
+from cloud.web.views.line_words import charge_words, what
 from cloud.web.views.statement import StatementView, statement_view
 
 
@@ -176,13 +176,19 @@ def _worked(words: Words, view: StatementView, invoice: Document | None, options
     )
     if invoice is not None and invoice.tax_rule:
         found.append(_("Tax, as agreed: %(rule)s.", rule=invoice.tax_rule))
-    if options:
-        found.append(
-            _(
-                "Options of the agreement, as agreed: %(options)s.",
-                options="; ".join(convention(words, one) for one in options),
-            )
-        )
+    return [*found, *_options(words, options)]
+
+
+def _options(words: Words, options: Sequence[str]) -> list[str]:
+    """What was agreed on, a paragraph for the whole and one for each charge or guarantee that has several."""
+    _ = words.gettext
+    about = [one.partition(": ")[0] if ": " in one else "" for one in options]
+    several = {name for name in about if name and about.count(name) > 1 and name != "periods"}
+    whole = [convention(words, one) for one, name in zip(options, about, strict=True) if name not in several]
+    found = [_("Options of the agreement, as agreed: %(options)s.", options="; ".join(whole))] if whole else []
+    for name in dict.fromkeys(name for name in about if name in several):
+        said = (convention(words, one.partition(": ")[2]) for one in options if one.startswith(f"{name}: "))
+        found.append(_("%(about)s: %(options)s.", about=charge_words(words, name), options="; ".join(said)))
     return found
 
 
