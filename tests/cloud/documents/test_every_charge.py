@@ -82,7 +82,7 @@ def test_every_row_and_kind_has_its_words_in_chinese(cloud: CloudTwin) -> None:
 
 @pytest.mark.parametrize(
     ("stated", "shown"),
-    [("1.2", "€1.20"), ("2.5 %", "2.5 %"), ("0.6 x 0.5 / 3600", "0.6 × €0.50 / 3,600")],
+    [("1.2", "€1.20"), ("2.5 %", "2.5 %"), ("0.6 x 0.5 / 3600", "0.6 \N{MULTIPLICATION SIGN} €0.50 / 3,600")],
 )
 def test_a_price_is_shown_as_what_it_is(stated: str, shown: str) -> None:
     assert price(read_languages()["en"], stated, "EUR") == shown
