@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from cloud.database import Tx
 from cloud.ingest.posted import Posted, Unusable
 from cloud.metering import repository
@@ -60,7 +62,12 @@ def _post(tx: Tx, tenant: str, records: Sequence[Posted]) -> None:
         rule = rules.get(key, MeterRule(*key))
         places = series[key]
         events = [at for at in told if records[at].record.src == key[0]] if told else []
+        if before is not None and not places and not events:
+            continue
         if not events and key not in facts and _only_rises(before, rule, places, records):
+            if before is not None:
+                changed.append(_risen(before, places, records))
+                continue
             places = places[-2:]
         else:
             places = [at for at in places if not _is_old(before, records[at])]
@@ -129,6 +136,20 @@ def _only_rises(before: LiveRegister | None, rule: MeterRule, places: Sequence[i
     return True
 
 
+def _risen(before: LiveRegister, places: Sequence[int], records: Sequence[Posted]) -> LiveRegister:
+    """A register after readings that only rise: what ``follow`` would say of them."""
+    last = _reading(places[-1], records[places[-1]])
+    earlier = _reading(places[-2], records[places[-2]]) if len(places) > 1 else before.state.point
+    state = msgspec.structs.replace(before.state, point=last, exchanged=False)
+    return LiveRegister(state, records[places[-1]].log, 0, earlier)
+
+
+def _reading(at: int, posted: Posted) -> RegisterPoint:
+    """The reading as the rules read it; its leaf's ``log`` is its place in this posting."""
+    assert isinstance(posted.record, Reading)
+    return point_of(posted.record, LeafRef(log=at, index=posted.index, at=posted.at_ms, quality=posted.at_quality))
+
+
 def _is_old(before: LiveRegister | None, posted: Posted) -> bool:
     """Whether a reading was taken before the last good one and shows no more: it was told late, and is no fall."""
     if before is None or before.state.exchanged or posted.at_quality != "synchronised":
@@ -141,10 +162,11 @@ def _is_old(before: LiveRegister | None, posted: Posted) -> bool:
 
 def _entry(at: int, posted: Posted, register: str) -> RegisterPoint | Identified:
     """The record as the rules read it; its leaf's ``log`` is its place in this posting."""
-    leaf, record = LeafRef(log=at, index=posted.index, at=posted.at_ms, quality=posted.at_quality), posted.record
+    record = posted.record
     if isinstance(record, Reading):
-        return point_of(record, leaf)
+        return _reading(at, posted)
     assert isinstance(record, DeviceEvent)
+    leaf = LeafRef(log=at, index=posted.index, at=posted.at_ms, quality=posted.at_quality)
     return identified_by(leaf, record, register)
 
 
