@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument("--out", type=Path, required=True, help="the file to write")
     record.add_argument("--baud", type=int, default=9600)
     record.add_argument("--parity", choices=("N", "E", "O"), default="N")
+    record.add_argument("--bits", type=int, choices=(7, 8), default=8, help="data bits; IEC 62056 has 7 and --parity E")
     record.add_argument("--seconds", type=float, default=0, help="end after so long (default: at Ctrl-C)")
     record.add_argument("--frames", type=int, default=0, help="end after so many frames")
     record.set_defaults(run=_record)

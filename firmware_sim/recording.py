@@ -29,16 +29,21 @@ from firmware_sim.strict_toml import ScenarioError
 
 Direction = Literal["host>device", "device>host", "bus"]
 LUMP, LUMP_BETWEEN = 0.005, 0.03
+# How often it is looked whether the host has changed the speed: a meter waits 20 ms at least before it answers.
+LOOK = 0.005
 
 
 @dataclass
 class Frame:
-    """Bytes without a pause between them. ``at``: seconds since the first one began to be heard."""
+    """Bytes without a pause between them. ``at``: seconds since the first one began to be heard; ``line``: its speed
+    and form.
+    """
 
     direction: Direction
     data: bytes
     at: float
     request: bytes = b""
+    line: str = ""
 
 
 @dataclass
@@ -47,6 +52,7 @@ class Splitter:
 
     silence: float
     char: float = 0.0
+    line: str = ""
     frames: list[Frame] = field(default_factory=list)
     _last: float = 0.0
     _begun: float | None = None
@@ -62,7 +68,7 @@ class Splitter:
         else:
             answers = last is not None and (last.direction, direction) == ("host>device", "device>host")
             asked = last.data if last is not None and answers else b""
-            self.frames.append(Frame(direction, data, now - self._begun, asked))
+            self.frames.append(Frame(direction, data, now - self._begun, asked, self.line))
         self._last = now
 
 
@@ -71,14 +77,14 @@ def silence_of(spec: LineSpec, *, between: bool = False) -> float:
     return max(spec.silence_s, LUMP_BETWEEN if between else LUMP)
 
 
-def written(frames: Iterable[Frame], name: str, line: str) -> str:
+def written(frames: Iterable[Frame], name: str) -> str:
     """The vector file, in the layout of `tests/vectors`."""
     parts = [f"# Recorded by tally-sim record from {name}. Say what the frames mean before you rely on them.\n"]
     for number, frame in enumerate(frames, 1):
         lines = [
             "[[frame]]", f'id = "{name}.{number:03}"', f'direction = "{frame.direction}"',
             f'hex = "{frame.data.hex(" ").upper()}"', "valid = true", f"ms = {round(frame.at * 1000)}",
-            f'line = "{line}"',
+            f'line = "{frame.line}"',
         ]  # fmt: skip
         if frame.request:
             lines.append(f'request = "{frame.request.hex(" ").upper()}"')
@@ -94,17 +100,20 @@ def record(
     host: int = -1,
     until: Callable[[float, int], bool],
     stop: int = -1,
+    spoken: Callable[[], LineSpec] | None = None,
 ) -> None:
     """Listens on the open port ``bus`` until ``until(seconds, frames)`` is true, or ``stop`` becomes readable.
 
     ``host`` is the master side of a pty: what is heard there goes to the bus and the other way round. ``frames`` is
-    filled as they come, so that an interrupt loses none.
+    filled as they come, so that an interrupt loses none. ``spoken``: how the line is set now, where that may change.
     """
-    splitter = Splitter(silence_of(spec, between=host >= 0), spec.char_s, frames)
+    splitter = Splitter(silence_of(spec, between=host >= 0), spec.char_s, spec.words, frames)
     begun = line_now()
     watched = [one for one in (bus, host, stop) if one >= 0]
     while not until(line_now() - begun, len(splitter.frames)):
-        ready, _, _ = select.select(watched, [], [], 0.1)
+        if spoken is not None and (now := spoken()).words != splitter.line:
+            splitter.silence, splitter.char, splitter.line = silence_of(now, between=True), now.char_s, now.words
+        ready, _, _ = select.select(watched, [], [], 0.1 if spoken is None else LOOK)
         if stop in ready:
             break
         for one in ready:

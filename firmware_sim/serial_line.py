@@ -30,11 +30,17 @@ class LineSpec:
     parity: Literal["N", "E", "O"] = "N"
     stopbits: int = 1
     half_duplex: bool = True
+    data_bits: Literal[7, 8] = 8
 
     @property
     def bits(self) -> int:
         """Bits of one character, start and stop bits included."""
-        return 1 + 8 + (self.parity != "N") + self.stopbits
+        return 1 + self.data_bits + (self.parity != "N") + self.stopbits
+
+    @property
+    def words(self) -> str:
+        """As installers write it: ``9600 8N1``."""
+        return f"{self.baud} {self.data_bits}{self.parity}{self.stopbits}"
 
     @property
     def char_s(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import socket
 import threading
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 import serial
 
+from firmware_sim.bench import Line, PtyPort
 from firmware_sim.bus_tools import record_bus, replay_bus
+from firmware_sim.devices.iec62056 import ModeCMeter
 from firmware_sim.recording import Frame, Replay, Splitter, open_pty, silence_of, written
 from firmware_sim.serial_line import LineSpec
 from firmware_sim.strict_toml import ScenarioError
@@ -59,20 +62,23 @@ def test_a_question_asked_again_is_another_frame() -> None:
 
 
 def test_a_recording_has_the_layout_of_all_vector_files() -> None:
-    text = written(
-        [Frame("host>device", QUESTION, 0.0), Frame("device>host", ANSWER, 0.02, QUESTION)], "bus", "9600 8N1"
-    )
+    line = LineSpec(data_bits=7, parity="E").words
+    asked, told = (
+        Frame("host>device", QUESTION, 0.0, line=line), Frame("device>host", ANSWER, 0.02, QUESTION, line)
+    )  # fmt: skip
+    text = written([asked, told], "bus")
 
     first, second = tomllib.loads(text)["frame"]
 
     assert (first["id"], first["direction"], first["valid"]) == ("bus.001", "host>device", True)
     assert (bytes.fromhex(second["hex"]), bytes.fromhex(second["request"]), second["ms"]) == (ANSWER, QUESTION, 20)
+    assert second["line"] == "9600 7E1"
 
 
 def test_a_replayed_bus_gives_each_answer_in_its_turn() -> None:
     other = ANSWER[:3] + bytes(4) + b"\x00\x00"
     frames = [Frame("device>host", ANSWER, 0.0, QUESTION), Frame("device>host", other, 1.0, QUESTION)]
-    replay = Replay(written(frames, "bus", "9600 8N1"))
+    replay = Replay(written(frames, "bus"))
 
     said = [replay.hear(b"\xff" + QUESTION[:4]), *(replay.hear(QUESTION[4:] if not n else QUESTION) for n in range(3))]
 
@@ -81,14 +87,21 @@ def test_a_replayed_bus_gives_each_answer_in_its_turn() -> None:
 
 def test_a_file_without_questions_cannot_be_replayed() -> None:
     with pytest.raises(ScenarioError, match="--link"):
-        Replay(written([Frame("bus", ANSWER, 0.0)], "bus", "9600 8N1"))
+        Replay(written([Frame("bus", ANSWER, 0.0)], "bus"))
 
 
 def test_a_bus_is_recorded_between_gateway_and_adapter_and_played_again(tmp_path: Path) -> None:
     bus, bus_slave = open_pty(tmp_path / "adapter")
     file = tmp_path / "bus.toml"
     options = argparse.Namespace(
-        port=tmp_path / "adapter", link=tmp_path / "gateway", out=file, baud=9600, parity="N", seconds=0, frames=0
+        port=tmp_path / "adapter",
+        link=tmp_path / "gateway",
+        out=file,
+        baud=9600,
+        parity="N",
+        bits=8,
+        seconds=0,
+        frames=0,
     )
     stop, stopped = socket.socketpair()
     recorder = threading.Thread(target=record_bus, args=(options,), kwargs={"stop": stopped.fileno()})
@@ -111,6 +124,55 @@ def test_a_bus_is_recorded_between_gateway_and_adapter_and_played_again(tmp_path
     stopped.close()
 
 
+def test_a_line_that_changes_its_speed_is_followed_and_each_frame_says_at_which_it_passed(tmp_path: Path) -> None:
+    file = tmp_path / "head.toml"
+    options = argparse.Namespace(
+        port=tmp_path / "adapter", link=tmp_path / "gateway", out=file, baud=300, parity="N", bits=8, seconds=0,
+        frames=0,
+    )  # fmt: skip
+    stop, stopped = socket.socketpair()
+    recorder = threading.Thread(target=record_bus, args=(options,), kwargs={"stop": stopped.fileno()})
+
+    meter = ModeCMeter("4711", start_wh=123_450)
+
+    async def play() -> bytes:
+        line = Line(LineSpec(baud=300))
+        line.attach(meter)
+        adapter = PtyPort(line, tmp_path / "adapter")
+        await adapter.open()
+        recorder.start()
+        try:
+            return await asyncio.to_thread(_read_out, tmp_path / "gateway", meter)
+        finally:
+            stop.send(b"x")
+            await asyncio.to_thread(recorder.join)
+            adapter.close()
+
+    register = asyncio.run(play())
+
+    frames = tomllib.loads(file.read_text("utf-8"))["frame"]
+    assert b"1.8.0" in register
+    assert [one["line"] for one in frames] == ["300 8N1", "300 8N1", "300 8N1", "9600 8N1"]
+    assert bytes.fromhex(frames[3]["hex"]) == register
+    assert bytes.fromhex(frames[3]["request"]) == b"\x06050\r\n"
+    stop.close()
+    stopped.close()
+
+
+def _read_out(path: Path, meter: ModeCMeter) -> bytes:
+    """Its data block, by the steps of IEC 62056-21 mode C. A pseudo-terminal has neither 7 bits nor parity."""
+    with _opened(path, 300) as host:
+        host.write(b"/?!\r\n")
+        host.read_until(b"\r\n")
+        host.write(b"\x06050\r\n")
+        for _ in range(10_000_000):
+            if meter.baud != 300:
+                break
+            os.sched_yield()
+        host.baudrate = 9600
+        return bytes(host.read_until(b"\x03") + host.read(1))
+
+
 def _answers(file: Path, link: Path) -> bytes:
     """What the recorded bus says to the question."""
     stop, stopped = socket.socketpair()
@@ -127,11 +189,11 @@ def _answers(file: Path, link: Path) -> bytes:
     return said
 
 
-def _opened(path: Path) -> serial.Serial:
+def _opened(path: Path, baud: int = 9600) -> serial.Serial:
     """The port, as soon as it is there."""
     for _ in range(1_000_000):
         if path.exists():
-            return serial.Serial(str(path), 9600, timeout=10)
+            return serial.Serial(str(path), baud, timeout=10)
         os.sched_yield()
     raise AssertionError(f"{path} did not appear")
 
