@@ -53,7 +53,7 @@ def propose(tx: Tx, tenant: str, versions: Sequence[Version], statement: Stateme
         guarantee = _guarantee(versions, verdict)
         days = 0 if guarantee is None else guarantee.objection_days
         deadline = (local_day(now_ms, head.zone) + timedelta(days=days)).isoformat()
-        minor = 0 if guarantee is None else _credit(verdict, guarantee, statement)
+        minor = 0 if guarantee is None else _credit(tx, tenant, verdict, guarantee, statement)
         text = f"{head.statement_id}\n{verdict.name}\n{verdict.first}"
         row = VerdictRow(
             f"vdt_{hashlib.sha256(text.encode()).hexdigest()[:20]}", head.agreement_id, head.statement_id,
@@ -116,7 +116,7 @@ def settle(
     guarantee = _guarantee(agreement.versions, verdict)
     if credit_percent:
         verdict = msgspec.structs.replace(verdict, credit=credit_percent)
-    minor = 0 if guarantee is None else _credit(verdict, guarantee, statement)
+    minor = 0 if guarantee is None else _credit(tx, tenant, verdict, guarantee, statement)
     settled = row._replace(
         state="settled", credit_minor=minor, who=who, reason=reason or row.reason, changed_ms=now_ms,
         final=msgspec.json.encode(verdict).decode(),
@@ -192,8 +192,10 @@ def _judged_again(tx: Tx, tenant: str, statement: Statement, row: VerdictRow) ->
     return same[0] if same else _verdicts.decode(row.proposed)
 
 
-def _credit(verdict: Verdict, guarantee: GuaranteeTerms, statement: Statement) -> int:
-    """What is credited, net, in minor units: of the statement's own lines of the kinds that were agreed on."""
+def _credit(tx: Tx, tenant: str, verdict: Verdict, guarantee: GuaranteeTerms, statement: Statement) -> int:
+    """What is credited, net, in minor units: of the statement's own lines of the kinds that were agreed on. Where other
+    terms began within the period it has another verdict, and both share the period's cap.
+    """
     base = sum(
         (
             exact(line.amount)
@@ -204,7 +206,16 @@ def _credit(verdict: Verdict, guarantee: GuaranteeTerms, statement: Statement) -
         ),
         Fraction(0),
     )
-    return nearest_minor(credit_amount(verdict, guarantee, base), statement.head.currency)
+    currency = statement.head.currency
+    minor = nearest_minor(credit_amount(verdict, guarantee, base), currency)
+    if guarantee.cap is None:
+        return minor
+    others = [
+        one.credit_minor
+        for one in repository.of_statement(tx, tenant, statement.head.statement_id)
+        if one.name == verdict.name and one.first != verdict.first
+    ]
+    return min(minor, max(0, nearest_minor(exact(guarantee.cap), currency) - sum(others)))
 
 
 def _guarantee(versions: Sequence[Version], verdict: Verdict) -> GuaranteeTerms | None:

@@ -237,6 +237,25 @@ def test_a_credit_has_the_rate_of_tax_of_what_it_is_a_credit_for(cloud: CloudTwi
     assert rates == [("monthly_fee", "10.00", "21"), ("guarantee_credit", "-2.00", "19")]
 
 
+def test_terms_that_begin_within_a_period_share_its_cap(cloud: CloudTwin) -> None:
+    trade = shop(cloud, cap="3")
+    terms = trade.get("/v1/agreements/agr-1")["versions"][0]["terms"]
+    trade.post("/v1/agreements/agr-1/versions", {"first": "2026-11-02", "terms": terms})
+    for _ in range(2):
+        windows(trade, 18, 20)
+        windows(trade, 6, 80)
+    trade.send()
+
+    trade.close(FIRST, "2026-11-03")
+    proposed = [one["proposed_credit"]["amount"] for one in verdicts(trade)]
+    cloud.clock.ms = midnight(parse_day("2026-11-20"), ZONE)
+    settled = trade.post("/v1/verdict-runs", {})["items"]
+
+    assert sorted(proposed) == ["1.00", "2.00"]
+    assert sorted(one["amount"] for one in trade.get("/v1/agreements/agr-1/items")["items"]) == ["-1.00", "-2.00"]
+    assert [one["state"] for one in settled] == ["settled"] * 2
+
+
 def test_what_will_be_credited_is_no_income_and_beancount_agrees(cloud: CloudTwin, tmp_path: Path) -> None:
     trade, _ = missed_day(cloud)
     before = {short(account): shown for (account, _), shown in booked(trade).items()}
