@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
+from cloud.agreements import repository as contracts
 from cloud.calendar import local_day
 from cloud.credit.accrue import accrue_all
 from cloud.database import Tx
@@ -19,7 +20,7 @@ from cloud.invoices.minor import to_minor
 from cloud.money import MoneyError
 from cloud.payments import bank_csv, camt053
 from cloud.payments import repository as payments
-from cloud.payments.allocate import AllocationRefused, allocate
+from cloud.payments.allocate import AllocationRefused, allocate, prepay
 from cloud.payments.bank_entry import MAX_BYTES, BankFileError
 from cloud.payments.dun import dun
 from cloud.payments.import_bank_file import import_entries
@@ -143,6 +144,29 @@ async def place(request: Request, payment_id: str) -> Response:
     except (AllocationRefused, MoneyError) as error:
         _ = visit.words.gettext
         return visit.message(_("This payment cannot settle that"), str(error), 409)
+    return visit.onward(f"/payments/{quote(payment_id)}")
+
+
+@router.post("/payments/{payment_id}/prepayment")
+async def keep(request: Request, payment_id: str) -> Response:
+    """A person says under which agreement money was paid in advance."""
+    visit, visitor = await forms.writer(request)
+    if visitor is None:
+        return forms.refused(visit)
+    form = await forms.form(request)
+
+    def work(tx: Tx) -> None:
+        found = contracts.find(tx, visitor.tenant_id, form.get("agreement_id", ""))
+        if found is None:
+            raise AllocationRefused("There is no such agreement.")
+        terms = found.terms
+        prepay(tx, visitor.tenant_id, payment_id, (terms.supplier_id, terms.customer_id, terms.currency))
+
+    try:
+        await visit.site.context.store.run(work)
+    except AllocationRefused as error:
+        _ = visit.words.gettext
+        return visit.message(_("This payment cannot be kept for that"), str(error), 409)
     return visit.onward(f"/payments/{quote(payment_id)}")
 
 

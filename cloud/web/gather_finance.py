@@ -73,8 +73,19 @@ def money_in(tx: Tx, visitor: Visitor) -> list[Payment]:
     return sorted(newest, key=lambda one: one.state not in FIRST_STATES)
 
 
-def payment(tx: Tx, visitor: Visitor, payment_id: str) -> tuple[Payment, list[Allocation], list[DocumentRow]] | None:
-    """A payment, what it settles, and the open documents it could settle."""
+class Received(NamedTuple):
+    """A payment, what it settles, the open documents it could settle, and the agreements under which it may have been
+    paid in advance.
+    """
+
+    payment: Payment
+    settled: list[Allocation]
+    fits: list[DocumentRow]
+    agreements: list[Agreement]
+
+
+def payment(tx: Tx, visitor: Visitor, payment_id: str) -> Received | None:
+    """A payment and all that may be done with it."""
     found = payments.find(tx, visitor.tenant_id, payment_id)
     if found is None or visitor.party not in ("", found.customer_id):
         return None
@@ -86,7 +97,16 @@ def payment(tx: Tx, visitor: Visitor, payment_id: str) -> tuple[Payment, list[Al
         and found.customer_id in ("", one.customer_id)
     ]
     settled = payments.allocations(tx, visitor.tenant_id, source=payment_id)
-    return found, settled, sorted(fits, key=lambda one: (one.due_on, one.number_text)) if found.free_minor else []
+    if not found.free_minor:
+        return Received(found, settled, [], [])
+    owners = [
+        one
+        for one in agreements.page(tx, visitor.tenant_id, "", MOST)
+        if found.free_minor > 0
+        and one.terms.currency == found.currency
+        and (found.supplier_id, found.customer_id) in (("", ""), (one.terms.supplier_id, one.terms.customer_id))
+    ]
+    return Received(found, settled, sorted(fits, key=lambda one: (one.due_on, one.number_text)), owners)
 
 
 def overdue(tx: Tx, visitor: Visitor, today: str) -> list[DocumentRow]:

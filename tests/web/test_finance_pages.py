@@ -73,6 +73,22 @@ def test_a_payment_that_waits_is_placed_by_a_person_in_the_page(shop: Shop) -> N
     assert "40.00" in browsing.get(f"/payments/{payment}").text
 
 
+def test_money_that_was_paid_in_advance_is_kept_for_its_customer_in_the_page(shop: Shop) -> None:
+    browsing = Browsing(shop.cloud)
+    payment = paid(shop, "300.00")
+    agreement = shop.cloud.ask("GET", "/v1/agreements").json()["items"][0]["agreement_id"]
+    terms = shop.cloud.ask("GET", f"/v1/agreements/{agreement}").json()["versions"][0]["terms"]
+    before = browsing.get(f"/payments/{payment}").text
+
+    strange = browsing.post(f"/payments/{payment}/prepayment", "agreement_id=nobody")
+    kept = browsing.post(f"/payments/{payment}/prepayment", f"agreement_id={agreement}")
+
+    told = shop.cloud.ask("GET", f"/v1/payments/{payment}").json()
+    assert "Paid in advance under" in before
+    assert (strange.status_code, kept.status_code, kept.headers["location"]) == (409, 303, f"/payments/{payment}")
+    assert (told["state"], told["customer_id"]) == ("matched", terms["customer_id"])
+
+
 def test_a_banks_file_that_is_none_is_refused_in_words(shop: Shop) -> None:
     browsing = Browsing(shop.cloud)
 
@@ -89,13 +105,14 @@ def test_a_key_that_may_only_read_sees_no_button_and_changes_nothing(shop: Shop)
     page = reader.get(f"/payments/{payment}").text
     tried = [
         reader.post(f"/payments/{payment}/allocations", f"document_id={invoice_id(shop)}"),
+        reader.post(f"/payments/{payment}/prepayment", "agreement_id=agr-1"),
         reader.post("/payments/import?name=a.csv", CSV),
         reader.post("/dunning/runs"),
         reader.post("/credit/runs"),
     ]
 
     assert "<select" not in page
-    assert [answer.status_code for answer in tried] == [403] * 4
+    assert [answer.status_code for answer in tried] == [403] * 5
 
 
 def test_a_form_of_another_site_changes_nothing(shop: Shop) -> None:

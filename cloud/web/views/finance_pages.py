@@ -12,9 +12,9 @@ from cloud.billing.statement import Head
 from cloud.credit.exposure import Exposure
 from cloud.credit.repository import CreditLine, Delegation
 from cloud.invoices.document_row import DocumentRow
-from cloud.payments.repository import Allocation, Payment
+from cloud.payments.repository import Payment
 from cloud.web.figures import money
-from cloud.web.gather_finance import Billed
+from cloud.web.gather_finance import Billed, Received
 from cloud.web.languages import Words
 from cloud.web.views import finance
 from cloud.web.views.ledgers import Action, Cell, Choice, Ledger, day_of, state_of, sum_of
@@ -85,9 +85,9 @@ def payments(known: Known, found: Sequence[Payment]) -> Ledger:
     )
 
 
-def payment(known: Known, found: tuple[Payment, list[Allocation], list[DocumentRow]]) -> Ledger:
+def payment(known: Known, found: Received) -> Ledger:
     """One payment."""
-    one, settled, fits = found
+    one, settled, fits = found.payment, found.settled, found.fits
     words = known.words
     _ = words.gettext
     facts = [
@@ -116,6 +116,14 @@ def payment(known: Known, found: tuple[Payment, list[Allocation], list[DocumentR
         path = f"/payments/{one.payment_id}/allocations"
         ask = _("Amount (empty: as much as fits)")
         actions.append(Action(path, _("Place"), _("Document to settle"), "document_id", choices, ask))
+    if known.writes and found.agreements:
+        owners = [
+            Choice(owner.agreement_id, f"{owner.agreement_id}, {known.names.get(customer, customer)}")
+            for owner in found.agreements
+            for customer in (owner.terms.customer_id,)
+        ]
+        path, label = f"/payments/{one.payment_id}/prepayment", _("Paid in advance under")
+        actions.append(Action(path, _("Keep for the next invoices"), label, "agreement_id", owners))
     numbers = {row.document_id: row.number_text for row in fits}
     table = finance.settled_table(words, settled, one.currency, numbers)
     tables = [table._replace(title=_("What it settles"), empty=_("It settles nothing yet."))]
