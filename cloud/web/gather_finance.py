@@ -74,14 +74,15 @@ def money_in(tx: Tx, visitor: Visitor) -> list[Payment]:
 
 
 class Received(NamedTuple):
-    """A payment, what it settles, the open documents it could settle, and the agreements under which it may have been
-    paid in advance.
+    """A payment, what it settles (``numbers`` of these documents), the open documents it could settle, and the
+    agreements under which it may have been paid in advance.
     """
 
     payment: Payment
     settled: list[Allocation]
     fits: list[DocumentRow]
     agreements: list[Agreement]
+    numbers: dict[str, str]
 
 
 def payment(tx: Tx, visitor: Visitor, payment_id: str) -> Received | None:
@@ -97,8 +98,10 @@ def payment(tx: Tx, visitor: Visitor, payment_id: str) -> Received | None:
         and found.customer_id in ("", one.customer_id)
     ]
     settled = payments.allocations(tx, visitor.tenant_id, source=payment_id)
+    billed = [documents.row(tx, visitor.tenant_id, one.document_id) for one in settled]
+    numbers = {one.document_id: one.number_text for one in billed if one is not None}
     if not found.free_minor:
-        return Received(found, settled, [], [])
+        return Received(found, settled, [], [], numbers)
     owners = [
         one
         for one in agreements.page(tx, visitor.tenant_id, "", MOST)
@@ -106,7 +109,7 @@ def payment(tx: Tx, visitor: Visitor, payment_id: str) -> Received | None:
         and one.terms.currency == found.currency
         and (found.supplier_id, found.customer_id) in (("", ""), (one.terms.supplier_id, one.terms.customer_id))
     ]
-    return Received(found, settled, sorted(fits, key=lambda one: (one.due_on, one.number_text)), owners)
+    return Received(found, settled, sorted(fits, key=lambda one: (one.due_on, one.number_text)), owners, numbers)
 
 
 def overdue(tx: Tx, visitor: Visitor, today: str) -> list[DocumentRow]:

@@ -70,7 +70,9 @@ def test_a_payment_that_waits_is_placed_by_a_person_in_the_page(shop: Shop) -> N
     assert "waits for a person" in before
     assert "INV-000001" in before
     assert (done.status_code, done.headers["location"], too_much.status_code) == (303, f"/payments/{payment}", 409)
-    assert "40.00" in browsing.get(f"/payments/{payment}").text
+    after = browsing.get(f"/payments/{payment}").text
+    assert "40.00" in after
+    assert f">{invoice_id(shop)}" not in after
 
 
 def test_money_that_was_paid_in_advance_is_kept_for_its_customer_in_the_page(shop: Shop) -> None:

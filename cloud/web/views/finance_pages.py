@@ -124,8 +124,7 @@ def payment(known: Known, found: Received) -> Ledger:
         ]
         path, label = f"/payments/{one.payment_id}/prepayment", _("Paid in advance under")
         actions.append(Action(path, _("Keep for the next invoices"), label, "agreement_id", owners))
-    numbers = {row.document_id: row.number_text for row in fits}
-    table = finance.settled_table(words, settled, one.currency, numbers)
+    table = finance.settled_table(words, settled, one.currency, found.numbers)
     tables = [table._replace(title=_("What it settles"), empty=_("It settles nothing yet."))]
     title = _("Payment of %(amount)s", amount=sum_of(words, one.amount_minor, one.currency))
     return Ledger(title, "", tables, facts=facts, actions=actions, back=("/payments", _("Payments")))
