@@ -20,10 +20,10 @@ from cloud.rating.lines import LeafRef, TimeQuality
 from wire.canonical import LeafError, parse
 from wire.records import DeviceEvent, Draw, DrawResolved, Reading, Record, Return, Reversal, Runtime, Window
 
-BILLED_KINDS = (Draw, DrawResolved, Reversal, Return, Reading, Runtime, CountedEvent)
 # A gateway that was asleep tells up to a hundred windows at once.
 WINDOWS_BEHIND = 128
 GOODS = (Draw, DrawResolved, Reversal, Return)
+BILLED_KINDS = (*GOODS, Reading, Runtime, CountedEvent)
 
 
 class Fact(NamedTuple):
